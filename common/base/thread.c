@@ -1,0 +1,147 @@
+#include "common/base/thread.h"
+#include "common/base/vec.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+
+enum { STACK_SIZE = 256 << 10, IDLE_SECONDS = 60 };
+
+void process_setup(void)
+{
+    mallopt(M_ARENA_MAX, 2);
+    signal(SIGPIPE, SIG_IGN);
+    setlocale(LC_NUMERIC, "C");
+}
+
+void cond_init(cond_t *c)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(c, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+bool cond_wait_until(cond_t *c, lock_t *l, mono_t deadline)
+{
+    struct timespec ts = {deadline.ns / NS_PER_SEC, deadline.ns % NS_PER_SEC};
+    return pthread_cond_timedwait(c, l, &ts) != ETIMEDOUT;
+}
+
+pthread_t thread_start(const char *name, void *(*fn)(void *), void *arg)
+{
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK_SIZE);
+    pthread_t t;
+    if (pthread_create(&t, &attr, fn, arg) != 0)
+        oom();
+    pthread_attr_destroy(&attr);
+    char shown[16];
+    snprintf(shown, sizeof(shown), "%s", name);
+    pthread_setname_np(t, shown);
+    return t;
+}
+
+struct job {
+    pool_fn fn;
+    void *arg;
+};
+
+struct pool {
+    lock_t lock; /* guards everything below */
+    cond_t work, gone;
+    char name[16];
+    struct job *ring;
+    size_t head, queued, max_queue;
+    size_t threads, idle, max_threads;
+    bool stopping;
+};
+
+pool_t *pool_new(const char *name, size_t threads, size_t max_queue)
+{
+    pool_t *p = xcalloc(1, sizeof(*p));
+    pthread_mutex_init(&p->lock, NULL);
+    cond_init(&p->work);
+    cond_init(&p->gone);
+    snprintf(p->name, sizeof(p->name), "%s", name);
+    p->max_threads = max_size(threads, 1);
+    p->max_queue = max_size(max_queue, 1);
+    p->ring = xcalloc(p->max_queue, sizeof(*p->ring));
+    return p;
+}
+
+static void *work(void *arg)
+{
+    pool_t *p = arg;
+    pthread_mutex_lock(&p->lock);
+    for (;;) {
+        mono_t deadline = mono_after(mono_now(), SECONDS(IDLE_SECONDS));
+        bool timely = true;
+        p->idle++;
+        while (!p->queued && !p->stopping && timely)
+            timely = cond_wait_until(&p->work, &p->lock, deadline);
+        p->idle--;
+        if (!p->queued)
+            break;
+        struct job job = p->ring[p->head];
+        p->head = (p->head + 1) % p->max_queue;
+        p->queued--;
+        pthread_mutex_unlock(&p->lock);
+        job.fn(job.arg);
+        pthread_mutex_lock(&p->lock);
+    }
+    p->threads--;
+    pthread_cond_broadcast(&p->gone);
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+int pool_submit(pool_t *p, pool_fn fn, void *arg, err_t **err)
+{
+    LOCKED(&p->lock);
+    if (p->stopping)
+        return err_set(err, ERR_CANCELED, "%s is stopping", p->name);
+    if (p->queued == p->max_queue)
+        return err_set(err, ERR_RESOURCE_EXHAUSTED, "%s is busy: %zu jobs are waiting", p->name, p->queued);
+    p->ring[(p->head + p->queued) % p->max_queue] = (struct job){fn, arg};
+    p->queued++;
+    if (p->queued > p->idle && p->threads < p->max_threads) {
+        p->threads++;
+        pthread_detach(thread_start(p->name, work, p));
+    }
+    pthread_cond_signal(&p->work);
+    return 0;
+}
+
+void pool_free(pool_t *p)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->stopping = true;
+    pthread_cond_broadcast(&p->work);
+    while (p->threads)
+        pthread_cond_wait(&p->gone, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+    pthread_mutex_destroy(&p->lock);
+    pthread_cond_destroy(&p->work);
+    pthread_cond_destroy(&p->gone);
+    free(p->ring);
+    free(p);
+}
+
+size_t pool_queued(pool_t *p)
+{
+    LOCKED(&p->lock);
+    return p->queued;
+}
+
+bool pool_idle(pool_t *p)
+{
+    LOCKED(&p->lock);
+    return !p->queued && p->idle == p->threads;
+}

@@ -1,0 +1,352 @@
+/* Design. One lock. Items live in a map by key while they are ready, running or have timers. Ready items hang in one of
+ * two FIFO lists. Timers sit in a binary heap by deadline; each knows its place, so that cancelling one is O(log n).
+ * Workers wait for "ready or next deadline": whoever wakes moves due timers to the ready lists, so there is no timer
+ * thread. */
+#include "common/base/workq.h"
+#include "common/base/map.h"
+#include "common/base/rand.h"
+#include "common/base/thread.h"
+#include "common/base/vec.h"
+
+#include <stdio.h>
+
+enum { LOW_SHARE = 8 };
+
+struct timer {
+    struct item *item;
+    struct timer *next; /* of the same item */
+    mono_t deadline;
+    uint64_t bits;
+    size_t at; /* index in the heap */
+};
+
+struct item {
+    char *key;
+    uint64_t bits; /* to be done in the next run */
+    struct timer *timers;
+    struct item *next; /* in a ready list */
+    bool queued, running, high;
+};
+
+struct list {
+    struct item *head, **tail;
+};
+
+struct workq {
+    lock_t lock; /* guards everything below */
+    cond_t wake, idle;
+    workq_fn fn;
+    void *ctx;
+    map_t items; /* k: key, v: struct item * */
+    struct list ready[2]; /* [1] is high priority */
+    VEC(struct timer *) heap;
+    size_t nready, nrunning;
+    uint64_t added, done, turns;
+    bool stopping;
+    pthread_t *threads;
+    size_t nthreads;
+};
+
+static void heap_set(workq_t *q, size_t i, struct timer *t)
+{
+    q->heap.v[i] = t;
+    t->at = i;
+}
+
+static void heap_sift(workq_t *q, size_t i)
+{
+    struct timer *t = q->heap.v[i];
+    while (i && mono_cmp(t->deadline, q->heap.v[(i - 1) / 2]->deadline) < 0) {
+        heap_set(q, i, q->heap.v[(i - 1) / 2]);
+        i = (i - 1) / 2;
+    }
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child >= q->heap.n)
+            break;
+        if (child + 1 < q->heap.n && mono_cmp(q->heap.v[child + 1]->deadline, q->heap.v[child]->deadline) < 0)
+            child++;
+        if (mono_cmp(q->heap.v[child]->deadline, t->deadline) >= 0)
+            break;
+        heap_set(q, i, q->heap.v[child]);
+        i = child;
+    }
+    heap_set(q, i, t);
+}
+
+static void heap_remove(workq_t *q, struct timer *t)
+{
+    size_t i = t->at;
+    struct timer *last = VEC_POP(&q->heap);
+    if (last != t) {
+        heap_set(q, i, last);
+        heap_sift(q, i);
+    }
+}
+
+static struct item *item_get(workq_t *q, const char *key)
+{
+    struct item *it = map_get(&q->items, key);
+    if (!it) {
+        it = xcalloc(1, sizeof(*it));
+        it->key = xstrdup(key);
+        map_put(&q->items, key, it);
+    }
+    return it;
+}
+
+/* Frees the item if nothing holds it any more. */
+static void item_put(workq_t *q, struct item *it)
+{
+    if (it->queued || it->running || it->timers || it->bits)
+        return;
+    it = map_take(&q->items, it->key);
+    free(it->key);
+    free(it);
+}
+
+static void enqueue(workq_t *q, struct item *it, bool high)
+{
+    it->high = it->high || high;
+    if (it->queued || it->running)
+        return;
+    struct list *l = &q->ready[it->high];
+    it->queued = true;
+    it->next = NULL;
+    *l->tail = it;
+    l->tail = &it->next;
+    q->nready++;
+    pthread_cond_signal(&q->wake);
+}
+
+static void unlink_ready(workq_t *q, struct item *it)
+{
+    for (size_t i = 0; i < 2; i++) {
+        for (struct item **p = &q->ready[i].head; *p; p = &(*p)->next) {
+            if (*p != it)
+                continue;
+            *p = it->next;
+            if (!*p)
+                q->ready[i].tail = p;
+            it->queued = false;
+            q->nready--;
+            return;
+        }
+    }
+}
+
+static void drop_timer(workq_t *q, struct timer *t)
+{
+    struct timer **p = &t->item->timers;
+    while (*p != t)
+        p = &(*p)->next;
+    *p = t->next;
+    heap_remove(q, t);
+    free(t);
+}
+
+static void add(workq_t *q, const char *key, uint64_t bits, bool high)
+{
+    LOCKED(&q->lock);
+    if (q->stopping || !bits)
+        return;
+    struct item *it = item_get(q, key);
+    q->added++;
+    it->bits |= bits;
+    enqueue(q, it, high);
+}
+
+void workq_add(workq_t *q, const char *key, uint64_t bits)
+{
+    add(q, key, bits, true);
+}
+
+void workq_add_low(workq_t *q, const char *key, uint64_t bits)
+{
+    add(q, key, bits, false);
+}
+
+void workq_add_after(workq_t *q, const char *key, uint64_t bits, int64_t delay_ns)
+{
+    if (delay_ns <= 0) {
+        workq_add(q, key, bits);
+        return;
+    }
+    mono_t deadline = mono_after(mono_now(), delay_ns);
+    LOCKED(&q->lock);
+    if (q->stopping || !bits)
+        return;
+    struct item *it = item_get(q, key);
+    struct timer *t = it->timers;
+    while (t && t->bits != bits)
+        t = t->next;
+    if (t && mono_cmp(t->deadline, deadline) <= 0)
+        return;
+    if (!t) {
+        t = xcalloc(1, sizeof(*t));
+        *t = (struct timer){.item = it, .next = it->timers, .bits = bits, .at = q->heap.n};
+        it->timers = t;
+        VEC_PUSH(&q->heap, t);
+    }
+    t->deadline = deadline;
+    heap_sift(q, t->at);
+    if (t->at == 0)
+        pthread_cond_signal(&q->wake); /* somebody must wait for the new first deadline */
+}
+
+void workq_add_jittered(workq_t *q, const char *key, uint64_t bits, int64_t delay_ns, int64_t jitter_ns)
+{
+    workq_add_after(q, key, bits, delay_ns + (int64_t)random_below(jitter_ns > 0 ? (uint64_t)jitter_ns : 0));
+}
+
+void workq_cancel(workq_t *q, const char *key, uint64_t bits)
+{
+    LOCKED(&q->lock);
+    struct item *it = map_get(&q->items, key);
+    if (!it)
+        return;
+    for (struct timer *t = it->timers, *next; t; t = next) {
+        next = t->next;
+        if (t->bits == bits)
+            drop_timer(q, t);
+    }
+    item_put(q, it);
+}
+
+void workq_forget(workq_t *q, const char *key)
+{
+    LOCKED(&q->lock);
+    struct item *it = map_get(&q->items, key);
+    if (!it)
+        return;
+    while (it->timers)
+        drop_timer(q, it->timers);
+    it->bits = 0;
+    if (it->queued)
+        unlink_ready(q, it);
+    item_put(q, it);
+}
+
+/* Moves due timers to the ready lists; returns when the next one is due. */
+static mono_t fire_timers(workq_t *q)
+{
+    mono_t now = mono_now();
+    while (q->heap.n && mono_cmp(q->heap.v[0]->deadline, now) <= 0) {
+        struct timer *t = q->heap.v[0];
+        struct item *it = t->item;
+        it->bits |= t->bits;
+        q->added++;
+        drop_timer(q, t);
+        enqueue(q, it, true);
+    }
+    return q->heap.n ? q->heap.v[0]->deadline : MONO_NEVER;
+}
+
+static struct item *dequeue(workq_t *q)
+{
+    bool low_turn = ++q->turns % LOW_SHARE == 0;
+    struct list *l = &q->ready[low_turn ? 0 : 1];
+    if (!l->head)
+        l = &q->ready[low_turn ? 1 : 0];
+    struct item *it = l->head;
+    l->head = it->next;
+    if (!l->head)
+        l->tail = &l->head;
+    it->queued = false;
+    q->nready--;
+    return it;
+}
+
+static void *worker(void *arg)
+{
+    workq_t *q = arg;
+    pthread_mutex_lock(&q->lock);
+    while (!q->stopping) {
+        mono_t next = fire_timers(q);
+        if (!q->nready) {
+            cond_wait_until(&q->wake, &q->lock, next);
+            continue;
+        }
+        struct item *it = dequeue(q);
+        uint64_t bits = it->bits;
+        it->bits = 0;
+        it->high = false;
+        it->running = true;
+        q->nrunning++;
+        if (q->nready || q->heap.n)
+            pthread_cond_signal(&q->wake); /* a colleague takes over the rest and the timers */
+        pthread_mutex_unlock(&q->lock);
+        q->fn(q->ctx, it->key, bits);
+        pthread_mutex_lock(&q->lock);
+        it->running = false;
+        q->nrunning--;
+        q->done++;
+        if (it->bits && !q->stopping)
+            enqueue(q, it, it->high);
+        else
+            item_put(q, it);
+        if (!q->nready && !q->nrunning)
+            pthread_cond_broadcast(&q->idle);
+    }
+    pthread_mutex_unlock(&q->lock);
+    return NULL;
+}
+
+workq_t *workq_new(const char *name, size_t workers, workq_fn fn, void *ctx)
+{
+    workq_t *q = xcalloc(1, sizeof(*q));
+    pthread_mutex_init(&q->lock, NULL);
+    cond_init(&q->wake);
+    cond_init(&q->idle);
+    q->fn = fn;
+    q->ctx = ctx;
+    for (size_t i = 0; i < 2; i++)
+        q->ready[i].tail = &q->ready[i].head;
+    q->nthreads = max_size(workers, 1);
+    q->threads = xcalloc(q->nthreads, sizeof(*q->threads));
+    for (size_t i = 0; i < q->nthreads; i++)
+        q->threads[i] = thread_start(name, worker, q);
+    return q;
+}
+
+void workq_free(workq_t *q)
+{
+    if (!q)
+        return;
+    pthread_mutex_lock(&q->lock);
+    q->stopping = true;
+    pthread_cond_broadcast(&q->wake);
+    pthread_mutex_unlock(&q->lock);
+    for (size_t i = 0; i < q->nthreads; i++)
+        pthread_join(q->threads[i], NULL);
+    MAP_FOREACH(&q->items, e) {
+        struct item *it = e->value;
+        while (it->timers)
+            drop_timer(q, it->timers);
+        free(it->key);
+        free(it);
+    }
+    map_dispose(&q->items);
+    VEC_FREE(&q->heap);
+    pthread_mutex_destroy(&q->lock);
+    pthread_cond_destroy(&q->wake);
+    pthread_cond_destroy(&q->idle);
+    free(q->threads);
+    free(q);
+}
+
+void workq_stats(workq_t *q, struct workq_stats *out)
+{
+    LOCKED(&q->lock);
+    *out = (struct workq_stats){.ready = q->nready, .running = q->nrunning, .delayed = q->heap.n, .added = q->added,
+                                .done = q->done};
+}
+
+bool workq_drain(workq_t *q, mono_t deadline)
+{
+    LOCKED(&q->lock);
+    while (q->nready || q->nrunning)
+        if (!cond_wait_until(&q->idle, &q->lock, deadline))
+            return !q->nready && !q->nrunning;
+    return true;
+}

@@ -1,0 +1,23 @@
+# Tests. Unit tests mirror the sources: tests/unit/common/base/test_err.c tests common/base/err.c. One binary each, linked
+# with libcommon and, below tests/unit/<daemon>/, with that daemon's archive. `make check` runs them under ASan and UBSan.
+
+# What a unit test below tests/unit/<folder> links with besides libcommon: UNIT_ARCHIVES_<folder>, UNIT_LDLIBS_<folder>.
+UNIT_TESTS := $(sort $(shell find tests/unit -name 'test_*.c'))
+unit_group = $(firstword $(subst /, ,$(patsubst tests/unit/%,%,$(1))))
+unit_bin   = $(B)/tests/$(patsubst tests/unit/%.c,%,$(1))
+
+define unit_rule
+$(call unit_bin,$(1)): $(call obj,$(1)) $(UNIT_ARCHIVES_$(call unit_group,$(1)):%=$(B)/lib/%.a) $(B)/lib/common.a
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $$@ $(call obj,$(1)) -Wl,--start-group $(UNIT_ARCHIVES_$(call unit_group,$(1)):%=$(B)/lib/%.a) $(B)/lib/common.a -Wl,--end-group $(LDLIBS_all) $(UNIT_LDLIBS_$(call unit_group,$(1))) -lcmocka
+endef
+$(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
+
+unit-tests: $(foreach t,$(UNIT_TESTS),$(call unit_bin,$(t)))
+
+# T=pattern runs only the tests whose path contains it.
+unit: unit-tests
+	$(Q)tests/run-unit.sh $(B)/tests $(T)
+
+.PHONY: unit unit-tests

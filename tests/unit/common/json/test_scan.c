@@ -1,0 +1,97 @@
+#include "tests/unit/test.h"
+#include "common/json/scan.h"
+
+static void tokens_and_skipping(void **state)
+{
+    const char *text = "{\"kind\":\"Pod\",\"m\":{\"x\":[1,{\"y\":2}]},\"sp\\u0065c\":[true,null],\"z\":-1.5}";
+    struct json_scan s;
+    json_scan_init(&s, text, strlen(text));
+    assert_int_equal(json_scan_next(&s), JT_OBJECT_BEGIN);
+    assert_int_equal(json_scan_next(&s), JT_KEY);
+    assert_true(json_scan_is(&s, "kind"));
+    assert_int_equal(json_scan_next(&s), JT_STRING);
+    assert_true(view_eq(s.text, "Pod"));
+    assert_int_equal(json_scan_next(&s), JT_KEY);
+    assert_true(json_scan_skip(&s, JT_KEY));
+    assert_int_equal(json_scan_next(&s), JT_KEY);
+    assert_true(json_scan_is(&s, "spec"));
+    view_t bytes;
+    assert_true(json_scan_value(&s, JT_KEY, &bytes));
+    assert_true(view_eq(bytes, "[true,null]"));
+    assert_int_equal(json_scan_next(&s), JT_KEY);
+    enum json_token t = json_scan_next(&s);
+    assert_int_equal(t, JT_NUMBER);
+    assert_true(json_scan_value(&s, t, &bytes) && view_eq(bytes, "-1.5"));
+    assert_int_equal(json_scan_next(&s), JT_OBJECT_END);
+    assert_int_equal(json_scan_next(&s), JT_END);
+}
+
+struct got {
+    str_t items, fields;
+};
+
+static int on_item(void *arg, const char *p, size_t n)
+{
+    struct got *g = arg;
+    str_add(&g->items, p, n);
+    str_putc(&g->items, ';');
+    return 0;
+}
+
+static int on_field(void *arg, const char *key, const char *p, size_t n)
+{
+    struct got *g = arg;
+    str_printf(&g->fields, "%s=%.*s;", key, (int)n, p);
+    return 0;
+}
+
+static void lists_arrive_in_pieces_of_any_size(void **state)
+{
+    const char *text = "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"5\"},\n \"items\": [ {\"a\":\"}\\\"]\"} ,"
+                       "{\"b\":[1,2]},3,\"s\" ] ,\"n\":12,\"t\":null}";
+    for (size_t step = 1; step <= strlen(text); step++) {
+        AUTO_ERR err = NULL;
+        struct got g = {};
+        struct json_list l;
+        json_list_init(&l, 1000);
+        l.on_item = on_item;
+        l.on_field = on_field;
+        l.arg = &g;
+        for (size_t i = 0; i < strlen(text); i += step)
+            ASSERT_OK(json_list_feed(&l, text + i, min_size(step, strlen(text) - i), &err));
+        ASSERT_OK(json_list_end(&l, &err));
+        assert_string_equal(str_text(&g.items), "{\"a\":\"}\\\"]\"};{\"b\":[1,2]};3;\"s\";");
+        assert_string_equal(str_text(&g.fields),
+                            "kind=\"PodList\";metadata={\"resourceVersion\":\"5\"};n=12;t=null;");
+        str_dispose(&g.items);
+        str_dispose(&g.fields);
+        json_list_dispose(&l);
+    }
+}
+
+static void bad_lists_are_refused(void **state)
+{
+    static const struct {
+        const char *text;
+        int feed, end;
+    } cases[] = {
+        {"[]", -ERR_INVALID_ARGUMENT, 0},
+        {"{\"items\":[{\"a\":1}", 0, -ERR_INVALID_ARGUMENT},
+        {"{\"items\":[{\"a\":\"0123456789012345678901234567890123456789\"}]}", -ERR_RESOURCE_EXHAUSTED, 0},
+        {"{\"items\":[]} x", -ERR_INVALID_ARGUMENT, 0},
+        {"{\"items\":[}", -ERR_INVALID_ARGUMENT, 0},
+        {"{x", -ERR_INVALID_ARGUMENT, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_ERR err = NULL;
+        struct json_list l;
+        json_list_init(&l, 32);
+        int r = json_list_feed(&l, cases[i].text, strlen(cases[i].text), &err);
+        assert_int_equal(r, cases[i].feed);
+        if (r == 0)
+            assert_int_equal(json_list_end(&l, &err), cases[i].end);
+        json_list_dispose(&l);
+    }
+}
+
+TESTS(T(tokens_and_skipping), T(lists_arrive_in_pieces_of_any_size), T(bad_lists_are_refused))
