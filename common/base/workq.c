@@ -1,7 +1,7 @@
-/* Design. One lock. Items live in a map by key while they are ready, running or have timers. Ready items hang in one of
- * two FIFO lists. Timers sit in a binary heap by deadline; each knows its place, so that cancelling one is O(log n).
- * Workers wait for "ready or next deadline": whoever wakes moves due timers to the ready lists, so there is no timer
- * thread. */
+/* Design. One lock. Items live in a map by key while they are ready, running or have timers. Ready items hang
+ * in one of two FIFO lists. Timers sit in a binary heap by deadline; each knows its place, so that cancelling
+ * one is O(log n). Workers wait for "ready or next deadline": whoever wakes moves due timers to the ready
+ * lists, so there is no timer thread. */
 #include "common/base/workq.h"
 #include "common/base/map.h"
 #include "common/base/rand.h"
@@ -37,7 +37,7 @@ struct workq {
     cond_t wake, idle;
     workq_fn fn;
     void *ctx;
-    map_t items; /* k: key, v: struct item * */
+    map_t items;          /* k: key, v: struct item * */
     struct list ready[2]; /* [1] is high priority */
     VEC(struct timer *) heap;
     size_t nready, nrunning;
@@ -338,8 +338,8 @@ void workq_free(workq_t *q)
 void workq_stats(workq_t *q, struct workq_stats *out)
 {
     LOCKED(&q->lock);
-    *out = (struct workq_stats){.ready = q->nready, .running = q->nrunning, .delayed = q->heap.n, .added = q->added,
-                                .done = q->done};
+    *out = (struct workq_stats){
+        .ready = q->nready, .running = q->nrunning, .delayed = q->heap.n, .added = q->added, .done = q->done};
 }
 
 bool workq_drain(workq_t *q, mono_t deadline)
