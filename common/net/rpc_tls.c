@@ -53,7 +53,7 @@ static int use_certificates(SSL_CTX *context, const char *pem, err_t **err)
 static int use_key(SSL_CTX *context, const char *pem, err_t **err)
 {
     BIO *bio = BIO_new_mem_buf(pem, -1);
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)"");
     bool ok = key && SSL_CTX_use_PrivateKey(context, key) == 1 && SSL_CTX_check_private_key(context) == 1;
     EVP_PKEY_free(key);
     BIO_free(bio);
