@@ -28,6 +28,7 @@ void rpc_respond(const struct rpc_asker *to, const char *key, const struct rpc_a
     if (answer->error) {
         rpc_error_init(&error, answer->error);
         reply.error = &error;
+        reply.refused = answer->refused;
     } else {
         reply.body.data = (unsigned char *)answer->body;
         reply.body.len = answer->n;
@@ -44,7 +45,7 @@ void rpc_refuse(const struct rpc_asker *to, const char *key, enum err_code code,
     va_end(ap);
     AUTO_ERR err = NULL;
     err_set(&err, code, "%s", text);
-    rpc_respond(to, key, &(struct rpc_answer){.error = err});
+    rpc_respond(to, key, &(struct rpc_answer){.error = err, .refused = true});
 }
 
 static void health(rpc_server_t *s, const struct rpc_asker *from, const char *key)

@@ -93,6 +93,7 @@ struct rpc_server {
 /* ---- rpc_server.c ---- */
 struct rpc_answer {
     err_t *error;
+    bool refused; /* the call was not begun */
     const unsigned char *body;
     size_t n, total; /* of this piece, of the whole reply */
 };
