@@ -159,6 +159,9 @@ void rpc_fail(rpc_call_t *call, const err_t *err)
     call->error = err ? err_copy(err) : NULL;
     if (!call->error)
         err_set(&call->error, ERR_UNKNOWN, "%s failed", call->method->name);
+    /* The handler knows that it was cancelled, not why. */
+    if (err_code(call->error) == ERR_CANCELED && mono_left(call->deadline) == 0)
+        err_recode(&call->error, ERR_DEADLINE_EXCEEDED);
     request_done(call);
     answer(call);
 }

@@ -69,7 +69,7 @@ static int64_t timeout_ms(const struct rpc_request *q)
 {
     if (mono_cmp(q->deadline, MONO_NEVER) >= 0)
         return 0;
-    int64_t ms = mono_left(q->deadline) / NS_PER_MS;
+    int64_t ms = (mono_left(q->deadline) + NS_PER_MS - 1) / NS_PER_MS;
     return ms > 0 ? ms : 1;
 }
 
