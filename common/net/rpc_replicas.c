@@ -290,11 +290,14 @@ static bool any_connected(const struct candidate *c, size_t n)
 }
 
 /* How long a call waits for this one's connection; negative: not at all, the next one is there. */
-static int64_t patience(const struct candidate *c, bool others)
+static int64_t patience(const struct candidate *c, bool others, mono_t connect_by)
 {
+    int64_t left = mono_left(connect_by);
     if (!others || rpc_client_connected(c->replica->client))
-        return SECONDS(RPC_CONNECT_SECONDS);
-    return rpc_client_tried(c->replica->client) ? -1 : MILLIS(FRESH_MILLIS);
+        return left;
+    if (rpc_client_tried(c->replica->client))
+        return -1;
+    return left < MILLIS(FRESH_MILLIS) ? left : MILLIS(FRESH_MILLIS);
 }
 
 static bool next_may_help(enum err_code code, bool answered)
@@ -306,13 +309,14 @@ static int do_in_order(const struct candidate *c, size_t n, struct rpc_request_o
                        volatile bool *canceled, ProtobufCMessage **out, err_t **err)
 {
     mono_t deadline = o->timeout_ns > 0 ? mono_after(mono_now(), o->timeout_ns) : MONO_NEVER;
+    mono_t connect_by = mono_after(mono_now(), SECONDS(RPC_CONNECT_SECONDS)); /* for all of them together */
     bool others = any_connected(c, n);
     AUTO_ERR last = NULL;
     for (size_t i = 0; i < n; i++) {
         AUTO_ERR e = NULL;
         bool answered = false;
         int64_t left = mono_left(deadline);
-        o->connect_ns = patience(&c[i], others);
+        o->connect_ns = patience(&c[i], others, connect_by);
         if (o->connect_ns < 0 || (last && !left))
             continue;
         if (o->timeout_ns > 0)

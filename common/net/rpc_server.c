@@ -7,7 +7,7 @@ enum {
     DEFAULT_CALLS = 256,
     MAX_PEERS = 1024,
     GREETING_SECONDS = 10,
-    FILES_SECONDS = 5,      /* between looks at the certificate files */
+    FILES_SECONDS = 2,      /* between looks at the certificate files */
     AUTHORITY_SECONDS = 60, /* in which clients of an old authority come back by themselves */
     FLUSH_MILLIS = 1000,
 };

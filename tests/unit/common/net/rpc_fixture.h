@@ -207,10 +207,15 @@ static UNUSED bool int_is_set(void *arg)
     return atomic_load((atomic_int *)arg) != 0;
 }
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
 #if defined(__SANITIZE_THREAD__)
 /* nng counts the references of a dialer with atomics, which ThreadSanitizer does not see in a library that is
  * not built for it. */
-const char *__tsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
     return "race_top:pthread_mutex_destroy\n";

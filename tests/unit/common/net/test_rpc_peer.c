@@ -14,7 +14,7 @@
 
 struct pending {
     atomic_int left, unavailable;
-    int64_t ended; /* when the last one ended */
+    atomic_llong ended; /* when the last one ended */
 };
 
 static void pending_done(void *arg, ProtobufCMessage *out, err_t *err)
@@ -63,7 +63,7 @@ static void killed_server(const char *address)
     close(out);
     assert_true(wait_until(none_pending, &p, SECONDS(20)));
     assert_int_equal(p.unavailable, 10);
-    assert_true(p.ended - before.ns < SECONDS(1));
+    assert_true(p.ended - before.ns < SECONDS(2));
 
     before = mono_now();
     assert_int_equal(call_text(f.client, "test.Echo", "x", &err), -ERR_UNAVAILABLE);
@@ -274,7 +274,7 @@ static void nonsense(struct fixture *f, int round)
     int fd = greet(f->address);
     for (int i = 0; i < 20; i++) {
         unsigned char junk[256];
-        size_t n = (size_t)random_below(sizeof(junk));
+        size_t n = (size_t)random_below(sizeof(junk) - 8);
         random_bytes(junk, sizeof(junk));
         memset(junk, 0, 6);
         junk[6] = (unsigned char)(n >> 8);
