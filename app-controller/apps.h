@@ -29,6 +29,7 @@ struct found_resource {
     int wave;
     enum health_status health;
     char *health_message;
+    uint64_t verdict; /* what `modified` holds for (comparison.h); 0: nothing */
 };
 
 struct app {
