@@ -22,7 +22,7 @@ typedef struct http_endpoint http_endpoint_t;
 struct http_endpoint_config {
     const char *ca_pem;           /* NULL: the system's */
     const char *ca_file;          /* instead of ca_pem */
-    const char *client_cert_pem, *client_key_pem;
+    const char *client_cert_pem, *client_key_pem; /* key NULL: it is in the same text */
     const char *server_name;      /* verified instead of the URL's host */
     bool insecure;                /* no verification of the server */
     const char *proxy;            /* http, https, socks5 URL; NULL: from the environment; "": none */

@@ -1,4 +1,5 @@
 #include "common/base/enc.h"
+#include "common/base/hash.h"
 #include "common/net/http_internal.h"
 #include "common/net/http_proxy.h"
 
@@ -33,6 +34,22 @@ static char *authorization(const struct http_endpoint_config *c)
     return str_take(&line);
 }
 
+/* curl takes connections for the same if their client certificates are, and does not look at the keys: whoever has seen
+ * a certificate could use its owner's connections. A remark behind the certificate, which PEM allows, makes the key
+ * count. */
+static void mark_certificate(struct http_endpoint_config *c)
+{
+    if (!c->client_cert_pem)
+        return;
+    char digest[SHA256_HEX];
+    if (!c->client_key_pem)
+        c->client_key_pem = xstrdup(c->client_cert_pem); /* both in one text */
+    sha256_hex(c->client_key_pem, strlen(c->client_key_pem), digest);
+    char *marked = xasprintf("%s\n# key %s\n", c->client_cert_pem, digest);
+    free((char *)(uintptr_t)c->client_cert_pem);
+    c->client_cert_pem = marked;
+}
+
 http_endpoint_t *http_endpoint_new(const struct http_endpoint_config *config)
 {
     static const struct http_endpoint_config none;
@@ -48,6 +65,7 @@ http_endpoint_t *http_endpoint_new(const struct http_endpoint_config *config)
     }
     e->c.connect_timeout_ns = c->connect_timeout_ns ? c->connect_timeout_ns : SECONDS(10);
     e->authorization = authorization(c);
+    mark_certificate(&e->c);
     return e;
 }
 
@@ -110,7 +128,7 @@ static void apply_tls(const struct http_endpoint_config *c, CURL *easy, bool str
     }
     if (c->client_cert_pem && !stranger) {
         struct curl_blob cert = blob_of(c->client_cert_pem);
-        struct curl_blob key = blob_of(c->client_key_pem ? c->client_key_pem : c->client_cert_pem);
+        struct curl_blob key = blob_of(c->client_key_pem);
         curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &cert);
         curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &key);
     }

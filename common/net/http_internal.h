@@ -31,6 +31,8 @@ struct http_group {
     size_t opening; /* of these, still on the way to a connection */
     size_t sockets; /* open, idle ones included */
     bool parallel;  /* HTTP/1.1: every transfer has its own connection anyway */
+    bool settling;  /* a new connection is given a moment to tell its limit of streams */
+    struct http_timer settle;
     bool full;      /* max_connections are open and none has room */
     bool place;     /* a stream ended while a connection was being opened: one may try */
     bool dirty;     /* in the list of those to look at */
@@ -142,6 +144,8 @@ curl_socket_t http_lane_open_socket(void *transfer, curlsocktype purpose, struct
 int http_lane_close_socket(void *http, curl_socket_t fd);
 /* The transfer's connection is ready, and the request about to be sent. */
 void http_lane_ready(http_transfer_t *t);
+/* The first answer has come. */
+void http_lane_heard(http_transfer_t *t);
 
 /* http_transfer.c */
 void http_transfer_begin(http_transfer_t *t);

@@ -5,7 +5,9 @@
  * server's limit is not told), so the group (transfers of one lane to one origin as one identity) finds out by trying:
  * a transfer is handed over and curl is run at once; either it is given a stream there and then (curl calls the
  * pre-request callback) or it is opening a connection, and then the rest of the group is held until that one is ready
- * or has failed. Once ALPN says HTTP/1.1, nothing is held. max_connections is enforced where curl asks for a socket.
+ * or has failed. A new connection also gets a moment for its SETTINGS to arrive: what is sent beyond a limit that is not
+ * known yet would be refused, and curl gives up the whole connection then. Once ALPN says HTTP/1.1, nothing is held.
+ * max_connections is enforced where curl asks for a socket.
  *
  * A connection's streams are limited by us too, because curl runs all transfers of a connection whenever bytes arrive on
  * it: an event costs 420 us of processor time among 250 idle streams, 110 us among 32, while the memory of a watch grows
@@ -142,6 +144,7 @@ static void group_put(struct http_group *g)
 {
     if (g->held || g->active || g->sockets || g->dirty)
         return;
+    http_timer_stop(&g->h->timers, &g->settle);
     map_del(&g->h->groups, g->key);
     group_free(g);
 }
@@ -151,6 +154,18 @@ void http_groups_free(http_t *h)
     MAP_FOREACH(&h->groups, e)
         group_free(e->value);
     map_dispose(&h->groups);
+}
+
+static void settled(struct http_group *g)
+{
+    g->settling = false;
+    http_timer_stop(&g->h->timers, &g->settle);
+    mark_dirty(g);
+}
+
+static void settle_fired(struct http_timer *t)
+{
+    settled(CONTAINER_OF(t, struct http_group, settle));
 }
 
 static struct http_group *group_get(http_transfer_t *t, const struct http_url *url)
@@ -163,6 +178,7 @@ static struct http_group *group_get(http_transfer_t *t, const struct http_url *u
     g = xcalloc(1, sizeof(*g));
     g->h = t->h;
     g->lane = t->lane;
+    g->settle.fn = settle_fired;
     g->key = xstrdup(key);
     g->endpoint = http_endpoint_ref(t->endpoint);
     g->parallel = t->lane == HTTP_LANE_STREAM || t->endpoint->c.http1_only || strcmp(url->scheme, "http") == 0;
@@ -179,7 +195,7 @@ static bool may_admit(struct http_group *g)
 {
     if (g->parallel)
         return !max_connections(g) || g->active < max_connections(g);
-    return !g->full && (!g->opening || g->place);
+    return !g->full && !g->settling && (!g->opening || g->place);
 }
 
 static void hold(struct http_group *g, http_transfer_t *t, bool first)
@@ -363,15 +379,38 @@ static bool speaks_http2(http_transfer_t *t)
     return n == 2 && memcmp(name, "h2", 2) == 0;
 }
 
+/* SETTINGS follow the handshake by a round trip at most; that took about as long. */
+static int64_t settling_time(http_transfer_t *t)
+{
+    enum { LEAST_MS = 5, MOST_MS = 250 };
+    curl_off_t begun_us = 0, shaken_us = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_NAMELOOKUP_TIME_T, &begun_us);
+    curl_easy_getinfo(t->easy, CURLINFO_APPCONNECT_TIME_T, &shaken_us);
+    int64_t took = (int64_t)(shaken_us - begun_us) * NS_PER_US;
+    return took < MILLIS(LEAST_MS) ? MILLIS(LEAST_MS) : took > MILLIS(MOST_MS) ? MILLIS(MOST_MS) : took;
+}
+
 void http_lane_ready(http_transfer_t *t)
 {
     struct http_group *g = t->group;
+    long opened = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &opened);
     if (t->state == HTTP_OPENING) {
         t->state = HTTP_ACTIVE;
         g->opening--;
     }
     g->parallel = !speaks_http2(t);
+    if (!g->parallel && opened > 0) {
+        g->settling = true;
+        http_timer_set(&g->h->timers, &g->settle, mono_after(mono_now(), settling_time(t)));
+    }
     mark_dirty(g);
+}
+
+void http_lane_heard(http_transfer_t *t)
+{
+    if (t->group && t->group->settling)
+        settled(t->group);
 }
 
 /* A peer that vanished without a word is noticed within about a minute. */

@@ -72,6 +72,8 @@ size_t http_on_header(char *p, size_t size, size_t n, void *transfer)
     if (atomic_load(&t->canceled))
         return 0;
     t->last_byte = mono_now();
+    if (t->header_bytes == 0)
+        http_lane_heard(t);
     t->header_bytes += n;
     if (t->header_bytes > MAX_HEADER_BYTES)
         return give_up(t, ERR_RESOURCE_EXHAUSTED, "the headers are larger than 256 KiB");

@@ -1,7 +1,7 @@
 /* What becomes of a transfer that curl has finished: the end, another try, or the next stop of a redirect. */
 #include "common/net/http_internal.h"
 
-enum { MAX_ATTEMPTS = 3 };
+enum { MAX_ATTEMPTS = 5 };
 
 static const struct {
     CURLcode curl;
@@ -20,7 +20,7 @@ static const struct {
     {CURLE_SSL_CIPHER, ERR_INVALID_ARGUMENT, NULL},
     {CURLE_GOT_NOTHING, ERR_UNAVAILABLE, "the connection was closed before an answer"},
     {CURLE_SEND_ERROR, ERR_UNAVAILABLE, "the connection was lost while sending"},
-    {CURLE_RECV_ERROR, ERR_UNAVAILABLE, "the connection was lost"},
+    {CURLE_RECV_ERROR, ERR_UNAVAILABLE, NULL},
     {CURLE_PARTIAL_FILE, ERR_UNAVAILABLE, "the connection was lost in the middle of the answer"},
     {CURLE_HTTP2, ERR_UNAVAILABLE, "the connection was closed by the server"},
     {CURLE_HTTP2_STREAM, ERR_UNAVAILABLE, "the stream was reset by the server"},
@@ -57,8 +57,8 @@ static void submit_again(http_transfer_t *t)
     http_lane_submit(t);
 }
 
-/* A kept connection that the server closed at the moment of use: the request is sent again if nothing of it was, or if
- * it does no harm twice. */
+/* A kept connection that the server closed at the moment of use, or one that it told to go away: the request is sent
+ * again if nothing of it was, or if it does no harm twice. */
 static bool worth_another_try(http_transfer_t *t, CURLcode code)
 {
     switch (code) {
@@ -66,7 +66,6 @@ static bool worth_another_try(http_transfer_t *t, CURLcode code)
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
     case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM:
         break;
     default:
         return false;
@@ -74,7 +73,9 @@ static bool worth_another_try(http_transfer_t *t, CURLcode code)
     long opened = 0, sent = 0;
     curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &opened);
     curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &sent);
-    return t->attempts < MAX_ATTEMPTS && opened == 0 && t->header_bytes == 0 && (t->idempotent || sent == 0);
+    bool shared = t->group && !t->group->parallel;
+    return t->attempts < MAX_ATTEMPTS && (opened == 0 || shared) && !t->head_done &&
+           (t->idempotent || sent == 0);
 }
 
 /* 303 asks for a GET; 301 and 302 after a POST have always been followed by one (RFC 9110 15.4). */

@@ -4,6 +4,7 @@
 #include "common/net/http.h"
 #include "tests/unit/kit/fake_http.h"
 
+#include <stdatomic.h>
 #include <zlib.h>
 
 static http_t *h;
@@ -220,7 +221,7 @@ static void nobody_listens(void **state)
 /* The first request of a connection is answered; what follows finds it dead. */
 static bool dies(fake_conn_t *c, const struct fake_request *r, void *arg)
 {
-    int *after = arg;
+    atomic_int *after = arg;
     if (r->connection == 0 && r->number > 0) {
         (*after)++;
         return false;
@@ -238,7 +239,7 @@ static void a_kept_connection_that_dies(void **state)
     } cases[] = {{"GET", false, 0}, {"POST", false, -ERR_UNAVAILABLE}, {"POST", true, 0}, {"DELETE", false, -ERR_UNAVAILABLE}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_ERR err = NULL;
-        int after = 0;
+        atomic_int after = 0;
         struct http_response out;
         fake_http_t *f = fake_http_start(false, dies, &after);
         ASSERT_OK(get(f, "/", (struct http_request){}, &out, &err));
@@ -307,6 +308,7 @@ static void compression_is_asked_for_and_bounded(void **state)
     ASSERT_OK(get(f, "/", (struct http_request){.endpoint = e, .headers = identity}, &out, &err));
     assert_string_equal(str_text(&out.body), "plain");
     http_response_dispose(&out);
+    assert_true(get(f, "/damaged", (struct http_request){.endpoint = e}, &out, &err) < 0);
     struct http_request bomb = {.endpoint = e, .max_body = 1 << 20};
     assert_int_equal(get(f, "/bomb", bomb, &out, &err), -ERR_RESOURCE_EXHAUSTED);
     http_endpoint_unref(e);
