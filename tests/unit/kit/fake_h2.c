@@ -193,6 +193,17 @@ static void h2_run(struct conn *c)
     }
 }
 
+/* Says goodbye and reads what still comes: closing at once would reset the connection and lose our last answers. */
+static void linger(struct conn *c)
+{
+    char buf[16384];
+    SSL_shutdown(c->ssl);
+    shutdown(c->fd, SHUT_WR);
+    for (mono_t end = mono_after(mono_now(), SECONDS(2)); mono_left(end) && !c->server->stopping && !c->cut;)
+        if (recv(c->fd, buf, sizeof(buf), 0) == 0)
+            return;
+}
+
 static void *serve(void *arg)
 {
     struct conn *c = arg;
@@ -204,6 +215,7 @@ static void *serve(void *arg)
         setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)); /* reads wait a moment, writes wait for ever */
         h2_begin(c);
         h2_run(c);
+        linger(c);
         nghttp2_session_del(c->h2);
     }
     for (struct stream *st = c->open, *next; st; st = next) {
