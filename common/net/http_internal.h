@@ -31,7 +31,7 @@ struct http_group {
     size_t opening; /* of these, still on the way to a connection */
     size_t sockets; /* open, idle ones included */
     bool parallel;  /* HTTP/1.1: every transfer has its own connection anyway */
-    bool settling;  /* a new connection is given a moment to tell its limit of streams */
+    http_transfer_t *newest; /* whose new connection is given a moment to tell its limit of streams */
     struct http_timer settle;
     bool full;      /* max_connections are open and none has room */
     bool place;     /* a stream ended while a connection was being opened: one may try */

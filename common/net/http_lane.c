@@ -158,7 +158,7 @@ void http_groups_free(http_t *h)
 
 static void settled(struct http_group *g)
 {
-    g->settling = false;
+    g->newest = NULL;
     http_timer_stop(&g->h->timers, &g->settle);
     mark_dirty(g);
 }
@@ -195,7 +195,7 @@ static bool may_admit(struct http_group *g)
 {
     if (g->parallel)
         return !max_connections(g) || g->active < max_connections(g);
-    return !g->full && !g->settling && (!g->opening || g->place);
+    return !g->full && !g->newest && (!g->opening || g->place);
 }
 
 static void hold(struct http_group *g, http_transfer_t *t, bool first)
@@ -249,6 +249,7 @@ static void count_out(http_transfer_t *t)
 {
     struct http_group *g = t->group;
     struct http_lane_state *l = &t->h->lanes[t->lane];
+    http_lane_heard(t);
     g->active--;
     g->opening -= t->state == HTTP_OPENING;
     g->full = false;
@@ -401,7 +402,8 @@ void http_lane_ready(http_transfer_t *t)
     }
     g->parallel = !speaks_http2(t);
     if (!g->parallel && opened > 0) {
-        g->settling = true;
+        g->full = false;
+        g->newest = t;
         http_timer_set(&g->h->timers, &g->settle, mono_after(mono_now(), settling_time(t)));
     }
     mark_dirty(g);
@@ -409,7 +411,7 @@ void http_lane_ready(http_transfer_t *t)
 
 void http_lane_heard(http_transfer_t *t)
 {
-    if (t->group && t->group->settling)
+    if (t->group && t->group->newest == t)
         settled(t->group);
 }
 

@@ -37,7 +37,7 @@ struct fake_h2 {
     SSL_CTX *tls;
     pthread_t acceptor;
     atomic_bool stopping;
-    atomic_int connections, most_streams, requests, refused, releases;
+    atomic_int connections, now, most_connections, most_streams, requests, refused, releases;
     lock_t lock; /* guards conns */
     VEC(struct conn *) conns;
 };
@@ -214,7 +214,11 @@ static void *serve(void *arg)
         struct timeval tv = {.tv_usec = 1000};
         setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)); /* reads wait a moment, writes wait for ever */
         h2_begin(c);
+        int now = ++c->server->now;
+        if (now > c->server->most_connections)
+            c->server->most_connections = now;
         h2_run(c);
+        c->server->now--;
         linger(c);
         nghttp2_session_del(c->h2);
     }
@@ -315,7 +319,7 @@ char *fake_h2_url(const fake_h2_t *f, const char *path)
 
 void fake_h2_stats(fake_h2_t *f, struct fake_h2_stats *out)
 {
-    *out = (struct fake_h2_stats){f->connections, f->most_streams, f->requests, f->refused};
+    *out = (struct fake_h2_stats){f->connections, f->most_connections, f->most_streams, f->requests, f->refused};
 }
 
 void fake_h2_release(fake_h2_t *f)

@@ -16,9 +16,9 @@ typedef struct fake_h2 fake_h2_t;
 fake_h2_t *fake_h2_start(const struct fake_h2_config *config);
 void fake_h2_stop(fake_h2_t *f);
 char *fake_h2_url(const fake_h2_t *f, const char *path) MUST_USE;
-/* Connections accepted; most streams open on one of them at once; requests answered; streams refused. */
+/* Connections accepted; most of them in use at once; most streams open on one of them at once; requests answered; streams refused. */
 struct fake_h2_stats {
-    int connections, most_streams, requests, refused;
+    int connections, most_connections, most_streams, requests, refused;
 };
 void fake_h2_stats(fake_h2_t *f, struct fake_h2_stats *out);
 /* Ends all that hold. */

@@ -98,7 +98,7 @@ static void streams_fill_connections_before_new_ones_open(void **state)
         int connections, most;
     } cases[] = {
         {250, 0, HTTP_LANE_WATCH, 11, 32}, /* 300 watches, 32 to a connection */
-        {20, 0, HTTP_LANE_WATCH, 30, 20},  /* the server allows less than we would take, and may refuse some at first */
+        {20, 0, HTTP_LANE_WATCH, 60, 20},  /* the server allows less than we would take, and may refuse some at first */
         {250, 0, HTTP_LANE_REQUEST, 4, 100},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -170,7 +170,7 @@ static void connections_are_capped(void **state)
     fake_h2_release(f);
     WAIT(&m.tally, done, 30);
     fake_h2_stats(f, &stats);
-    assert_int_equal(stats.connections, 2);
+    assert_true(stats.most_connections <= 2);
     assert_int_equal(m.tally.failed, 0);
     end_many(&m);
     fake_h2_stop(f);
