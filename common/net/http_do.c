@@ -55,7 +55,8 @@ static void wait_done(struct waiter *w, http_transfer_t *t, const volatile bool 
 
 int http_do(http_t *h, const struct http_request *request, struct http_response *response, err_t **err)
 {
-    static const struct http_stream_ops ops = {.on_head = take_head, .on_data = take_data, .on_done = take_end};
+    static const struct http_stream_ops ops = {
+        .on_head = take_head, .on_data = take_data, .on_done = take_end};
     if (http_on_thread(h))
         return err_set(err, ERR_INTERNAL, "a blocking request on the thread that would answer it");
     struct http_request r = *request;

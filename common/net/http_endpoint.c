@@ -9,9 +9,10 @@ static const struct {
     size_t offset;
     bool secret;
 } text_fields[] = {
-    {FIELD(ca_pem), false},   {FIELD(ca_file), false},  {FIELD(client_cert_pem), false}, {FIELD(client_key_pem), true},
-    {FIELD(proxy), true},     {FIELD(no_proxy), false}, {FIELD(server_name), false},     {FIELD(bearer_token), true},
-    {FIELD(username), false}, {FIELD(password), true},  {FIELD(user_agent), false},
+    {FIELD(ca_pem), false},        {FIELD(ca_file), false},     {FIELD(client_cert_pem), false},
+    {FIELD(client_key_pem), true}, {FIELD(proxy), true},        {FIELD(no_proxy), false},
+    {FIELD(server_name), false},   {FIELD(bearer_token), true}, {FIELD(username), false},
+    {FIELD(password), true},       {FIELD(user_agent), false},
 };
 
 static char **text_field(struct http_endpoint_config *c, size_t i)
@@ -34,9 +35,9 @@ static char *authorization(const struct http_endpoint_config *c)
     return str_take(&line);
 }
 
-/* curl takes connections for the same if their client certificates are, and does not look at the keys: whoever has seen
- * a certificate could use its owner's connections. A remark behind the certificate, which PEM allows, makes the key
- * count. */
+/* curl takes connections for the same if their client certificates are, and does not look at the keys:
+ * whoever has seen a certificate could use its owner's connections. A remark behind the certificate, which
+ * PEM allows, makes the key count. */
 static void mark_certificate(struct http_endpoint_config *c)
 {
     if (!c->client_cert_pem)
@@ -96,7 +97,8 @@ void http_endpoint_unref(http_endpoint_t *e)
 /* The endpoint outlives the easy handle, so that curl need not copy. */
 static struct curl_blob blob_of(const char *text)
 {
-    return (struct curl_blob){.data = (void *)(uintptr_t)text, .len = strlen(text), .flags = CURL_BLOB_NOCOPY};
+    return (struct curl_blob){
+        .data = (void *)(uintptr_t)text, .len = strlen(text), .flags = CURL_BLOB_NOCOPY};
 }
 
 static void apply_authorities(const struct http_endpoint_config *c, CURL *easy)
@@ -134,7 +136,8 @@ static void apply_tls(const struct http_endpoint_config *c, CURL *easy, bool str
     }
 }
 
-int http_endpoint_apply(const http_endpoint_t *e, CURL *easy, const struct http_url *url, bool stranger, err_t **err)
+int http_endpoint_apply(const http_endpoint_t *e, CURL *easy, const struct http_url *url, bool stranger,
+                        err_t **err)
 {
     const struct http_endpoint_config *c = &e->c;
     AUTO(free_p) char *proxy = NULL;

@@ -1,4 +1,5 @@
-/* What the files of the HTTP client share. Everything below belongs to the I/O thread unless said otherwise. */
+/* What the files of the HTTP client share. Everything below belongs to the I/O thread unless said otherwise.
+ */
 #ifndef CARGOCD_NET_HTTP_INTERNAL_H
 #define CARGOCD_NET_HTTP_INTERNAL_H
 
@@ -16,9 +17,10 @@ struct http_endpoint {
     struct http_endpoint_config c; /* texts are ours */
     char *authorization;           /* a header line; NULL: none */
 };
-/* Sets what the endpoint says about reaching `url`. `stranger`: the URL is another origin, reached by a redirect, which
- * must not see who we are. */
-int http_endpoint_apply(const http_endpoint_t *e, CURL *easy, const struct http_url *url, bool stranger, err_t **err);
+/* Sets what the endpoint says about reaching `url`. `stranger`: the URL is another origin, reached by a
+ * redirect, which must not see who we are. */
+int http_endpoint_apply(const http_endpoint_t *e, CURL *easy, const struct http_url *url, bool stranger,
+                        err_t **err);
 
 /* Transfers of one lane to one origin as one identity: what may share connections. */
 struct http_group {
@@ -27,15 +29,15 @@ struct http_group {
     char *key;
     http_endpoint_t *endpoint; /* NULL: defaults */
     http_transfer_t *held, **held_tail;
-    size_t active;  /* handed to curl */
-    size_t opening; /* of these, still on the way to a connection */
-    size_t sockets; /* open, idle ones included */
-    bool parallel;  /* HTTP/1.1: every transfer has its own connection anyway */
+    size_t active;           /* handed to curl */
+    size_t opening;          /* of these, still on the way to a connection */
+    size_t sockets;          /* open, idle ones included */
+    bool parallel;           /* HTTP/1.1: every transfer has its own connection anyway */
     http_transfer_t *newest; /* whose new connection is given a moment to tell its limit of streams */
     struct http_timer settle;
-    bool full;      /* max_connections are open and none has room */
-    bool place;     /* a stream ended while a connection was being opened: one may try */
-    bool dirty;     /* in the list of those to look at */
+    bool full;  /* max_connections are open and none has room */
+    bool place; /* a stream ended while a connection was being opened: one may try */
+    bool dirty; /* in the list of those to look at */
     struct http_group *next_dirty;
 };
 
@@ -73,7 +75,7 @@ struct http {
     struct http_lane_state lanes[HTTP_LANE_MAX];
     map_t groups; /* key -> struct http_group *, borrowed */
     struct http_group *dirty;
-    http_transfer_t *live; /* all that have been started and not ended */
+    http_transfer_t *live;           /* all that have been started and not ended */
     VEC(struct http_socket) sockets; /* by descriptor */
     http_endpoint_t *plain;          /* for requests without an endpoint */
 };
@@ -86,7 +88,7 @@ struct http_transfer {
     atomic_uint refs;
     atomic_bool canceled;
     http_t *h;
-    unsigned asked;             /* guarded by h->lock */
+    unsigned asked;              /* guarded by h->lock */
     http_transfer_t *next_asked; /* in the inbox */
 
     /* The request. */
@@ -110,7 +112,7 @@ struct http_transfer {
     struct http_timer timer;
     mono_t deadline, connect_by, last_byte;
     curl_off_t uploaded;
-    err_t *error; /* ours, found in a callback */
+    err_t *error;  /* ours, found in a callback */
     bool stranger; /* a redirect led to another origin */
     unsigned attempts;
     mono_t started;

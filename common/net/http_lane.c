@@ -1,17 +1,19 @@
-/* Design. Each lane is one curl multi handle, driven by the loop's epoll, so that lanes never share a connection.
+/* Design. Each lane is one curl multi handle, driven by the loop's epoll, so that lanes never share a
+ * connection.
  *
- * Left alone, curl 7.88 opens one connection per waiting transfer as soon as the existing ones have no room for another
- * stream: 300 watches at a limit of 250 streams cost 51 connections. Which connection has room only curl knows (the
- * server's limit is not told), so the group (transfers of one lane to one origin as one identity) finds out by trying:
- * a transfer is handed over and curl is run at once; either it is given a stream there and then (curl calls the
- * pre-request callback) or it is opening a connection, and then the rest of the group is held until that one is ready
- * or has failed. A new connection also gets a moment for its SETTINGS to arrive: what is sent beyond a limit that is not
- * known yet would be refused, and curl gives up the whole connection then. Once ALPN says HTTP/1.1, nothing is held.
- * max_connections is enforced where curl asks for a socket.
+ * Left alone, curl 7.88 opens one connection per waiting transfer as soon as the existing ones have no room
+ * for another stream: 300 watches at a limit of 250 streams cost 51 connections. Which connection has room
+ * only curl knows (the server's limit is not told), so the group (transfers of one lane to one origin as one
+ * identity) finds out by trying: a transfer is handed over and curl is run at once; either it is given a
+ * stream there and then (curl calls the pre-request callback) or it is opening a connection, and then the
+ * rest of the group is held until that one is ready or has failed. A new connection also gets a moment for
+ * its SETTINGS to arrive: what is sent beyond a limit that is not known yet would be refused, and curl gives
+ * up the whole connection then. Once ALPN says HTTP/1.1, nothing is held. max_connections is enforced where
+ * curl asks for a socket.
  *
- * A connection's streams are limited by us too, because curl runs all transfers of a connection whenever bytes arrive on
- * it: an event costs 420 us of processor time among 250 idle streams, 110 us among 32, while the memory of a watch grows
- * only from 12 to 15 KB. */
+ * A connection's streams are limited by us too, because curl runs all transfers of a connection whenever
+ * bytes arrive on it: an event costs 420 us of processor time among 250 idle streams, 110 us among 32, while
+ * the memory of a watch grows only from 12 to 15 KB. */
 #include "common/net/http_internal.h"
 
 #include <netinet/in.h>
@@ -151,7 +153,7 @@ static void group_put(struct http_group *g)
 
 void http_groups_free(http_t *h)
 {
-    MAP_FOREACH(&h->groups, e)
+    MAP_FOREACH (&h->groups, e)
         group_free(e->value);
     map_dispose(&h->groups);
 }
@@ -181,7 +183,8 @@ static struct http_group *group_get(http_transfer_t *t, const struct http_url *u
     g->settle.fn = settle_fired;
     g->key = xstrdup(key);
     g->endpoint = http_endpoint_ref(t->endpoint);
-    g->parallel = t->lane == HTTP_LANE_STREAM || t->endpoint->c.http1_only || strcmp(url->scheme, "http") == 0;
+    g->parallel = t->lane == HTTP_LANE_STREAM || t->endpoint->c.http1_only ||
+                  strcmp(url->scheme, "http") == 0;
     map_put(&t->h->groups, key, g);
     return g;
 }

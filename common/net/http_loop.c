@@ -1,7 +1,8 @@
-/* Design. One thread waits in epoll for curl's sockets, the next timer, and an eventfd that other threads write when
- * they have put something into the inbox. Nothing but that thread touches curl or the state of a transfer; the inbox and
- * the `asked` bits are all that is shared. In each round: sockets, inbox, timers, and then http_lane_settle ends what is
- * finished and starts what may begin, so that no user callback runs below a curl function that it could re-enter. */
+/* Design. One thread waits in epoll for curl's sockets, the next timer, and an eventfd that other threads
+ * write when they have put something into the inbox. Nothing but that thread touches curl or the state of a
+ * transfer; the inbox and the `asked` bits are all that is shared. In each round: sockets, inbox, timers, and
+ * then http_lane_settle ends what is finished and starts what may begin, so that no user callback runs below
+ * a curl function that it could re-enter. */
 #include "common/net/http_internal.h"
 
 #include <errno.h>

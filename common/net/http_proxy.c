@@ -130,8 +130,10 @@ bool http_proxy_applies(const char *no_proxy, const char *host, unsigned port)
 
 int http_proxy_normal(const char *text, char **out, err_t **err)
 {
-    static const char *const schemes[][2] = {
-        {"http://", "http://"}, {"https://", "https://"}, {"socks5://", "socks5h://"}, {"socks5h://", "socks5h://"}};
+    static const char *const schemes[][2] = {{"http://", "http://"},
+                                             {"https://", "https://"},
+                                             {"socks5://", "socks5h://"},
+                                             {"socks5h://", "socks5h://"}};
     if (!strstr(text, "://")) {
         *out = xasprintf("http://%s", text);
         return 0;
@@ -153,7 +155,8 @@ static const char *from_env(const char *upper, const char *lower)
     return str_empty(v) ? getenv(lower) : v;
 }
 
-int http_proxy_for(const char *proxy, const char *no_proxy, const struct http_url *url, char **out, err_t **err)
+int http_proxy_for(const char *proxy, const char *no_proxy, const struct http_url *url, char **out,
+                   err_t **err)
 {
     *out = NULL;
     bool explicit_proxy = proxy != NULL;

@@ -14,7 +14,8 @@ static size_t give_up(http_transfer_t *t, enum err_code code, const char *what)
 /* The user's callback asked to end with this value. */
 static size_t user_ended(http_transfer_t *t, int value)
 {
-    return give_up(t, value > -ERR_CODE_MAX && value < 0 ? (enum err_code)-value : ERR_UNKNOWN, "ended by its reader");
+    return give_up(t, value > -ERR_CODE_MAX && value < 0 ? (enum err_code) - value : ERR_UNKNOWN,
+                   "ended by its reader");
 }
 
 static bool is_redirect(long status)
@@ -41,7 +42,8 @@ static size_t head_complete(http_transfer_t *t, size_t n)
     return r ? user_ended(t, r) : n;
 }
 
-/* "Name: value\r\n" -> "name: value\n". A line that begins with a blank continues the one before (RFC 7230 3.2.4). */
+/* "Name: value\r\n" -> "name: value\n". A line that begins with a blank continues the one before (RFC
+ * 7230 3.2.4). */
 static void add_header_line(str_t *head, view_t line)
 {
     bool continues = line.n && (line.p[0] == ' ' || line.p[0] == '\t');

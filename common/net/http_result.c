@@ -45,7 +45,8 @@ static void set_error(http_transfer_t *t, CURLcode code)
     }
     long errnum = 0;
     char buf[128];
-    if (code == CURLE_COULDNT_CONNECT && curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &errnum) == CURLE_OK && errnum)
+    if (code == CURLE_COULDNT_CONNECT && curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &errnum) == CURLE_OK &&
+        errnum)
         text = strerror_r((int)errnum, buf, sizeof(buf));
     err_set(&t->error, ours, "%s %s: %s", t->method, url, text);
 }
@@ -57,8 +58,8 @@ static void submit_again(http_transfer_t *t)
     http_lane_submit(t);
 }
 
-/* A kept connection that the server closed at the moment of use, or one that it told to go away: the request is sent
- * again if nothing of it was, or if it does no harm twice. */
+/* A kept connection that the server closed at the moment of use, or one that it told to go away: the request
+ * is sent again if nothing of it was, or if it does no harm twice. */
 static bool worth_another_try(http_transfer_t *t, CURLcode code)
 {
     switch (code) {

@@ -25,8 +25,8 @@ static int check_request(const struct http_request *r, err_t **err)
     for (size_t i = 0; r->headers && r->headers[i]; i++) {
         const char *line = r->headers[i], *colon = strchr(line, ':');
         if (!colon || !is_token(line, (size_t)(colon - line)) || strpbrk(line, "\r\n"))
-            return err_set(err, ERR_INVALID_ARGUMENT, "malformed header '%.*s'", (int)min_size(strcspn(line, ":"), 40),
-                           line);
+            return err_set(err, ERR_INVALID_ARGUMENT, "malformed header '%.*s'",
+                           (int)min_size(strcspn(line, ":"), 40), line);
     }
     return 0;
 }
@@ -56,7 +56,8 @@ static void copy_request(http_transfer_t *t, const struct http_request *r)
     t->redirects_left = r->max_redirects;
 }
 
-http_transfer_t *http_start(http_t *h, const struct http_request *request, const struct http_stream_ops *ops, void *arg)
+http_transfer_t *http_start(http_t *h, const struct http_request *request, const struct http_stream_ops *ops,
+                            void *arg)
 {
     http_transfer_t *t = xcalloc(1, sizeof(*t));
     t->refs = 2; /* the caller's; the loop's until on_done */
@@ -149,7 +150,8 @@ void http_transfer_watch_time(http_transfer_t *t)
     if (t->state == HTTP_HELD)
         other = t->connect_by;
     else if (t->idle_timeout_ns)
-        other = mono_after(t->state == HTTP_ACTIVE && !t->paused ? t->last_byte : mono_now(), t->idle_timeout_ns);
+        other = mono_after(t->state == HTTP_ACTIVE && !t->paused ? t->last_byte : mono_now(),
+                           t->idle_timeout_ns);
     if (mono_cmp(other, at) < 0)
         at = other;
     if (at.ns == MONO_NEVER.ns)
@@ -247,8 +249,9 @@ static bool has_header(http_transfer_t *t, const char *name)
 /* Of a request that was redirected to another origin only these go there: any other may be a credential. */
 static bool fit_for_strangers(const char *line)
 {
-    static const char *const names[] = {"Accept", "Accept-Encoding", "Accept-Language", "Content-Type",  "Git-Protocol",
-                                        "If-None-Match", "If-Modified-Since", "Range", "User-Agent"};
+    static const char *const names[] = {
+        "Accept",        "Accept-Encoding",   "Accept-Language", "Content-Type", "Git-Protocol",
+        "If-None-Match", "If-Modified-Since", "Range",           "User-Agent"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (header_is(line, names[i]))
             return true;
@@ -313,8 +316,8 @@ static char *bracketed(const char *host)
     return strchr(host, ':') ? xasprintf("[%s]", host) : xstrdup(host);
 }
 
-/* The URL and, where another name than its host is to be verified, the way round: curl is told that name as the host,
- * connects to the real one, and names the real one in the Host header. */
+/* The URL and, where another name than its host is to be verified, the way round: curl is told that name as
+ * the host, connects to the real one, and names the real one in the Host header. */
 static void set_url(http_transfer_t *t, const struct http_url *url, char **host_header)
 {
     const char *name = t->endpoint->c.server_name;
@@ -333,8 +336,8 @@ static void set_url(http_transfer_t *t, const struct http_url *url, char **host_
     *host_header = url->port == 443 ? xstrdup(host) : xasprintf("%s:%u", host, url->port);
 }
 
-/* Called when the connection is ready, before each sending. curl sends again by itself when a kept connection turns out
- * to be dead, whatever the method: here that is refused to what must not be done twice. */
+/* Called when the connection is ready, before each sending. curl sends again by itself when a kept connection
+ * turns out to be dead, whatever the method: here that is refused to what must not be done twice. */
 static int on_ready(void *transfer, char *ip, char *local_ip, int port, int local_port)
 {
     http_transfer_t *t = transfer;
@@ -352,7 +355,9 @@ static void set_plumbing(http_transfer_t *t)
 {
     CURL *e = t->easy;
     bool one = t->endpoint->c.http1_only || t->lane == HTTP_LANE_STREAM;
-    long buffer = t->lane == HTTP_LANE_WATCH ? BUFFER_WATCH : t->lane == HTTP_LANE_LIST ? BUFFER_LIST : BUFFER;
+    long buffer = t->lane == HTTP_LANE_WATCH  ? BUFFER_WATCH
+                  : t->lane == HTTP_LANE_LIST ? BUFFER_LIST
+                                              : BUFFER;
     curl_easy_setopt(e, CURLOPT_PRIVATE, t);
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->curl_error);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);

@@ -106,7 +106,8 @@ int http_url_resolve(const char *base, const char *location, char **out, err_t *
     return 0;
 }
 
-/* Whether what stands before the first slash is no host and port, so that the slash may be part of a password. */
+/* Whether what stands before the first slash is no host and port, so that the slash may be part of a
+ * password. */
 static bool odd_authority(const char *p, size_t n)
 {
     const char *colon = memchr(p, ':', n);

@@ -50,7 +50,8 @@ static X509 *make(const char *name, const char *alt, EVP_PKEY *key, X509 *issuer
     X509_gmtime_adj(X509_getm_notBefore(x), -60);
     X509_gmtime_adj(X509_getm_notAfter(x), 3600);
     X509_set_pubkey(x, key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name, -1,
+                               -1, 0);
     X509_set_issuer_name(x, X509_get_subject_name(issuer ? issuer : x));
     add_extension(x, issuer ? issuer : x, NID_basic_constraints, issuer ? "CA:FALSE" : "critical,CA:TRUE");
     add_extension(x, issuer ? issuer : x, NID_subject_key_identifier, "hash");
@@ -63,9 +64,11 @@ static X509 *make(const char *name, const char *alt, EVP_PKEY *key, X509 *issuer
 
 static void make_all(void)
 {
-    EVP_PKEY *ca_key = EVP_EC_gen("P-256"), *server_key = EVP_EC_gen("P-256"), *client_key = EVP_EC_gen("P-256");
+    EVP_PKEY *ca_key = EVP_EC_gen("P-256"), *server_key = EVP_EC_gen("P-256"),
+             *client_key = EVP_EC_gen("P-256");
     X509 *ca = make("test authority", NULL, ca_key, NULL, NULL);
-    X509 *server = make("server", "DNS:localhost,DNS:kube.example,IP:127.0.0.1,IP:::1", server_key, ca, ca_key);
+    X509 *server = make("server", "DNS:localhost,DNS:kube.example,IP:127.0.0.1,IP:::1", server_key, ca,
+                        ca_key);
     X509 *client = make("tester", NULL, client_key, ca, ca_key);
     made = (struct certs){.ca = cert_pem(ca),
                           .server_cert = cert_pem(server),

@@ -93,8 +93,8 @@ static int begin_headers(nghttp2_session *s, const nghttp2_frame *frame, void *a
     return 0;
 }
 
-static int header(nghttp2_session *s, const nghttp2_frame *frame, const uint8_t *name, size_t nn, const uint8_t *value,
-                  size_t nv, uint8_t flags, void *arg)
+static int header(nghttp2_session *s, const nghttp2_frame *frame, const uint8_t *name, size_t nn,
+                  const uint8_t *value, size_t nv, uint8_t flags, void *arg)
 {
     struct stream *st = nghttp2_session_get_stream_user_data(s, frame->hd.stream_id);
     if (st && nn == 5 && memcmp(name, ":path", 5) == 0 && nv < sizeof(st->path))
@@ -193,7 +193,8 @@ static void h2_run(struct conn *c)
     }
 }
 
-/* Says goodbye and reads what still comes: closing at once would reset the connection and lose our last answers. */
+/* Says goodbye and reads what still comes: closing at once would reset the connection and lose our last
+ * answers. */
 static void linger(struct conn *c)
 {
     char buf[16384];
@@ -212,7 +213,8 @@ static void *serve(void *arg)
     if (SSL_accept(c->ssl) == 1) {
         sleep_ns(MILLIS(c->server->config.settings_delay_ms));
         struct timeval tv = {.tv_usec = 1000};
-        setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)); /* reads wait a moment, writes wait for ever */
+        setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &tv,
+                   sizeof(tv)); /* reads wait a moment, writes wait for ever */
         h2_begin(c);
         int now = ++c->server->now;
         if (now > c->server->most_connections)
@@ -253,11 +255,12 @@ static void *accept_all(void *arg)
     return NULL;
 }
 
-static int choose_h2(SSL *ssl, const unsigned char **out, unsigned char *n, const unsigned char *in, unsigned in_n,
-                     void *arg)
+static int choose_h2(SSL *ssl, const unsigned char **out, unsigned char *n, const unsigned char *in,
+                     unsigned in_n, void *arg)
 {
-    return nghttp2_select_next_protocol((unsigned char **)(uintptr_t)out, n, in, in_n) == 1 ? SSL_TLSEXT_ERR_OK
-                                                                                            : SSL_TLSEXT_ERR_NOACK;
+    return nghttp2_select_next_protocol((unsigned char **)(uintptr_t)out, n, in, in_n) == 1
+               ? SSL_TLSEXT_ERR_OK
+               : SSL_TLSEXT_ERR_NOACK;
 }
 
 static SSL_CTX *tls_context(void)
@@ -301,7 +304,7 @@ void fake_h2_stop(fake_h2_t *f)
     f->stopping = true;
     pthread_join(f->acceptor, NULL);
     close(f->fd);
-    VEC_FOREACH(&f->conns, c) {
+    VEC_FOREACH (&f->conns, c) {
         pthread_join((*c)->thread, NULL);
         close((*c)->fd);
         free(*c);
@@ -319,7 +322,8 @@ char *fake_h2_url(const fake_h2_t *f, const char *path)
 
 void fake_h2_stats(fake_h2_t *f, struct fake_h2_stats *out)
 {
-    *out = (struct fake_h2_stats){f->connections, f->most_connections, f->most_streams, f->requests, f->refused};
+    *out = (struct fake_h2_stats){f->connections, f->most_connections, f->most_streams, f->requests,
+                                  f->refused};
 }
 
 void fake_h2_release(fake_h2_t *f)
@@ -330,6 +334,6 @@ void fake_h2_release(fake_h2_t *f)
 void fake_h2_cut(fake_h2_t *f)
 {
     LOCKED(&f->lock);
-    VEC_FOREACH(&f->conns, c)
+    VEC_FOREACH (&f->conns, c)
         (*c)->cut = true;
 }

@@ -97,8 +97,8 @@ void fake_linger(fake_conn_t *c, int ms)
 static int connect_to(int port)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
-                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
         return fd;
     close(fd);
@@ -286,9 +286,9 @@ void fake_http_stop(fake_http_t *f)
     f->stopping = true;
     pthread_join(f->acceptor, NULL);
     close(f->fd);
-    VEC_FOREACH(&f->conns, c)
+    VEC_FOREACH (&f->conns, c)
         shutdown((*c)->fd, SHUT_RDWR);
-    VEC_FOREACH(&f->conns, c) {
+    VEC_FOREACH (&f->conns, c) {
         pthread_join((*c)->thread, NULL);
         close((*c)->fd);
         str_dispose(&(*c)->in);

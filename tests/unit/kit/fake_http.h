@@ -1,5 +1,5 @@
-/* A scripted HTTP/1.1 server inside a test, plain or TLS: a thread per connection, and a handler that writes whatever it
- * likes, so that every fault can be shown. */
+/* A scripted HTTP/1.1 server inside a test, plain or TLS: a thread per connection, and a handler that writes
+ * whatever it likes, so that every fault can be shown. */
 #ifndef CARGOCD_TESTS_UNIT_KIT_FAKE_HTTP_H
 #define CARGOCD_TESTS_UNIT_KIT_FAKE_HTTP_H
 
@@ -12,8 +12,8 @@ struct fake_request {
     char *method, *target; /* "GET", "/path?query" */
     char *head;            /* the header lines */
     str_t body;
-    char *peer; /* common name of the client's certificate; NULL: none */
-    int number; /* of the request on its connection, from 0 */
+    char *peer;     /* common name of the client's certificate; NULL: none */
+    int number;     /* of the request on its connection, from 0 */
     int connection; /* from 0 */
 };
 /* False: the connection is closed. */

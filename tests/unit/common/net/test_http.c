@@ -21,7 +21,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static int get(fake_http_t *f, const char *path, struct http_request r, struct http_response *out, err_t **err)
+static int get(fake_http_t *f, const char *path, struct http_request r, struct http_response *out,
+               err_t **err)
 {
     AUTO(free_p) char *url = fake_http_url(f, path);
     r.url = url;
@@ -45,20 +46,23 @@ static void requests_say_what_they_were_told(void **state)
     fake_http_t *f = fake_http_start(false, echo, NULL);
     static const char *const headers[] = {"X-Mine: yes", "X-Empty:", "User-Agent: me", NULL};
     http_endpoint_t *e = http_endpoint_new(&(struct http_endpoint_config){.bearer_token = "t0k"});
-    http_endpoint_t *basic = http_endpoint_new(&(struct http_endpoint_config){.username = "u", .password = "p"});
+    http_endpoint_t *basic = http_endpoint_new(
+        &(struct http_endpoint_config){.username = "u", .password = "p"});
     static const struct {
         const char *method, *body, *first;
         bool length;
     } cases[] = {
-        {NULL, NULL, "GET /p?q=1\n", false},      {"HEAD", NULL, NULL, false},
-        {"POST", "hello", "POST /p?q=1\n", true}, {"POST", NULL, "POST /p?q=1\n", true},
-        {"PUT", "x", "PUT /p?q=1\n", true},       {"DELETE", NULL, "DELETE /p?q=1\n", false},
+        {NULL, NULL, "GET /p?q=1\n", false},       {"HEAD", NULL, NULL, false},
+        {"POST", "hello", "POST /p?q=1\n", true},  {"POST", NULL, "POST /p?q=1\n", true},
+        {"PUT", "x", "PUT /p?q=1\n", true},        {"DELETE", NULL, "DELETE /p?q=1\n", false},
         {"DELETE", "{}", "DELETE /p?q=1\n", true}, {"PATCH", "{}", "PATCH /p?q=1\n", true},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_ERR err = NULL;
         struct http_response out;
-        struct http_request r = {.method = cases[i].method, .headers = headers, .body = cases[i].body,
+        struct http_request r = {.method = cases[i].method,
+                                 .headers = headers,
+                                 .body = cases[i].body,
                                  .body_size = cases[i].body ? strlen(cases[i].body) : 0,
                                  .endpoint = i % 2 ? basic : e};
         ASSERT_OK(get(f, "/p?q=1", r, &out, &err));
@@ -69,7 +73,8 @@ static void requests_say_what_they_were_told(void **state)
             assert_non_null(strstr(text, "X-Mine: yes\r\n"));
             assert_non_null(strstr(text, "X-Empty:\r\n"));
             assert_non_null(strstr(text, "User-Agent: me\r\n"));
-            assert_non_null(strstr(text, i % 2 ? "Authorization: Basic dTpw\r\n" : "Authorization: Bearer t0k\r\n"));
+            assert_non_null(
+                strstr(text, i % 2 ? "Authorization: Basic dTpw\r\n" : "Authorization: Bearer t0k\r\n"));
             assert_null(strstr(text, "form-urlencoded"));
             assert_null(strstr(text, "Expect"));
             assert_null(strstr(text, "Accept-Encoding"));
@@ -93,12 +98,16 @@ static void requests_say_what_they_were_told(void **state)
 static void malformed_requests_are_refused(void **state)
 {
     static const char *const split[] = {"X: a\r\nY: b", NULL}, *const no_colon[] = {"X", NULL},
-                      *const blank[] = {"X y: z", NULL};
+                             *const blank[] = {"X y: z", NULL};
     const struct http_request cases[] = {
-        {.url = "http://127.0.0.1/", .headers = split}, {.url = "http://127.0.0.1/", .headers = no_colon},
-        {.url = "http://127.0.0.1/", .headers = blank}, {.url = "http://127.0.0.1/", .method = "GET /x"},
-        {.url = "http://u:p@127.0.0.1/"},               {.url = "file:///etc/passwd"},
-        {.url = NULL},                                  {.url = "http://127.0.0.1/", .method = ""},
+        {.url = "http://127.0.0.1/", .headers = split},
+        {.url = "http://127.0.0.1/", .headers = no_colon},
+        {.url = "http://127.0.0.1/", .headers = blank},
+        {.url = "http://127.0.0.1/", .method = "GET /x"},
+        {.url = "http://u:p@127.0.0.1/"},
+        {.url = "file:///etc/passwd"},
+        {.url = NULL},
+        {.url = "http://127.0.0.1/", .method = ""},
         {.url = "http://127.0.0.1/", .lane = HTTP_LANE_MAX},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -186,8 +195,8 @@ static void faults_are_named(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_ERR err = NULL;
         struct http_response out;
-        struct http_request r = {.timeout_ns = cases[i].timeout, .idle_timeout_ns = cases[i].idle,
-                                 .max_body = cases[i].max_body};
+        struct http_request r = {
+            .timeout_ns = cases[i].timeout, .idle_timeout_ns = cases[i].idle, .max_body = cases[i].max_body};
         mono_t start = mono_now();
         int got = get(f, cases[i].path, r, &out, &err);
         if (cases[i].result == -1)
@@ -236,7 +245,10 @@ static void a_kept_connection_that_dies(void **state)
         const char *method;
         bool idempotent;
         int result;
-    } cases[] = {{"GET", false, 0}, {"POST", false, -ERR_UNAVAILABLE}, {"POST", true, 0}, {"DELETE", false, -ERR_UNAVAILABLE}};
+    } cases[] = {{"GET", false, 0},
+                 {"POST", false, -ERR_UNAVAILABLE},
+                 {"POST", true, 0},
+                 {"DELETE", false, -ERR_UNAVAILABLE}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_ERR err = NULL;
         atomic_int after = 0;
@@ -244,8 +256,8 @@ static void a_kept_connection_that_dies(void **state)
         fake_http_t *f = fake_http_start(false, dies, &after);
         ASSERT_OK(get(f, "/", (struct http_request){}, &out, &err));
         http_response_dispose(&out);
-        struct http_request r = {.method = cases[i].method, .idempotent = cases[i].idempotent, .body = "b",
-                                 .body_size = 1};
+        struct http_request r = {
+            .method = cases[i].method, .idempotent = cases[i].idempotent, .body = "b", .body_size = 1};
         assert_int_equal(get(f, "/", r, &out, &err), cases[i].result);
         if (cases[i].result == 0) {
             assert_string_equal(str_text(&out.body), "second");
@@ -330,7 +342,8 @@ static void a_blocking_request_is_canceled(void **state)
     volatile bool canceled = false;
     pthread_t t = thread_start("canceler", cancel_soon, (void *)&canceled);
     mono_t start = mono_now();
-    assert_int_equal(get(f, "/slow", (struct http_request){.canceled = &canceled}, &out, &err), -ERR_CANCELED);
+    assert_int_equal(get(f, "/slow", (struct http_request){.canceled = &canceled}, &out, &err),
+                     -ERR_CANCELED);
     assert_true(mono_now().ns - start.ns < SECONDS(2));
     pthread_join(t, NULL);
     fake_http_stop(f);
@@ -369,7 +382,8 @@ static void many_threads_share_connections(void **state)
 {
     for (int tls = 0; tls < 2; tls++) {
         struct http_endpoint_config config = {.insecure = true, .max_connections = 4};
-        struct crowd crowd = {.f = fake_http_start(tls, takes_a_moment, NULL), .e = http_endpoint_new(&config)};
+        struct crowd crowd = {.f = fake_http_start(tls, takes_a_moment, NULL),
+                              .e = http_endpoint_new(&config)};
         pthread_t t[12];
         for (size_t i = 0; i < ARRAY_LEN(t); i++)
             t[i] = thread_start("asker", ask_many, &crowd);
@@ -384,6 +398,6 @@ static void many_threads_share_connections(void **state)
 }
 
 #define H(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-TESTS(H(requests_say_what_they_were_told), H(malformed_requests_are_refused), H(faults_are_named), H(nobody_listens),
-      H(a_kept_connection_that_dies), H(compression_is_asked_for_and_bounded), H(a_blocking_request_is_canceled),
-      H(many_threads_share_connections))
+TESTS(H(requests_say_what_they_were_told), H(malformed_requests_are_refused), H(faults_are_named),
+      H(nobody_listens), H(a_kept_connection_that_dies), H(compression_is_asked_for_and_bounded),
+      H(a_blocking_request_is_canceled), H(many_threads_share_connections))

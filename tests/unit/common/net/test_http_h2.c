@@ -43,16 +43,16 @@ static void on_done(void *arg, err_t *err)
 
 static const struct http_stream_ops ops = {.on_data = on_data, .on_done = on_done};
 
-#define WAIT(t, what, n)                                                                                               \
-    do {                                                                                                               \
-        LOCKED(&(t)->lock);                                                                                            \
-        mono_t end_ = mono_after(mono_now(), SECONDS(30));                                                             \
-        while ((t)->what < (n) && cond_wait_until(&(t)->wake, &(t)->lock, end_))                                       \
-            ;                                                                                                          \
-        if ((t)->what < (n)) {                                                                                         \
-            fprintf(stderr, #what " is %d, not %d\n", (int)(t)->what, (int)(n));                                       \
-            abort();                                                                                                   \
-        }                                                                                                              \
+#define WAIT(t, what, n)                                                                                     \
+    do {                                                                                                     \
+        LOCKED(&(t)->lock);                                                                                  \
+        mono_t end_ = mono_after(mono_now(), SECONDS(30));                                                   \
+        while ((t)->what < (n) && cond_wait_until(&(t)->wake, &(t)->lock, end_))                             \
+            ;                                                                                                \
+        if ((t)->what < (n)) {                                                                               \
+            fprintf(stderr, #what " is %d, not %d\n", (int)(t)->what, (int)(n));                             \
+            abort();                                                                                         \
+        }                                                                                                    \
     } while (0)
 
 struct many {
@@ -64,11 +64,13 @@ struct many {
     http_transfer_t **t;
 };
 
-static void start_many(struct many *m, fake_h2_t *f, size_t n, const char *path, enum http_lane lane, unsigned max)
+static void start_many(struct many *m, fake_h2_t *f, size_t n, const char *path, enum http_lane lane,
+                       unsigned max)
 {
     *m = (struct many){.h = http_new("http-test"), .tally.lock = LOCK_INIT, .n = n};
     cond_init(&m->tally.wake);
-    m->e = http_endpoint_new(&(struct http_endpoint_config){.ca_pem = certs_get()->ca, .max_connections = max});
+    m->e = http_endpoint_new(
+        &(struct http_endpoint_config){.ca_pem = certs_get()->ca, .max_connections = max});
     m->ones = xcalloc(n, sizeof(*m->ones));
     m->t = xcalloc(n, sizeof(*m->t));
     AUTO(free_p) char *url = fake_h2_url(f, path);
@@ -98,20 +100,22 @@ static void streams_fill_connections_before_new_ones_open(void **state)
         int connections, most;
     } cases[] = {
         {250, 0, HTTP_LANE_WATCH, 11, 32}, /* 300 watches, 32 to a connection */
-        {20, 0, HTTP_LANE_WATCH, 60, 20},  /* the server allows less than we would take, and may refuse some at first */
+        {20, 0, HTTP_LANE_WATCH, 60,
+         20}, /* the server allows less than we would take, and may refuse some at first */
         {250, 0, HTTP_LANE_REQUEST, 4, 100},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct many m;
         struct fake_h2_stats stats;
-        struct fake_h2_config config = {.max_streams = cases[i].limit, .settings_delay_ms = cases[i].settings_delay};
+        struct fake_h2_config config = {.max_streams = cases[i].limit,
+                                        .settings_delay_ms = cases[i].settings_delay};
         fake_h2_t *f = fake_h2_start(&config);
         start_many(&m, f, 300, "/hold", cases[i].lane, 0);
         WAIT(&m.tally, hellos, 300);
         fake_h2_stats(f, &stats);
         if (stats.connections > cases[i].connections || stats.most_streams > cases[i].most || m.tally.failed)
-            fail_msg("case %zu: %d connections, %d streams, %d failed", i, stats.connections, stats.most_streams,
-                     m.tally.failed);
+            fail_msg("case %zu: %d connections, %d streams, %d failed", i, stats.connections,
+                     stats.most_streams, m.tally.failed);
         fake_h2_release(f);
         WAIT(&m.tally, done, 300);
         assert_int_equal(m.tally.failed, 0);
@@ -227,7 +231,8 @@ static void a_reset_stream_is_an_error_of_its_own(void **state)
     AUTO_ERR err = NULL;
     struct http_response out;
     AUTO(free_p) char *url = fake_h2_url(f, "/reset");
-    assert_int_equal(http_do(m.h, &(struct http_request){.url = url, .endpoint = m.e}, &out, &err), -ERR_UNAVAILABLE);
+    assert_int_equal(http_do(m.h, &(struct http_request){.url = url, .endpoint = m.e}, &out, &err),
+                     -ERR_UNAVAILABLE);
     assert_int_equal(m.tally.failed, 0);
     end_many(&m);
     fake_h2_stop(f);

@@ -53,9 +53,12 @@ static void proxies_have_a_normal_form(void **state)
     static const struct {
         const char *text, *normal;
     } cases[] = {
-        {"proxy:3128", "http://proxy:3128"},        {"http://proxy", "http://proxy"},
-        {"https://u:p@proxy", "https://u:p@proxy"}, {"socks5://proxy:1080", "socks5h://proxy:1080"},
-        {"ftp://proxy", NULL},                      {"http://", NULL},
+        {"proxy:3128", "http://proxy:3128"},
+        {"http://proxy", "http://proxy"},
+        {"https://u:p@proxy", "https://u:p@proxy"},
+        {"socks5://proxy:1080", "socks5h://proxy:1080"},
+        {"ftp://proxy", NULL},
+        {"http://", NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_ERR err = NULL;
@@ -79,7 +82,7 @@ static char *choose(const char *proxy, const char *no_proxy, const char *url)
 
 static void the_environment_is_asked(void **state)
 {
-    static const char *const names[] = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy",
+    static const char *const names[] = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY",   "https_proxy",
                                         "NO_PROXY",   "no_proxy",   "REQUEST_METHOD"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         unsetenv(names[i]);

@@ -62,13 +62,13 @@ static void on_done(void *arg, err_t *err)
 static const struct http_stream_ops ops = {on_head, on_data, on_done};
 
 /* Waits until *what is at least n. */
-#define WAIT(s, what, n)                                                                                               \
-    do {                                                                                                               \
-        LOCKED(&(s)->lock);                                                                                            \
-        mono_t end_ = mono_after(mono_now(), SECONDS(20));                                                             \
-        while ((s)->what < (n))                                                                                        \
-            if (!cond_wait_until(&(s)->wake, &(s)->lock, end_))                                                        \
-                fail_msg("waited in vain for " #what);                                                                 \
+#define WAIT(s, what, n)                                                                                     \
+    do {                                                                                                     \
+        LOCKED(&(s)->lock);                                                                                  \
+        mono_t end_ = mono_after(mono_now(), SECONDS(20));                                                   \
+        while ((s)->what < (n))                                                                              \
+            if (!cond_wait_until(&(s)->wake, &(s)->lock, end_))                                              \
+                fail_msg("waited in vain for " #what);                                                       \
     } while (0)
 
 static size_t bytes_of(struct seen *s)

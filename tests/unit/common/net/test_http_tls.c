@@ -25,8 +25,8 @@ static int get_as(const struct http_endpoint_config *config, const char *url, un
     AUTO_ERR err = NULL;
     http_endpoint_t *e = http_endpoint_new(config);
     struct http_response out = {};
-    struct http_request r = {.url = url, .endpoint = e, .max_redirects = redirects, .headers = headers,
-                             .timeout_ns = SECONDS(20)};
+    struct http_request r = {
+        .url = url, .endpoint = e, .max_redirects = redirects, .headers = headers, .timeout_ns = SECONDS(20)};
     int result = http_do(h, &r, &out, &err);
     str_reset(said);
     str_puts(said, result < 0 ? err_text(err) : str_text(&out.body));
@@ -103,8 +103,9 @@ static void tls_to_a_plain_port_fails_well(void **state)
     fake_http_t *f = fake_http_start(false, plain_http, NULL);
     AUTO(free_p) char *url = xasprintf("https://127.0.0.1:%d/", fake_http_port(f));
     AUTO_STR said = STR_INIT;
-    assert_int_equal(get_as(&(struct http_endpoint_config){.connect_timeout_ns = SECONDS(1)}, url, 0, NULL, &said),
-                     -ERR_UNAVAILABLE);
+    assert_int_equal(
+        get_as(&(struct http_endpoint_config){.connect_timeout_ns = SECONDS(1)}, url, 0, NULL, &said),
+        -ERR_UNAVAILABLE);
     fake_http_stop(f);
 }
 
@@ -120,8 +121,8 @@ static bool redirect(fake_conn_t *c, const struct fake_request *r, void *arg)
     struct redirector *x = arg;
     if (strncmp(r->target, "/end", 4) == 0) {
         str_reset(&x->last);
-        str_printf(&x->last, "%s %s peer %s\n%s--%s", r->method, r->target, r->peer ? r->peer : "none", r->head,
-                   str_text(&r->body));
+        str_printf(&x->last, "%s %s peer %s\n%s--%s", r->method, r->target, r->peer ? r->peer : "none",
+                   r->head, str_text(&r->body));
         fake_reply(c, "200 OK", NULL, "arrived");
         return true;
     }
@@ -152,7 +153,9 @@ static void credentials_stay_with_their_host(void **state)
     struct redirector target = {}, first = {};
     first.other = fake_http_start(true, redirect, &target);
     fake_http_t *f = fake_http_start(true, redirect, &first);
-    struct http_endpoint_config config = {.ca_pem = certs->ca, .bearer_token = "t0k", .client_cert_pem = certs->client_cert,
+    struct http_endpoint_config config = {.ca_pem = certs->ca,
+                                          .bearer_token = "t0k",
+                                          .client_cert_pem = certs->client_cert,
                                           .client_key_pem = certs->client_key};
     static const char *const headers[] = {"X-Api-Key: k3y", "Accept: text/x", "Cookie: c=1", NULL};
     AUTO_STR said = STR_INIT;
@@ -171,8 +174,9 @@ static void credentials_stay_with_their_host(void **state)
     assert_non_null(strstr(seen, "Accept: text/x"));
     /* There and back again: they do not come back either. */
     AUTO(free_p) char *end = fake_http_url(f, "/end");
-    AUTO(free_p) char *back = xasprintf("https://127.0.0.1:%d/back?https://localhost:%d/back?%s", fake_http_port(f),
-                                        fake_http_port(first.other), end);
+    AUTO(free_p)
+    char *back = xasprintf("https://127.0.0.1:%d/back?https://localhost:%d/back?%s", fake_http_port(f),
+                           fake_http_port(first.other), end);
     assert_int_equal(get_as(&config, back, 3, headers, &said), 200);
     assert_non_null(strstr(str_text(&first.last), "peer none"));
     assert_null(strstr(str_text(&first.last), "t0k"));
@@ -193,7 +197,8 @@ static void redirects_are_bounded(void **state)
         int result;
         const char *said;
     } cases[] = {
-        {"/same", 0, 307, "elsewhere"},       {"/loop", 5, 307, "elsewhere"},
+        {"/same", 0, 307, "elsewhere"},
+        {"/loop", 5, 307, "elsewhere"},
         {"/plain", 3, -ERR_UNAVAILABLE, "from https to http"},
         {"/file", 3, -ERR_INVALID_ARGUMENT, "only http and https"},
         {"/userinfo", 3, -ERR_INVALID_ARGUMENT, "credentials"},
@@ -217,15 +222,16 @@ static void redirects_keep_or_change_the_method(void **state)
     static const struct {
         const char *path, *method, *seen;
     } cases[] = {
-        {"/303same", "POST", "GET /end"}, {"/302same", "POST", "GET /end"}, {"/307same", "POST", "POST /end"},
-        {"/302same", "PUT", "PUT /end"},  {"/303same", "HEAD", "HEAD /end"},
+        {"/303same", "POST", "GET /end"},  {"/302same", "POST", "GET /end"},
+        {"/307same", "POST", "POST /end"}, {"/302same", "PUT", "PUT /end"},
+        {"/303same", "HEAD", "HEAD /end"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_ERR err = NULL;
         struct http_response out;
         AUTO(free_p) char *url = fake_http_url(f, cases[i].path);
-        struct http_request r = {.method = cases[i].method, .url = url, .body = "b0dy", .body_size = 4,
-                                 .max_redirects = 1};
+        struct http_request r = {
+            .method = cases[i].method, .url = url, .body = "b0dy", .body_size = 4, .max_redirects = 1};
         if (strcmp(cases[i].method, "HEAD") == 0)
             r.body = NULL;
         ASSERT_OK(http_do(h, &r, &out, &err));
@@ -287,13 +293,16 @@ static void requests_go_through_a_proxy(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_STR said = STR_INIT;
-        struct http_endpoint_config config = {.ca_pem = certs_get()->ca, .proxy = cases[i].proxy,
-                                              .no_proxy = cases[i].no_proxy, .bearer_token = "t0k",
+        struct http_endpoint_config config = {.ca_pem = certs_get()->ca,
+                                              .proxy = cases[i].proxy,
+                                              .no_proxy = cases[i].no_proxy,
+                                              .bearer_token = "t0k",
                                               .client_cert_pem = certs_get()->client_cert,
                                               .client_key_pem = certs_get()->client_key,
                                               .server_name = cases[i].server_name};
         int r = get_as(&config, cases[i].url, 0, NULL, &said);
-        if (r != cases[i].result || !strstr(str_text(&said), cases[i].said) || strstr(str_text(&said), "s3cret"))
+        if (r != cases[i].result || !strstr(str_text(&said), cases[i].said) ||
+            strstr(str_text(&said), "s3cret"))
             fail_msg("case %zu: %d %s", i, r, str_text(&said));
     }
     fake_http_stop(f);

@@ -26,9 +26,16 @@ static void urls_are_taken_apart(void **state)
 
 static void bad_urls_are_refused_without_leaking(void **state)
 {
-    static const char *const bad[] = {"",          "ftp://a/",           "file:///etc/passwd", "http://",
-                                      "//a/b",     "http://bob:hunter2@a/", "http://bob@a/",   "http://a:99999/",
-                                      "http://a b/", "gopher://x"};
+    static const char *const bad[] = {"",
+                                      "ftp://a/",
+                                      "file:///etc/passwd",
+                                      "http://",
+                                      "//a/b",
+                                      "http://bob:hunter2@a/",
+                                      "http://bob@a/",
+                                      "http://a:99999/",
+                                      "http://a b/",
+                                      "gopher://x"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         AUTO_ERR err = NULL;
         struct http_url u;
@@ -99,5 +106,5 @@ static void headers_are_found(void **state)
     }
 }
 
-TESTS(T(urls_are_taken_apart), T(bad_urls_are_refused_without_leaking), T(redirects_resolve), T(messages_show_no_secrets),
-      T(headers_are_found))
+TESTS(T(urls_are_taken_apart), T(bad_urls_are_refused_without_leaking), T(redirects_resolve),
+      T(messages_show_no_secrets), T(headers_are_found))
