@@ -5,11 +5,14 @@ static const struct {
     size_t offset;
     bool secret;
 } texts[] = {
-#define TEXT(f, secret) {offsetof(struct kube_config, f), secret}
-    TEXT(server, false),          TEXT(context, false),         TEXT(default_namespace, false),
-    TEXT(ca_pem, false),          TEXT(tls_server_name, false), TEXT(proxy_url, true),
-    TEXT(client_cert_pem, false), TEXT(client_key_pem, true),   TEXT(token, true),
-    TEXT(token_file, false),      TEXT(username, false),        TEXT(password, true),
+#define TEXT(f, secret)                                                                                      \
+    {                                                                                                        \
+        offsetof(struct kube_config, f), secret                                                              \
+    }
+    TEXT(server, false),           TEXT(context, false),         TEXT(default_namespace, false),
+    TEXT(ca_pem, false),           TEXT(tls_server_name, false), TEXT(proxy_url, true),
+    TEXT(client_cert_pem, false),  TEXT(client_key_pem, true),   TEXT(token, true),
+    TEXT(token_file, false),       TEXT(username, false),        TEXT(password, true),
     TEXT(impersonate_user, false),
 #undef TEXT
 };

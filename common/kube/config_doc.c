@@ -61,7 +61,8 @@ static int read_list(const json_t *doc, size_t which, const char *base_dir, json
         if (item && !json_is_null(item) && !json_is_map(item))
             return err_set(err, ERR_INVALID_ARGUMENT, "%s: %s is not an object", what, item_name);
         if (json_object_get(to, str_or_empty(name)))
-            return err_set(err, ERR_INVALID_ARGUMENT, "%s: the name '%s' is there twice", what, str_or_empty(name));
+            return err_set(err, ERR_INVALID_ARGUMENT, "%s: the name '%s' is there twice", what,
+                           str_or_empty(name));
         json_t *copy = json_is_map(item) ? json_copy_deep(item) : json_object();
         json_object_set_new_nocheck(to, str_or_empty(name), copy);
         for (size_t f = 0; f < ARRAY_LEN(file_names[which].fields) && file_names[which].fields[f]; f++)

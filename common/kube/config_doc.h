@@ -1,4 +1,5 @@
-/* Kubeconfig documents before a context is chosen: one JSON object with clusters, users and contexts as maps by name. */
+/* Kubeconfig documents before a context is chosen: one JSON object with clusters, users and contexts as maps
+ * by name. */
 #ifndef CARGOCD_KUBE_CONFIG_DOC_H
 #define CARGOCD_KUBE_CONFIG_DOC_H
 
@@ -6,8 +7,8 @@
 
 enum { KUBE_CONFIG_MAX_FILE = 4 << 20, KUBE_CONFIG_MAX_PEM = 1 << 20 };
 
-/* Reads a text into its normal form: {"current-context": "", "clusters": {name: …}, "users": …, "contexts": …}. File
- * names become relative to base_dir (NULL: they stay). */
+/* Reads a text into its normal form: {"current-context": "", "clusters": {name: …}, "users": …, "contexts":
+ * …}. File names become relative to base_dir (NULL: they stay). */
 int kube_config_doc_read(const char *text, size_t n, const char *base_dir, json_t **out, err_t **err);
 /* Adds what `more` has and `doc` has not: the first file wins, as with kubectl. */
 void kube_config_doc_merge(json_t *doc, const json_t *more);

@@ -2,8 +2,8 @@
 #include "common/kube/config_doc.h"
 #include "common/kube/kube_internal.h"
 
-int kube_config_parse(const char *text, size_t n, const char *base_dir, const char *context, struct kube_config *out,
-                      err_t **err)
+int kube_config_parse(const char *text, size_t n, const char *base_dir, const char *context,
+                      struct kube_config *out, err_t **err)
 {
     AUTO_JSON doc = NULL;
     int r = kube_config_doc_read(text, n, base_dir, &doc, err);
@@ -83,7 +83,8 @@ static int read_small(const char *folder, const char *name, char **out, err_t **
     return r;
 }
 
-int kube_config_of_pod(const char *folder, const char *host, const char *port, struct kube_config *out, err_t **err)
+int kube_config_of_pod(const char *folder, const char *host, const char *port, struct kube_config *out,
+                       err_t **err)
 {
     AUTO(free_p) char *token = NULL, *ns = NULL;
     if (str_empty(host) || str_empty(port) || read_small(folder, "token", &token, NULL) < 0)
@@ -109,8 +110,8 @@ int kube_config_of_pod(const char *folder, const char *host, const char *port, s
 
 int kube_config_in_cluster(struct kube_config *out, err_t **err)
 {
-    return kube_config_of_pod("/var/run/secrets/kubernetes.io/serviceaccount", getenv("KUBERNETES_SERVICE_HOST"),
-                              getenv("KUBERNETES_SERVICE_PORT"), out, err);
+    return kube_config_of_pod("/var/run/secrets/kubernetes.io/serviceaccount",
+                              getenv("KUBERNETES_SERVICE_HOST"), getenv("KUBERNETES_SERVICE_PORT"), out, err);
 }
 
 int kube_config_auto(const char *path, const char *context, struct kube_config *out, err_t **err)

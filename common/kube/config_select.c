@@ -1,12 +1,13 @@
 /* From a chosen context to what a client needs. The rules on which field wins are client-go's
- * (tools/clientcmd/client_config.go): data over files, a token over its file at first, never basic and bearer at once. */
+ * (tools/clientcmd/client_config.go): data over files, a token over its file at first, never basic and bearer
+ * at once. */
 #include "common/base/enc.h"
 #include "common/base/file.h"
 #include "common/kube/config_doc.h"
 
 /* A PEM text given as base64 data or as a file; *out stays NULL when neither is there. */
-static int read_pem(const json_t *object, const char *data_key, const char *file_key, const char *what, char **out,
-                    err_t **err)
+static int read_pem(const json_t *object, const char *data_key, const char *file_key, const char *what,
+                    char **out, err_t **err)
 {
     const char *data, *file;
     int r;
@@ -21,7 +22,8 @@ static int read_pem(const json_t *object, const char *data_key, const char *file
     if (!data && (r = file_read(file, &text, err)) < 0)
         return err_wrap(err, "%s: read %s %s", what, file_key, file);
     if (text.len == 0 || strlen(str_text(&text)) != text.len)
-        return err_set(err, ERR_INVALID_ARGUMENT, "%s: %s holds no PEM text", what, data ? data_key : file_key);
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s: %s holds no PEM text", what,
+                       data ? data_key : file_key);
     *out = str_take(&text);
     return 0;
 }
@@ -67,7 +69,8 @@ static int copy_text_list(const json_t *list, const char *what, char ***out, err
 /* "host:port" alone is https where the cluster says anything about TLS, as client-go has it. */
 static char *server_url(const char *text, bool tls)
 {
-    AUTO(free_p) char *url = strstr(text, "://") ? xstrdup(text) : xasprintf("http%s://%s", tls ? "s" : "", text);
+    AUTO(free_p)
+    char *url = strstr(text, "://") ? xstrdup(text) : xasprintf("http%s://%s", tls ? "s" : "", text);
     size_t n = strlen(url);
     while (n && url[n - 1] == '/')
         url[--n] = '\0';
@@ -94,11 +97,13 @@ static int read_cluster(const json_t *cluster, const char *what, struct kube_con
         (r = read_bool(cluster, "disable-compression", what, &c->disable_compression, err)) < 0 ||
         (r = copy_text(cluster, "tls-server-name", what, &c->tls_server_name, err)) < 0 ||
         (r = copy_text(cluster, "proxy-url", what, &c->proxy_url, err)) < 0 ||
-        (r = read_pem(cluster, "certificate-authority-data", "certificate-authority", what, &c->ca_pem, err)) < 0)
+        (r = read_pem(cluster, "certificate-authority-data", "certificate-authority", what, &c->ca_pem,
+                      err)) < 0)
         return r;
     if (c->insecure && c->ca_pem)
         return err_set(err, ERR_INVALID_ARGUMENT,
-                       "%s: a certificate authority and insecure-skip-tls-verify contradict each other", what);
+                       "%s: a certificate authority and insecure-skip-tls-verify contradict each other",
+                       what);
     if (!server)
         return err_set(err, ERR_INVALID_ARGUMENT, "%s: it has no server", what);
     c->server = server_url(server, c->ca_pem || c->insecure || c->client_cert_pem);
@@ -140,8 +145,8 @@ static int check_exec(const struct kube_exec *x, const char *mode, const char *w
         return err_set(err, ERR_INVALID_ARGUMENT, "%s: exec.apiVersion '%s' is not known", what,
                        str_or_empty(x->api_version));
     if (str_eq(mode, "Always"))
-        return err_set(err, ERR_FAILED_PRECONDITION, "%s: the plugin %s wants a terminal (interactiveMode: Always)",
-                       what, x->command);
+        return err_set(err, ERR_FAILED_PRECONDITION,
+                       "%s: the plugin %s wants a terminal (interactiveMode: Always)", what, x->command);
     return 0;
 }
 
@@ -184,20 +189,23 @@ static int check_user(const json_t *user, const char *what, const struct kube_co
 {
     const json_t *provider = json_object_get(user, "auth-provider");
     if (provider && !json_is_null(provider))
-        return err_set(err, ERR_UNIMPLEMENTED, "%s: auth-provider '%s' is gone from Kubernetes; use an exec plugin",
-                       what, str_or_empty(json_str_at(provider, "name")));
+        return err_set(err, ERR_UNIMPLEMENTED,
+                       "%s: auth-provider '%s' is gone from Kubernetes; use an exec plugin", what,
+                       str_or_empty(json_str_at(provider, "name")));
     bool basic = c->username || c->password, bearer = c->token || c->token_file;
     if (basic && bearer)
         return err_set(err, ERR_INVALID_ARGUMENT, "%s: both a password and a token", what);
     if (!c->client_cert_pem != !c->client_key_pem)
-        return err_set(err, ERR_INVALID_ARGUMENT, "%s: a client certificate and its key belong together", what);
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s: a client certificate and its key belong together",
+                       what);
     return 0;
 }
 
 static int read_user(const json_t *user, const char *what, struct kube_config *c, err_t **err)
 {
     int r;
-    if ((r = read_pem(user, "client-certificate-data", "client-certificate", what, &c->client_cert_pem, err)) < 0 ||
+    if ((r = read_pem(user, "client-certificate-data", "client-certificate", what, &c->client_cert_pem,
+                      err)) < 0 ||
         (r = read_pem(user, "client-key-data", "client-key", what, &c->client_key_pem, err)) < 0 ||
         (r = copy_text(user, "token", what, &c->token, err)) < 0 ||
         (r = copy_text(user, "tokenFile", what, &c->token_file, err)) < 0 ||
@@ -210,8 +218,8 @@ static int read_user(const json_t *user, const char *what, struct kube_config *c
 
 /* ---- the context ---- */
 
-static int find_item(const json_t *doc, const char *list, const char *name, const char *what, const json_t **out,
-                     err_t **err)
+static int find_item(const json_t *doc, const char *list, const char *name, const char *what,
+                     const json_t **out, err_t **err)
 {
     *out = json_object_get(json_object_get(doc, list), name);
     return *out ? 0 : err_set(err, ERR_INVALID_ARGUMENT, "%s '%s' does not exist", what, name);

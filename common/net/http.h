@@ -47,8 +47,8 @@ struct http_request {
     const char *method;        /* NULL: GET */
     const char *url;           /* http or https; a user information in it is refused */
     http_endpoint_t *endpoint; /* NULL: defaults */
-    const char *const
-        *headers;     /* "Name: value" lines, NULL-terminated; NULL: none. They replace the endpoint's. */
+    /* "Name: value" lines, NULL-terminated; NULL: none. They replace the endpoint's. */
+    const char *const *headers;
     const void *body; /* copied */
     size_t body_size;
     enum http_lane lane;

@@ -153,7 +153,7 @@ static void group_put(struct http_group *g)
 
 void http_groups_free(http_t *h)
 {
-    MAP_FOREACH (&h->groups, e)
+    MAP_FOREACH(&h->groups, e)
         group_free(e->value);
     map_dispose(&h->groups);
 }

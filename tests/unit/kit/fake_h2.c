@@ -304,7 +304,7 @@ void fake_h2_stop(fake_h2_t *f)
     f->stopping = true;
     pthread_join(f->acceptor, NULL);
     close(f->fd);
-    VEC_FOREACH (&f->conns, c) {
+    VEC_FOREACH(&f->conns, c) {
         pthread_join((*c)->thread, NULL);
         close((*c)->fd);
         free(*c);
@@ -334,6 +334,6 @@ void fake_h2_release(fake_h2_t *f)
 void fake_h2_cut(fake_h2_t *f)
 {
     LOCKED(&f->lock);
-    VEC_FOREACH (&f->conns, c)
+    VEC_FOREACH(&f->conns, c)
         (*c)->cut = true;
 }

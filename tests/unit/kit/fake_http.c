@@ -286,9 +286,9 @@ void fake_http_stop(fake_http_t *f)
     f->stopping = true;
     pthread_join(f->acceptor, NULL);
     close(f->fd);
-    VEC_FOREACH (&f->conns, c)
+    VEC_FOREACH(&f->conns, c)
         shutdown((*c)->fd, SHUT_RDWR);
-    VEC_FOREACH (&f->conns, c) {
+    VEC_FOREACH(&f->conns, c) {
         pthread_join((*c)->thread, NULL);
         close((*c)->fd);
         str_dispose(&(*c)->in);

@@ -47,8 +47,9 @@ static int on_field(void *arg, const char *key, const char *p, size_t n)
 
 static void lists_arrive_in_pieces_of_any_size(void **state)
 {
-    const char *text = "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"5\"},\n \"items\": [ {\"a\":\"}\\\"]\"} ,"
-                       "{\"b\":[1,2]},3,\"s\" ] ,\"n\":12,\"t\":null}";
+    const char *text =
+        "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"5\"},\n \"items\": [ {\"a\":\"}\\\"]\"} ,"
+        "{\"b\":[1,2]},3,\"s\" ] ,\"n\":12,\"t\":null}";
     for (size_t step = 1; step <= strlen(text); step++) {
         AUTO_ERR err = NULL;
         struct got g = {};
@@ -96,7 +97,8 @@ static void bad_lists_are_refused(void **state)
 
 static void oversized_items_are_left_out_when_asked(void **state)
 {
-    const char *text = "{\"items\":[{\"a\":1},{\"b\":\"0123456789012345678901234567890123456789\"},{\"c\":2}],\"n\":1}";
+    const char *text =
+        "{\"items\":[{\"a\":1},{\"b\":\"0123456789012345678901234567890123456789\"},{\"c\":2}],\"n\":1}";
     for (size_t step = 1; step <= strlen(text); step++) {
         AUTO_ERR err = NULL;
         struct got g = {};
@@ -118,4 +120,5 @@ static void oversized_items_are_left_out_when_asked(void **state)
     }
 }
 
-TESTS(T(oversized_items_are_left_out_when_asked), T(tokens_and_skipping), T(lists_arrive_in_pieces_of_any_size), T(bad_lists_are_refused))
+TESTS(T(oversized_items_are_left_out_when_asked), T(tokens_and_skipping),
+      T(lists_arrive_in_pieces_of_any_size), T(bad_lists_are_refused))
