@@ -4,7 +4,7 @@
 
 #include "common/base/str.h"
 
-/* PEM texts; valid for an hour. */
+/* PEM texts; valid for a day. */
 struct certs {
     char *ca;
     char *server_cert, *server_key; /* for localhost, 127.0.0.1, ::1 and kube.example */
