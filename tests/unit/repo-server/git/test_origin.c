@@ -8,7 +8,6 @@ static char *first, *second;
 static int setup(void **state)
 {
     fx_begin(state);
-    git_libgit2_init();
     fx_repo("app");
     fx_write("app/a.yaml", "a: 1\n");
     first = xstrdup(fx_commit("app", "one"));
@@ -22,7 +21,6 @@ static int teardown(void **state)
 {
     free(first);
     free(second);
-    git_libgit2_shutdown();
     return fx_end(state);
 }
 
