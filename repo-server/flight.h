@@ -20,10 +20,11 @@ typedef void (*flight_done_fn)(void *arg, void *result, err_t *err);
 flights_t *flights_new(pool_t *pool, const struct flight_ops *ops, void *ctx) MUST_USE;
 void flights_free(flights_t *f);
 
-/* Joins the run for the key, or starts one with this job (taken over; freed unused when another's run serves). A run that
- * has begun already serves only when `fresh` is false: what the caller knows may be newer than what it saw. done runs on
- * the pool's thread, or at once when the pool takes no more work (ERR_RESOURCE_EXHAUSTED). *ours (may be NULL) tells
- * whether the run is one with this job; it is written before done can run. */
+/* Joins the run for the key, or starts one with this job (taken over; freed unused when another's run
+ * serves). A run that has begun already serves only when `fresh` is false: what the caller knows may be newer
+ * than what it saw. done runs on the pool's thread, or at once when the pool takes no more work
+ * (ERR_RESOURCE_EXHAUSTED). *ours (may be NULL) tells whether the run is one with this job; it is written
+ * before done can run. */
 void flight_join(flights_t *f, const char *key, bool fresh, void *job_take, flight_done_fn done, void *arg,
                  bool *ours);
 /* Keys that are running or wait to. */
