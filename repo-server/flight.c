@@ -67,7 +67,7 @@ static void flight_work(void *arg);
 /* Ends a run: calls everybody, then frees it. Without the lock. */
 static void land(flights_t *f, struct run *r, void *result, err_t *err)
 {
-    VEC_FOREACH (&r->waiters, w)
+    VEC_FOREACH(&r->waiters, w)
         w->done(w->arg, result, err);
     run_free(f, r);
 }
@@ -81,7 +81,7 @@ static void ground(flights_t *f, struct flight *flight, err_t *err)
         run = flight->current;
         struct run *next = flight->next;
         if (next) { /* joined meanwhile: they fare alike */
-            VEC_FOREACH (&next->waiters, w)
+            VEC_FOREACH(&next->waiters, w)
                 VEC_PUSH(&run->waiters, *w);
             run_free(f, next);
         }

@@ -47,7 +47,7 @@ static void tnode_free(void *p)
     if (!n)
         return;
     map_dispose(&n->children);
-    VEC_FOREACH (&n->listings, l) {
+    VEC_FOREACH(&n->listings, l) {
         free((char *)l->sel.sel.suffixes);
         free((char *)l->sel.sel.include);
         free((char *)l->sel.sel.exclude);
@@ -74,13 +74,13 @@ void trace_free(trace_t *t)
 {
     if (!t)
         return;
-    VEC_FOREACH (&t->roots, r) {
+    VEC_FOREACH(&t->roots, r) {
         tnode_free((*r)->top);
         free((*r)->role);
         free(*r);
     }
     VEC_FREE(&t->roots);
-    VEC_FOREACH (&t->facts, f)
+    VEC_FOREACH(&t->facts, f)
         free(f->name);
     VEC_FREE(&t->facts);
     map_dispose(&t->known_facts);
@@ -89,7 +89,7 @@ void trace_free(trace_t *t)
 
 trace_root_t *trace_root(trace_t *t, const char *role)
 {
-    VEC_FOREACH (&t->roots, r)
+    VEC_FOREACH(&t->roots, r)
         if (str_eq((*r)->role, role))
             return *r;
     trace_root_t *r = xcalloc(1, sizeof(*r));
@@ -140,7 +140,7 @@ void trace_listed(trace_root_t *r, const char *path, const struct node *dir, con
                   const struct tree_entries *all)
 {
     struct tnode *n = find(r, path, dir);
-    VEC_FOREACH (&n->listings, l)
+    VEC_FOREACH(&n->listings, l)
         if (same_select(&l->sel.sel, sel))
             return;
     bool globs = sel->include || sel->exclude;
@@ -241,7 +241,7 @@ static void put_node(str_t *out, const struct tnode *n)
     if (n->seen.kind != NODE_DIR || n->content)
         return; /* of a directory that counts as a whole, its parts need no proof */
     put_number(out, n->listings.n);
-    VEC_FOREACH (&n->listings, l)
+    VEC_FOREACH(&n->listings, l)
         put_listing(out, l);
     AUTO_STR children = STR_INIT;
     put_children(&children, n);
@@ -254,13 +254,13 @@ void trace_encode(const trace_t *t, str_t *out)
 {
     put_number(out, TRACE_VERSION);
     put_number(out, t->roots.n);
-    VEC_FOREACH (&t->roots, r) {
+    VEC_FOREACH(&t->roots, r) {
         const struct tnode nothing = {};
         put_text(out, (*r)->role);
         put_node(out, (*r)->top ? (*r)->top : &nothing);
     }
     put_number(out, t->facts.n);
-    VEC_FOREACH (&t->facts, f) {
+    VEC_FOREACH(&t->facts, f) {
         put_number(out, f->kind);
         put_text(out, f->name);
         str_add(out, f->digest, TRACE_DIGEST);

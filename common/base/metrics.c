@@ -328,7 +328,7 @@ static void write_family(const metric_t *f, str_t *out)
     if (!f->series.n)
         return;
     metrics_write_head(out, f->name, types[f->kind], f->help);
-    MAP_FOREACH (&f->series, e) {
+    MAP_FOREACH(&f->series, e) {
         const struct series *s = e->value;
         if (f->kind == HISTOGRAM)
             write_histogram(f, s, out);
@@ -346,11 +346,11 @@ void metrics_write(metrics_t *m, str_t *out)
         AUTO(free_p) const char **names = map_sorted_keys(&m->families);
         for (size_t i = 0; names[i]; i++)
             write_family(map_get(&m->families, names[i]), out);
-        VEC_FOREACH (&m->writers, w)
+        VEC_FOREACH(&m->writers, w)
             VEC_PUSH(&writers, *w);
     }
     /* Writers have locks of their own, under which they may count: not under ours. */
-    VEC_FOREACH (&writers, w)
+    VEC_FOREACH(&writers, w)
         w->fn(w->arg, out);
     VEC_FREE(&writers);
 }

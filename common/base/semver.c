@@ -292,7 +292,7 @@ void semver_constraint_free(semver_constraint_t *c)
 {
     if (!c)
         return;
-    VEC_FOREACH (&c->groups, g)
+    VEC_FOREACH(&c->groups, g)
         VEC_FREE(&g->terms);
     VEC_FREE(&c->groups);
     free(c->text);
@@ -383,7 +383,7 @@ static bool group_holds(const struct group *g, const semver_t *v)
 {
     if (v->pre.n && !g->any_pre)
         return false;
-    VEC_FOREACH (&g->terms, t)
+    VEC_FOREACH(&g->terms, t)
         if (!term_holds(t, v))
             return false;
     return true;
@@ -391,7 +391,7 @@ static bool group_holds(const struct group *g, const semver_t *v)
 
 bool semver_satisfies(const semver_constraint_t *c, const semver_t *v)
 {
-    VEC_FOREACH (&c->groups, g)
+    VEC_FOREACH(&c->groups, g)
         if (group_holds(g, v))
             return true;
     return false;

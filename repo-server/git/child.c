@@ -123,7 +123,7 @@ static int write_refs(git_remote *remote, git_repository *repo, const char *dir,
     VEC_SORT(&lines, cmp_lines);
     AUTO_STR text = STR_INIT;
     str_puts(&text, "# pack-refs with: sorted \n");
-    VEC_FOREACH (&lines, line) {
+    VEC_FOREACH(&lines, line) {
         str_printf(&text, "%s\n", *line);
         free(*line);
     }

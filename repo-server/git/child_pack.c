@@ -49,7 +49,7 @@ static int find_packs(const char *dir, packs_t *out, err_t **err)
 static size_t geometric(const packs_t *packs)
 {
     uint64_t smaller = 0;
-    VEC_FOREACH (packs, p)
+    VEC_FOREACH(packs, p)
         smaller += p->size;
     size_t keep = 0;
     for (; keep < packs->n; keep++) {
@@ -116,7 +116,7 @@ int git_child_pack(const struct git_job *job, str_t *out, err_t **err)
             r = join(repo, &packs, keep, out, err);
     }
     git_repository_free(repo);
-    VEC_FOREACH (&packs, p)
+    VEC_FOREACH(&packs, p)
         free(p->base);
     VEC_FREE(&packs);
     return r;

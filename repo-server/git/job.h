@@ -2,7 +2,7 @@
 #ifndef CARGOCD_REPO_GIT_JOB_H
 #define CARGOCD_REPO_GIT_JOB_H
 
-#include "common/argo/git_url.h"
+#include "repo-server/git/url.h"
 #include "common/base/str.h"
 #include "common/json/json.h"
 

@@ -49,7 +49,7 @@ static void sweep(git_lists_t *l)
     if (mono_left(mono_after(l->swept, l->options.ttl_ns)) > 0)
         return;
     l->swept = mono_now();
-    MAP_FOREACH (&l->map, m) {
+    MAP_FOREACH(&l->map, m) {
         const struct entry *e = m->value;
         bool waits = e->err && mono_left(mono_after(e->retry_at, SECONDS(60))) > 0;
         if (!is_current(l, e) && !waits)

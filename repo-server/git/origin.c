@@ -118,7 +118,7 @@ static void child_env(env_t *env)
 
 static void child_env_free(env_t *env)
 {
-    VEC_FOREACH (env, e)
+    VEC_FOREACH(env, e)
         free(*e);
     VEC_FREE(env);
 }

@@ -6,7 +6,7 @@
 #ifndef CARGOCD_REPO_GIT_ORIGIN_H
 #define CARGOCD_REPO_GIT_ORIGIN_H
 
-#include "common/argo/git_url.h"
+#include "repo-server/git/url.h"
 #include "repo-server/git/refs.h"
 
 /* Settings of the daemon that concern all repositories. Texts are borrowed for the life of the process. */

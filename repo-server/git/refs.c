@@ -106,7 +106,7 @@ static int cmp_texts(const void *a, const void *b)
 char **git_refs_names(const git_refs_t *r, const char *prefix)
 {
     VEC(char *) names = {};
-    VEC_FOREACH (&r->list, ref) {
+    VEC_FOREACH(&r->list, ref) {
         const char *shorter = str_after(ref->name, prefix);
         if (shorter)
             VEC_PUSH(&names, xstrdup(shorter));
@@ -136,7 +136,7 @@ static const char *short_name(const char *name)
 
 static const struct git_ref *find_full(const git_refs_t *r, const char *name)
 {
-    VEC_FOREACH (&r->list, ref)
+    VEC_FOREACH(&r->list, ref)
         if (strcmp(ref->name, name) == 0)
             return ref;
     return NULL;
@@ -174,7 +174,7 @@ int git_refs_resolve(const git_refs_t *r, const char *revision, const char *tag_
     }
     AUTO(free_p) char *name = select_tag(r, *revision ? revision : "HEAD", tag_prefix);
     bool full = str_has_prefix(name, "refs/");
-    VEC_FOREACH (&r->list, ref) {
+    VEC_FOREACH(&r->list, ref) {
         if (strcmp(full ? ref->name : short_name(ref->name), name) == 0) {
             found(r, ref, out);
             return 0;

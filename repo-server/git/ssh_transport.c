@@ -139,7 +139,7 @@ static int build_command(struct git_session *s, argv_t *args, argv_t *env)
 
 static void free_args(argv_t *a)
 {
-    VEC_FOREACH (a, p)
+    VEC_FOREACH(a, p)
         free(*p);
     VEC_FREE(a);
 }

@@ -313,7 +313,7 @@ void git_store_free(git_store_t *s)
     if (!s)
         return;
     flights_free(s->flights);
-    VEC_FOREACH (&s->idle, l)
+    VEC_FOREACH(&s->idle, l)
         lease_free(*l);
     VEC_FREE(&s->idle);
     map_dispose(&s->clones);
