@@ -13,16 +13,16 @@ static void on_commit(void *arg, const char *commit, err_t *err)
 {
     if (err)
         fail_msg("%s", err_text(err));
-    *(volatile bool *)arg = true;
+    *(_Atomic bool *)arg = true;
 }
 
 /* Fetches a commit of the work tree "t" and opens its tree. */
 static tree_backend_t *backend(const char *commit)
 {
     AUTO_ERR err = NULL;
-    volatile bool done = false;
+    _Atomic bool done = false;
     tree_backend_t *b = NULL;
-    git_store_want(store, origin, commit, NULL, on_commit, (void *)&done);
+    git_store_want(store, origin, commit, NULL, on_commit, &done);
     while (!done)
         sleep_ns(MILLIS(1));
     if (!lease)
