@@ -1,5 +1,7 @@
 #include "repo-server/render.h"
 
+#include <stdio.h>
+
 static int plugin_render(const struct render_input *in, const struct render_plan *plan,
                          rendered_objects_t *objects, struct render_output *out, err_t **err)
 {
@@ -51,6 +53,16 @@ const char *render_plan_type(const struct render_plan *p)
 bool render_plan_forks(const struct render_plan *p)
 {
     return p->renderer->forks;
+}
+
+int render_note_remote(const struct render_input *in, bool pinned, err_t **err)
+{
+    int64_t ttl = in->settings->remote_ttl_ns ? in->settings->remote_ttl_ns : SECONDS(24 * 3600);
+    char until[32];
+    snprintf(until, sizeof(until), "%lld", (long long)((wall_now().ns + ttl) / NS_PER_SEC));
+    if (in->trace)
+        trace_fact(in->trace, FACT_EXPIRES, "", until);
+    return pinned ? 0 : tree_whole(in->tree, "", err);
 }
 
 int render_run(const struct render_input *in, const struct render_plan *plan, struct render_output *out,

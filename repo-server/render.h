@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/json/json.h"
 #include "repo-server/build_env.h"
+#include "repo-server/tools.h"
 #include "repo-server/trace.h"
 #include "repo-server/tree.h"
 
@@ -20,11 +21,8 @@ enum { RENDERER_VERSION = 1 };
 /* Settings of the daemon. */
 struct render_settings {
     int64_t max_directory_bytes; /* ARGOCD_REPO_SERVER_MAX_COMBINED_DIRECTORY_MANIFESTS_SIZE; 0: none */
-    int64_t exec_timeout_ns;     /* ARGOCD_EXEC_TIMEOUT */
-    uint64_t exec_max_memory;    /* of a child, bytes; 0: none */
-    uint64_t exec_max_output;
-    const char *scratch;                    /* where children get their directories */
-    const char *helm, *kustomize, *kubectl; /* programs: names or paths */
+    tools_t *tools;
+    int64_t remote_ttl_ns; /* how long a rendering holds that has used what no trace can prove; 0: 24 h */
 };
 
 /* A credential for helm, as the caller found it. Texts are borrowed, NULL when there is none. */
@@ -103,6 +101,10 @@ bool render_plan_forks(const struct render_plan *p);
 
 int render_run(const struct render_input *in, const struct render_plan *plan, struct render_output *out,
                err_t **err);
+
+/* Something came over the network: no trace proves that, so the rendering holds for a time only, and, unless
+ * what came is pinned by the source, for this commit only. */
+int render_note_remote(const struct render_input *in, bool pinned, err_t **err);
 
 /* A row of the table of types. */
 struct renderer {

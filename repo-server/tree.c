@@ -10,7 +10,8 @@ enum { MAX_LINKS = 40, MAX_LINK_TARGET = 4096, MAX_PATH = 16384 };
 
 struct tree {
     tree_backend_t *backend;
-    trace_root_t *trace;
+    trace_root_t *trace; /* NULL: none, or paused */
+    trace_root_t *paused;
     map_t listings; /* by id in hex; struct tree_entries */
 };
 
@@ -297,6 +298,30 @@ int tree_list(tree_t *t, const char *path, const struct tree_select *sel, struct
             if (tree_selected(sel, &all->v[i]))
                 VEC_PUSH(out, (struct tree_entry){xstrdup(all->v[i].name), all->v[i].node});
     }
+    tree_place_dispose(&place);
+    return r;
+}
+
+bool tree_pause(tree_t *t, bool paused)
+{
+    bool before = t->paused != NULL;
+    if (paused && t->trace)
+        t->paused = TAKE(t->trace);
+    else if (!paused && t->paused)
+        t->trace = TAKE(t->paused);
+    return before;
+}
+
+int tree_read_link(tree_t *t, const char *path, str_t *out, err_t **err)
+{
+    struct tree_place place = {};
+    int r = tree_look(t, path, false, &place, err);
+    if (r == 0 && place.node.kind != NODE_LINK)
+        r = err_set(err, ERR_NOT_FOUND, "%s: no such link", path);
+    if (r == 0 && t->trace)
+        trace_note(t->trace, place.path, &place.node, TRACE_CONTENT);
+    if (r == 0)
+        r = t->backend->ops->read(t->backend, &place.node.id, out, err);
     tree_place_dispose(&place);
     return r;
 }

@@ -90,6 +90,11 @@ int tree_list(tree_t *t, const char *path, const struct tree_select *sel, struct
 /* ERR_NOT_FOUND when there is no file. */
 int tree_read(tree_t *t, const char *path, str_t *out, err_t **err);
 int tree_size(tree_t *t, const char *path, uint64_t *out, err_t **err);
+/* The text of the link at the path, which must be one itself. */
+int tree_read_link(tree_t *t, const char *path, str_t *out, err_t **err);
+/* While paused, nothing is noted: for what is handed to a program in bulk, when what of it matters is noted
+ * apart. Returns what held before. */
+bool tree_pause(tree_t *t, bool paused);
 /* Notes that everything below the path (a directory or file) matters. */
 int tree_whole(tree_t *t, const char *path, err_t **err);
 

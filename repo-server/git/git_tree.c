@@ -52,6 +52,12 @@ static struct node to_node(const git_tree_entry *e)
     return n;
 }
 
+/* Git itself writes no such names, but whoever serves a repository can; they become parts of paths. */
+static bool is_name(const char *name)
+{
+    return *name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && !strchr(name, '/');
+}
+
 static int list(tree_backend_t *b, const struct node_id *dir, struct tree_entries *out, err_t **err)
 {
     git_tree *tree = NULL;
@@ -63,6 +69,8 @@ static int list(tree_backend_t *b, const struct node_id *dir, struct tree_entrie
     out->cap = n + 1;
     for (size_t i = 0; i < n; i++) {
         const git_tree_entry *e = git_tree_entry_byindex(tree, i);
+        if (!is_name(git_tree_entry_name(e)))
+            continue;
         out->v[out->n++] = (struct tree_entry){xstrdup(git_tree_entry_name(e)), to_node(e)};
     }
     git_tree_free(tree);

@@ -60,20 +60,22 @@ static size_t compare_error(const char *name, err_t *err)
     return 1;
 }
 
+static bool installed(const char *program, const char *variable)
+{
+    return !str_empty(getenv(variable)) || fx_has(program);
+}
+
 static bool can_run(const char *name)
 {
     AUTO_STR needs = STR_INIT;
     if (!read_text(name, "needs", &needs))
         return true;
-    AUTO(strv_free_p) char **programs = strv_split(str_text(&needs), "\n", true);
-    for (size_t i = 0; programs[i]; i++) {
-        const char *given = getenv(strcmp(programs[i], "helm") == 0 ? "HELM" : "KUSTOMIZE");
-        if (str_empty(given) && !fx_has(programs[i])) {
-            print_message("%s: skipped: %s is not installed\n", name, programs[i]);
-            return false;
-        }
-    }
-    return true;
+    bool helm = installed("helm", "HELM"),
+         kustomize = installed("kustomize", "KUSTOMIZE") || installed("kubectl", "KUBECTL");
+    if ((helm || !strstr(str_text(&needs), "helm")) && (kustomize || !strstr(str_text(&needs), "kustomize")))
+        return true;
+    print_message("%s: skipped, not installed: %s", name, str_text(&needs));
+    return false;
 }
 
 /* Returns how many comparisons failed. */
