@@ -180,6 +180,10 @@ static void link_opened(void *owner, rpc_conn_t *conn)
     err_clear(&c->last_error);
     if (old && !old->requests)
         rpc_conn_close(old->conn);
+    if (c->address.tls) {
+        c->next_files = mono_after(mono_now(), SECONDS(FILES_SECONDS));
+        rpc_timer_set(&c->timer, c->next_files);
+    }
     rpc_requests_opened(c);
 }
 
