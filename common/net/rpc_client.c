@@ -5,7 +5,7 @@
 enum {
     DIAL_SECONDS = 10,
     GREETING_SECONDS = 10,
-    FILES_SECONDS = 2,      /* between looks at the certificate files */
+    FILES_SECONDS = 2, /* between looks at the certificate files */
     BACKOFF_MIN_MS = 50,
     BACKOFF_MAX_MS = 10000,
     EAGER_MS = 250, /* a call does not wait for a longer backoff than that */
