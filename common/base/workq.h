@@ -13,6 +13,7 @@
 typedef struct workq workq_t;
 typedef void (*workq_fn)(void *ctx, const char *key, uint64_t bits);
 
+/* Up to `workers` threads, started when there is work. */
 workq_t *workq_new(const char *name, size_t workers, workq_fn fn, void *ctx) MUST_USE;
 /* Stops the timers, lets running work finish, drops the rest, frees. */
 void workq_free(workq_t *q);
