@@ -12,9 +12,10 @@ for program in "$build"/bin/fuzz_*; do
     own=$build/corpus/$name
     mkdir -p "$own"
     seeds=$(sed -n "s/^$name  *//p" tests/fuzz/seeds.txt)
-    dict=tests/fuzz/dict/$name
+    dict=
+    [ ! -f "tests/fuzz/dict/$name" ] || dict=-dict=tests/fuzz/dict/$name
     if "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=4096 -print_final_stats=1 \
-        -artifact_prefix="$build/found/$name-" $([ -f "$dict" ] && echo "-dict=$dict") \
+        -artifact_prefix="$build/found/$name-" ${dict:+"$dict"} \
         "$own" "tests/fuzz/corpus/$name" $seeds >"$build/$name.log" 2>&1; then
         runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$name.log")
         echo "fuzz $name: $runs runs, nothing found"
