@@ -11,12 +11,16 @@ lint-format:
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
 lint-includes lint-banned lint-sizes: lint-%:
 	$(Q)tests/lint/$*.sh
-# cppcheck cannot parse __typeof__; a pointer does for what our macros do with it.
+# What cppcheck cannot parse by itself: __typeof__ (a pointer does for what our macros do with it) and loops of sys/queue.h.
+CPPCHECK_MACROS = '-D__typeof__(x)=char *' '-DTAILQ_FOREACH(v,h,f)=for(v=(h)->tqh_first;v;v=v->f.tqe_next)' \
+	'-DSTAILQ_FOREACH(v,h,f)=for(v=(h)->stqh_first;v;v=v->f.stqe_next)' \
+	'-DSLIST_FOREACH(v,h,f)=for(v=(h)->slh_first;v;v=v->f.sle_next)' \
+	'-DLIST_FOREACH(v,h,f)=for(v=(h)->lh_first;v;v=v->f.le_next)'
 lint-cppcheck:
 	@mkdir -p build/cppcheck
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --suppressions-list=tests/lint/cppcheck.txt \
 		--enable=warning,portability --cppcheck-build-dir=build/cppcheck -j2 -I. -Ibuild/gen -D_GNU_SOURCE \
-		'-D__typeof__(x)=char *' '-DCARGOCD_VERSION="$(VERSION)"' --std=c11 $(SOURCE_FOLDERS)
+		$(CPPCHECK_MACROS) '-DCARGOCD_VERSION="$(VERSION)"' --std=c11 $(SOURCE_FOLDERS)
 lint-shell:
 	$(Q)shellcheck -S warning $(shell git ls-files -co --exclude-standard '*.sh' .ci/run 2>/dev/null)
 
