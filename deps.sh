@@ -31,7 +31,14 @@ install() {
     $root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $packages </dev/null >"$log" 2>&1
 }
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+policy=/usr/sbin/policy-rc.d own_policy=
+trap 'rm -f "$log"; [ -z "$own_policy" ] || $root rm -f $policy' EXIT
+# The servers among the packages are for tests, which start their own: Debian shall not start them now.
+if [ ! -e $policy ]; then
+    own_policy=1
+    printf '#!/bin/sh\nexit 101\n' | $root tee $policy >/dev/null
+    $root chmod 755 $policy
+fi
 # Fresh machines have no package lists, others may have old ones: fetch them only when needed.
 if ! ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 || ! install; then
     $root apt-get update -qq </dev/null

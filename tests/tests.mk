@@ -24,11 +24,12 @@ unit: unit-tests
 # files add to CHECK_PARTS.
 CHECK_PARTS += check-unit
 JOBS ?= $(shell nproc)
+PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 check: deps
-	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	+$(Q)$(MAKE) --no-print-directory $(PARALLEL) all
 	+$(Q)tests/check.sh "$(MAKE)" $(CHECK_PARTS)
 check-unit:
-	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) SANITIZE=$(or $(SANITIZE),address$(comma)undefined) unit
+	+$(Q)$(MAKE) --no-print-directory $(PARALLEL) SANITIZE=$(or $(SANITIZE),address$(comma)undefined) unit
 
 .PHONY: unit unit-tests check check-unit

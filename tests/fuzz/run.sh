@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs fuzz targets one after another. usage: run.sh BUILD_DIR SECONDS [PATTERN]
-# Starts from tests/fuzz/corpus/<name> and the folders that tests/fuzz/seeds.txt names; what is found on the way grows in
-# BUILD_DIR/corpus/<name>, inputs that break something are left in BUILD_DIR/found. A line per target; fails if one broke.
+# Starts from tests/fuzz/corpus/<name>, the folders that tests/fuzz/seeds.txt names and the words of tests/fuzz/dict; what is found on the way grows in
+# BUILD_DIR/corpus/<name>; inputs that break something are left in BUILD_DIR/found. A line per target; fails if one broke.
 build=$1 seconds=$2 pattern=${3:-}
 failed=0
 mkdir -p "$build/found"
@@ -13,7 +13,7 @@ for program in "$build"/bin/fuzz_*; do
     mkdir -p "$own"
     seeds=$(sed -n "s/^$name  *//p" tests/fuzz/seeds.txt)
     dict=
-    [ ! -f "tests/fuzz/dict/$name" ] || dict=-dict=tests/fuzz/dict/$name
+    [ ! -f "tests/fuzz/dict/${name%%_*}" ] || dict=-dict=tests/fuzz/dict/${name%%_*}
     if "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=4096 -print_final_stats=1 \
         -artifact_prefix="$build/found/$name-" ${dict:+"$dict"} \
         "$own" "tests/fuzz/corpus/$name" $seeds >"$build/$name.log" 2>&1; then
