@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs fuzz targets one after another. usage: run.sh BUILD_DIR SECONDS [PATTERN]
-# Starts from tests/fuzz/corpus/<name>, the folders that tests/fuzz/seeds.txt names and the words of tests/fuzz/dict; what is found on the way grows in
-# BUILD_DIR/corpus/<name>; inputs that break something are left in BUILD_DIR/found. A line per target; fails if one broke.
+# Starts from tests/fuzz/corpus/<name>, the folders that tests/fuzz/seeds.txt names and the words of tests/fuzz/dict; what is
+# found on the way grows in BUILD_DIR/corpus/<name>, and inputs that break something are left in BUILD_DIR/found. A line per
+# target; fails if one broke.
 build=$1 seconds=$2 pattern=${3:-}
 failed=0
 mkdir -p "$build/found"
