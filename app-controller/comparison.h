@@ -26,6 +26,7 @@ struct pair {
     bool modified, hook, requires_pruning, requires_confirmation, self_referenced;
     int wave;
     struct health health;
+    uint64_t verdict;         /* what `modified` holds for; 0: it was not a comparison */
 };
 
 struct comparison {
@@ -56,7 +57,8 @@ bool comparison_has_error(const struct comparison *c, const char *type);
 
 /* The destination as project rules want it. */
 struct destination comparison_destination(const struct comparison *c, const struct compare_input *in);
-/* The rules that differences are ignored by: the system's and the application's. The texts belong to settings and doc. */
+/* The rules that differences are ignored by: the system's and the application's. */
 struct ignore_rule *comparison_rules(const struct compare_input *in, size_t *n) MUST_USE;
+void comparison_rules_free(const struct compare_input *in, struct ignore_rule *rules, size_t n);
 
 #endif
