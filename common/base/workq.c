@@ -1,12 +1,8 @@
 /* Design. One lock. Items live in a map by key while they are ready, running or have timers. Ready items hang
  * in one of two FIFO lists. Timers sit in a binary heap by deadline; each knows its place, so that cancelling
  * one is O(log n). Workers wait for "ready or next deadline": whoever wakes moves due timers to the ready
-<<<<<<< HEAD
  * lists, so there is no timer thread. Workers are started when there is work for them and end after a while
  * without; one always stays. */
-=======
- * lists, so there is no timer thread. */
->>>>>>> yaml
 #include "common/base/workq.h"
 #include "common/base/map.h"
 #include "common/base/rand.h"
@@ -351,7 +347,7 @@ void workq_free(workq_t *q)
     while (q->threads)
         pthread_cond_wait(&q->gone, &q->lock);
     pthread_mutex_unlock(&q->lock);
-    MAP_FOREACH (&q->items, e) {
+    MAP_FOREACH(&q->items, e) {
         struct item *it = e->value;
         while (it->timers)
             drop_timer(q, it->timers);
