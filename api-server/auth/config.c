@@ -25,8 +25,7 @@ static json_t *decode_secret(const json_t *secret)
     json_t *out = json_object();
     const char *key;
     json_t *v;
-    json_object_foreach(json_at(secret, "data"), key, v)
-    {
+    json_object_foreach(json_at(secret, "data"), key, v) {
         AUTO_STR plain = STR_INIT;
         if (json_is_string(v) && base64_decode(json_string_value(v), json_string_length(v), &plain))
             json_object_set_new(out, key, json_stringn_nocheck(str_text(&plain), plain.len));
@@ -115,7 +114,7 @@ char **config_list(const config_t *s, const char *key)
 
 static struct account *account_at(config_t *s, const char *name, size_t n)
 {
-    VEC_FOREACH (&s->accounts, it)
+    VEC_FOREACH(&s->accounts, it)
         if (strlen(it->name) == n && !memcmp(it->name, name, n))
             return it;
     struct account *a = VEC_ADD(&s->accounts);
@@ -171,8 +170,9 @@ static void load_secrets_of(const config_t *s, struct account *a)
     wall_t mtime;
     bool admin = !strcmp(a->name, "admin");
     AUTO(free_p) char *prefix = admin ? xstrdup("admin") : xasprintf("accounts.%s", a->name);
-    AUTO(free_p) char *password = xasprintf("%s.password", prefix), *changed = xasprintf("%s.passwordMtime", prefix),
-                      *tokens = xasprintf("%s.tokens", prefix);
+    AUTO(free_p)
+    char *password = xasprintf("%s.password", prefix),
+         *changed = xasprintf("%s.passwordMtime", prefix), *tokens = xasprintf("%s.tokens", prefix);
     a->password_hash = xstrdup(str_or_empty(config_secret(s, password, NULL)));
     if (rfc3339_parse(str_or_empty(config_secret(s, changed, NULL)), &mtime))
         a->password_mtime = mtime.ns / NS_PER_SEC;
@@ -193,14 +193,14 @@ static void load_accounts(config_t *s, str_t *warnings)
     admin->enabled = config_bool(s, "admin.enabled", true);
     json_object_foreach(s->cm, key, v)
         load_account_key(s, key, str_or_empty(json_string_value(v)), warnings);
-    VEC_FOREACH (&s->accounts, it)
+    VEC_FOREACH(&s->accounts, it)
         load_secrets_of(s, it);
     VEC_SORT(&s->accounts, by_name);
 }
 
 const struct account *config_account(const config_t *s, const char *name)
 {
-    VEC_FOREACH (&s->accounts, it)
+    VEC_FOREACH(&s->accounts, it)
         if (!strcmp(it->name, name))
             return it;
     return NULL;
@@ -317,7 +317,7 @@ static void account_dispose(struct account *a)
 {
     free(a->name);
     free(a->password_hash);
-    VEC_FOREACH (&a->tokens, it)
+    VEC_FOREACH(&a->tokens, it)
         free(it->id);
     VEC_FREE(&a->tokens);
 }
@@ -329,7 +329,7 @@ void config_unref(config_t *s)
     json_decref(s->cm);
     json_decref(s->secret);
     json_decref(s->secrets);
-    VEC_FOREACH (&s->accounts, it)
+    VEC_FOREACH(&s->accounts, it)
         account_dispose(it);
     VEC_FREE(&s->accounts);
     rbac_unref(s->rbac);

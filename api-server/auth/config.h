@@ -1,6 +1,6 @@
-/* What argocd-cm, argocd-rbac-cm and argocd-secret say, as one immutable snapshot, and where the current one is found.
- * A change of any of them makes a new snapshot; who works keeps the one it took. A malformed part keeps what the previous
- * snapshot had, and is told as a warning. */
+/* What argocd-cm, argocd-rbac-cm and argocd-secret say, as one immutable snapshot, and where the current one
+ * is found. A change of any of them makes a new snapshot; who works keeps the one it took. A malformed part
+ * keeps what the previous snapshot had, and is told as a warning. */
 #ifndef CARGOCD_API_AUTH_CONFIG_H
 #define CARGOCD_API_AUTH_CONFIG_H
 
@@ -41,7 +41,8 @@ bool config_bool(const config_t *s, const char *key, bool fallback);
 const json_t *config_all(const config_t *s);
 /* A key of argocd-secret, decoded; NULL when absent. */
 const char *config_secret(const config_t *s, const char *key, size_t *n);
-/* value with "$key" and "$secret:key" references resolved; what does not resolve stays as it is. The caller's. */
+/* value with "$key" and "$secret:key" references resolved; what does not resolve stays as it is. The
+ * caller's. */
 char *config_resolve(const config_t *s, const char *value) MUST_USE;
 const struct account *config_account(const config_t *s, const char *name);
 /* By name. */

@@ -36,16 +36,18 @@ int cookie_split(const char *value, const char *attributes, size_t max_cookies, 
     size_t chunk = COOKIE_MAX > overhead ? COOKIE_MAX - overhead : 1;
     size_t n = len ? (len + chunk - 1) / chunk : 1;
     if (n > max_cookies)
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "the authentication token is %zu characters long and requires %zu cookies but the max number of "
-                       "cookies is %zu. Contact your Argo CD administrator to increase the max number of cookies",
-                       len, n, max_cookies);
+        return err_set(
+            err, ERR_INVALID_ARGUMENT,
+            "the authentication token is %zu characters long and requires %zu cookies but the max number of "
+            "cookies is %zu. Contact your Argo CD administrator to increase the max number of cookies",
+            len, n, max_cookies);
     VEC(char *) list = {};
     for (size_t i = 0; i < n; i++) {
         char prefix[32] = "";
         if (n > 1 && i == 0)
             snprintf(prefix, sizeof prefix, "%zu:", n);
-        VEC_PUSH(&list, one_cookie(i, prefix, value + i * chunk, min_size(chunk, len - i * chunk), attributes));
+        VEC_PUSH(&list,
+                 one_cookie(i, prefix, value + i * chunk, min_size(chunk, len - i * chunk), attributes));
     }
     VEC_PUSH(&list, NULL);
     *out = list.v;

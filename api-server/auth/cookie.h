@@ -1,5 +1,5 @@
-/* The session cookie, split into chunks where a browser's limit asks for it, in Argo CD's format: one chunk is
- * "argocd.token=<jwt>"; several are "argocd.token=<n>:<chunk>", "argocd.token-1=<chunk>", … */
+/* The session cookie, split into chunks where a browser's limit asks for it, in Argo CD's format: one chunk
+ * is "argocd.token=<jwt>"; several are "argocd.token=<n>:<chunk>", "argocd.token-1=<chunk>", … */
 #ifndef CARGOCD_API_AUTH_COOKIE_H
 #define CARGOCD_API_AUTH_COOKIE_H
 

@@ -69,7 +69,8 @@ int jwt_parse(const char *token, struct jwt *out, err_t **err)
     AUTO_JSON head = NULL;
     *out = (struct jwt){};
     if (!split(token, parts))
-        return err_set(err, ERR_UNAUTHENTICATED, "token is malformed: token contains an invalid number of segments");
+        return err_set(err, ERR_UNAUTHENTICATED,
+                       "token is malformed: token contains an invalid number of segments");
     int rc = read_part(parts[0], &head, err);
     if (rc == 0)
         rc = read_part(parts[1], &out->claims, err);
@@ -104,13 +105,15 @@ static void hs256(const char *p, size_t n, const char *key, size_t key_size, uns
         oom();
 }
 
-int jwt_check(const char *token, const struct jwt *jwt, const char *key, size_t key_size, wall_t now, err_t **err)
+int jwt_check(const char *token, const struct jwt *jwt, const char *key, size_t key_size, wall_t now,
+              err_t **err)
 {
     view_t parts[3];
     unsigned char mac[SHA256_SIZE];
     AUTO_STR given = STR_INIT;
     if (strcmp(jwt->alg, "HS256") != 0)
-        return err_set(err, ERR_UNAUTHENTICATED, "token is unverifiable: unexpected signing method: %.20s", jwt->alg);
+        return err_set(err, ERR_UNAUTHENTICATED, "token is unverifiable: unexpected signing method: %.20s",
+                       jwt->alg);
     if (!key_size || !split(token, parts) || !base64_decode(parts[2].p, parts[2].n, &given))
         return err_set(err, ERR_UNAUTHENTICATED, "token is malformed");
     hs256(token, (size_t)(parts[1].p + parts[1].n - token), key, key_size, mac);

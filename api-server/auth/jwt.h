@@ -1,5 +1,5 @@
-/* JSON Web Tokens (RFC 7519) signed with HS256, the only algorithm that is ever accepted for our own: the header of a
- * token is compared with it, not obeyed. */
+/* JSON Web Tokens (RFC 7519) signed with HS256, the only algorithm that is ever accepted for our own: the
+ * header of a token is compared with it, not obeyed. */
 #ifndef CARGOCD_API_AUTH_JWT_H
 #define CARGOCD_API_AUTH_JWT_H
 
@@ -17,7 +17,8 @@ struct jwt {
 /* Reads without trusting: only what jwt_check accepted counts. */
 int jwt_parse(const char *token, struct jwt *out, err_t **err);
 /* Signature, exp and nbf. key: bytes of the HMAC key. */
-int jwt_check(const char *token, const struct jwt *jwt, const char *key, size_t key_size, wall_t now, err_t **err);
+int jwt_check(const char *token, const struct jwt *jwt, const char *key, size_t key_size, wall_t now,
+              err_t **err);
 void jwt_dispose(struct jwt *j);
 /* Whether text looks like one: three parts of base64url. */
 bool jwt_shaped(const char *text);

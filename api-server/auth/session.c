@@ -149,14 +149,15 @@ static int check_project_token(auth_t *a, const struct jwt *j, err_t **err)
     if (!colon || !colon[1] || strchr(colon + 1, ':'))
         return err_set(err, ERR_UNAUTHENTICATED, "token subject %s is no project role", j->sub);
     AUTO(free_p) char *project = xstrndup(rest, (size_t)(colon - rest));
-    if (a->options.project_token && a->options.project_token(a->options.ctx, project, colon + 1, j->jti, j->iat))
+    if (a->options.project_token &&
+        a->options.project_token(a->options.ctx, project, colon + 1, j->jti, j->iat))
         return 0;
     return err_set(err, ERR_UNAUTHENTICATED, "token does not exist in project %s", project);
 }
 
 static const struct account_token *find_token(const struct account *a, const char *id)
 {
-    VEC_FOREACH (&a->tokens, it)
+    VEC_FOREACH(&a->tokens, it)
         if (!strcmp(it->id, id))
             return it;
     return NULL;
@@ -170,7 +171,8 @@ static void split_subject(const char *sub, char **user, bool *login)
     *user = xstrndup(sub, colon ? (size_t)(colon - sub) : strlen(sub));
 }
 
-static int check_account(auth_t *a, const config_t *s, const struct jwt *j, char **user, bool *login, err_t **err)
+static int check_account(auth_t *a, const config_t *s, const struct jwt *j, char **user, bool *login,
+                         err_t **err)
 {
     split_subject(j->sub, user, login);
     const struct account *account = config_account(s, *user);
@@ -327,7 +329,8 @@ static int check_password(auth_t *a, const config_t *s, const char *user, const 
     return 0;
 }
 
-int auth_login(auth_t *a, const char *username, const char *password, char **token, int64_t *delay_ns, err_t **err)
+int auth_login(auth_t *a, const char *username, const char *password, char **token, int64_t *delay_ns,
+               err_t **err)
 {
     char id[UUID_TEXT];
     *delay_ns = 0;
@@ -351,7 +354,8 @@ int auth_login(auth_t *a, const char *username, const char *password, char **tok
     return auth_make_token(a, subject, id, config_session_ns(s), token, err);
 }
 
-int auth_make_token(auth_t *a, const char *subject, const char *id, int64_t lifetime_ns, char **out, err_t **err)
+int auth_make_token(auth_t *a, const char *subject, const char *id, int64_t lifetime_ns, char **out,
+                    err_t **err)
 {
     AUTO(config_unref_p) config_t *s = config_box_get(a->options.config);
     const char *key = config_signing_key(s);

@@ -1,7 +1,7 @@
-/* Failed logins by name. After `max_failures` a name is locked until `window` has passed since its last failure; a
- * success clears it. Names of accounts are kept always; others share a bounded table in which a random one makes room,
- * so that guessing with many names cannot push out what protects an account (CVE-2024-21662). Pure but for its lock:
- * time is passed in. */
+/* Failed logins by name. After `max_failures` a name is locked until `window` has passed since its last
+ * failure; a success clears it. Names of accounts are kept always; others share a bounded table in which a
+ * random one makes room, so that guessing with many names cannot push out what protects an account
+ * (CVE-2024-21662). Pure but for its lock: time is passed in. */
 #ifndef CARGOCD_API_AUTH_THROTTLE_H
 #define CARGOCD_API_AUTH_THROTTLE_H
 

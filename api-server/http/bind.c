@@ -30,7 +30,7 @@ int query_parse(const char *raw, query_t *out, err_t **err)
 
 void query_dispose(query_t *q)
 {
-    VEC_FOREACH (q, it) {
+    VEC_FOREACH(q, it) {
         free(it->key);
         free(it->value);
     }
@@ -39,7 +39,7 @@ void query_dispose(query_t *q)
 
 const char *query_get(const query_t *q, const char *key)
 {
-    VEC_FOREACH (q, it)
+    VEC_FOREACH(q, it)
         if (!strcmp(it->key, key))
             return it->value;
     return NULL;

@@ -116,7 +116,7 @@ void bridge_free(bridge_t *b)
  * it would take up ones that cost memory. The windows that it then uses are set on the connection (ws.c). */
 static void offer_extension(const struct web_request *r, str_t *out)
 {
-    VEC_FOREACH (&r->headers, it) {
+    VEC_FOREACH(&r->headers, it) {
         if (strcmp(it->name, "sec-websocket-extensions") != 0 || !strcasestr(it->value, "permessage-deflate"))
             continue;
         str_puts(out, "Sec-WebSocket-Extensions: permessage-deflate\r\n");

@@ -13,7 +13,7 @@ void headers_add(headers_t *h, const char *name, size_t name_len, const char *va
 
 const char *headers_get(const headers_t *h, const char *name)
 {
-    VEC_FOREACH (h, it)
+    VEC_FOREACH(h, it)
         if (!strcmp(it->name, name))
             return it->value;
     return NULL;
@@ -21,7 +21,7 @@ const char *headers_get(const headers_t *h, const char *name)
 
 void headers_dispose(headers_t *h)
 {
-    VEC_FOREACH (h, it) {
+    VEC_FOREACH(h, it) {
         free(it->name);
         free(it->value);
     }

@@ -100,7 +100,7 @@ void front_discard(front_t *f, void *p)
 
 static void bury(front_t *f)
 {
-    VEC_FOREACH (&f->discarded, it)
+    VEC_FOREACH(&f->discarded, it)
         free(*it);
     f->discarded.n = 0;
 }

@@ -127,7 +127,7 @@ static bool set_target(struct web_request *r, const str_t *target)
 static size_t count_headers(const headers_t *h, const char *name)
 {
     size_t n = 0;
-    VEC_FOREACH (h, it)
+    VEC_FOREACH(h, it)
         n += !strcmp(it->name, name);
     return n;
 }
@@ -232,7 +232,7 @@ static void write_head(conn_t *c, struct h1 *h)
     str_printf(&head, "HTTP/1.1 %d %s\r\n", ex->status, http_status_text(ex->status));
     if (ex->content_type)
         str_printf(&head, "Content-Type: %s\r\n", ex->content_type);
-    VEC_FOREACH (&ex->headers, it)
+    VEC_FOREACH(&ex->headers, it)
         str_printf(&head, "%s: %s\r\n", it->name, it->value);
     write_date(&head);
     h->chunked = false;

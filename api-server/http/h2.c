@@ -258,7 +258,7 @@ static void finish_data(nghttp2_session *s, exchange_t *ex, uint32_t *flags)
         return;
     nghttp2_nv nv[16];
     size_t n = 0;
-    VEC_FOREACH (&ex->trailers, it)
+    VEC_FOREACH(&ex->trailers, it)
         if (n < ARRAY_LEN(nv)) {
             lower(it->name);
             add_nv(nv, &n, it->name, it->value);
@@ -334,7 +334,7 @@ static void submit(conn_t *c, exchange_t *ex, int status, nghttp2_data_source_re
     add_nv(nv, &n, ":status", code);
     if (ex->content_type)
         add_nv(nv, &n, "content-type", ex->content_type);
-    VEC_FOREACH (&ex->headers, it) {
+    VEC_FOREACH(&ex->headers, it) {
         lower(it->name);
         if (strcmp(it->name, "connection") != 0)
             add_nv(nv, &n, it->name, it->value);

@@ -201,7 +201,7 @@ static int accept_list(const ProtobufCMessageDescriptor *m, const ProtobufCField
     AUTO_JSON list = json_array();
     size_t i;
     json_t *e;
-    json_array_foreach (v, i, e) {
+    json_array_foreach(v, i, e) {
         json_t *item = NULL;
         int rc = accept_one(m, f, e, &item, err);
         if (rc < 0)
@@ -221,7 +221,7 @@ static int accept_map(const ProtobufCMessageDescriptor *m, const ProtobufCFieldD
     AUTO_JSON object = json_object();
     const char *key;
     json_t *e;
-    json_object_foreach (v, key, e) {
+    json_object_foreach(v, key, e) {
         json_t *item = NULL;
         int rc = json_is_null(e) ? 0 : accept_one(m, &entry->fields[1], e, &item, err);
         if (rc < 0)
@@ -272,7 +272,7 @@ int message_accept(const ProtobufCMessageDescriptor *m, json_t *value, json_t **
     AUTO_JSON object = json_object();
     const char *key;
     json_t *v;
-    json_object_foreach (value, key, v) {
+    json_object_foreach(value, key, v) {
         const ProtobufCMessageDescriptor *owner = m;
         const ProtobufCFieldDescriptor *f = resolve(&owner, key, true);
         if (!f)

@@ -39,8 +39,10 @@ static void round_trip(void **state)
 {
     AUTO_ERR err = NULL;
     AUTO_JSON claims = NULL;
-    ASSERT_OK(json_read_str("{\"iss\":\"argocd\",\"sub\":\"admin:login\",\"iat\":1699999000,\"nbf\":1699999000,"
-                            "\"exp\":1700000100,\"jti\":\"x\"}", &claims, &err));
+    ASSERT_OK(
+        json_read_str("{\"iss\":\"argocd\",\"sub\":\"admin:login\",\"iat\":1699999000,\"nbf\":1699999000,"
+                      "\"exp\":1700000100,\"jti\":\"x\"}",
+                      &claims, &err));
     AUTO(free_p) char *token = jwt_sign(claims, key, strlen(key));
     struct jwt j;
     ASSERT_OK(jwt_parse(token, &j, &err));
@@ -51,7 +53,8 @@ static void round_trip(void **state)
     assert_true(jwt_shaped(token));
     assert_true(check(token, "other", now, &err) < 0);
     assert_true(check(token, "", now, &err) < 0);
-    for (size_t i = 0; i < strlen(token); i++) { /* every changed character matters, but the last one's spare bits */
+    for (size_t i = 0; i < strlen(token);
+         i++) { /* every changed character matters, but the last one's spare bits */
         AUTO(free_p) char *changed = xstrdup(token);
         changed[i] = changed[i] == 'A' ? 'B' : 'A';
         if (check(changed, key, now, &err) == 0 && i + 1 < strlen(token))
@@ -59,13 +62,16 @@ static void round_trip(void **state)
     }
 }
 
-/* Made by another implementation (RFC 7515, appendix A.1, whose header is spelled with blanks and line breaks). */
+/* Made by another implementation (RFC 7515, appendix A.1, whose header is spelled with blanks and line
+ * breaks). */
 static void known_vector(void **state)
 {
     AUTO_ERR err = NULL;
     AUTO_STR k = STR_INIT;
-    const char *b64 = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
-    const char *token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt"
+    const char *b64 =
+        "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
+    const char *token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9."
+                        "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt"
                         "cGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     assert_true(base64_decode(b64, strlen(b64), &k));
     struct jwt j;
@@ -109,7 +115,8 @@ static void confusion_and_nonsense(void **state)
             fail_msg("case %zu is accepted: %s", i, cases[i].header);
         assert_int_equal(err_code(err), ERR_UNAUTHENTICATED);
     }
-    static const char *const texts[] = {"", ".", "..", "...", "a.b", "a.b.c.d", "a.b.c ", "a.!.c", "\xff.\xff.\xff"};
+    static const char *const texts[] = {"",        ".",      "..",    "...",           "a.b",
+                                        "a.b.c.d", "a.b.c ", "a.!.c", "\xff.\xff.\xff"};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         AUTO_ERR err = NULL;
         assert_true(check(texts[i], key, now, &err) < 0);

@@ -66,7 +66,8 @@ static struct world world_new(const char *cm, bool disabled)
 {
     struct world w = {.box = config_box_new()};
     config_box_put(w.box, make(cm, "{}", "2020-01-01T00:00:00Z", NULL));
-    struct auth_options o = {.config = w.box, .project_token = has_token, .failure_window_ns = -1, .disabled = disabled};
+    struct auth_options o = {
+        .config = w.box, .project_token = has_token, .failure_window_ns = -1, .disabled = disabled};
     w.auth = auth_new(&o);
     return w;
 }
@@ -97,11 +98,14 @@ static void settings_are_read(void **state)
 
 static void a_bad_policy_leaves_the_old_one(void **state)
 {
-    AUTO(config_unref_p) config_t *a =
-        make("{}", "{\"data\":{\"policy.csv\":\"p, bob, clusters, get, *, allow\"}}", "", NULL);
+    AUTO(config_unref_p)
+    config_t *a = make("{}", "{\"data\":{\"policy.csv\":\"p, bob, clusters, get, *, allow\"}}", "", NULL);
     AUTO(config_unref_p) config_t *b = make("{}", "{\"data\":{\"policy.csv\":\"nonsense\"}}", "", a);
-    AUTO(config_unref_p) config_t *c = make("{}", "{\"data\":{\"policy.csv\":\"\",\"policy.b.csv\":\"p, bob, clusters, "
-                                                  "get, *, allow\"}}", "", NULL);
+    AUTO(config_unref_p)
+    config_t *c = make("{}",
+                       "{\"data\":{\"policy.csv\":\"\",\"policy.b.csv\":\"p, bob, clusters, "
+                       "get, *, allow\"}}",
+                       "", NULL);
     AUTO(config_unref_p) config_t *d = make("{}", "{\"data\":{\"policy.csv\":\"nonsense\"}}", "", NULL);
     const config_t *all[] = {a, b, c, d};
     for (size_t i = 0; i < 4; i++) {
@@ -126,7 +130,8 @@ static void logins(void **state)
         {"bot", "correct horse", ERR_UNAUTHENTICATED, "Invalid username or password"},
         {"", "x", ERR_UNAUTHENTICATED, "no credentials supplied"},
         {"admin", "", ERR_UNAUTHENTICATED, "no credentials supplied"},
-        {"a-name-that-is-longer-than-thirty-two", "x", ERR_INVALID_ARGUMENT, "Username is too long (32 bytes max)"},
+        {"a-name-that-is-longer-than-thirty-two", "x", ERR_INVALID_ARGUMENT,
+         "Username is too long (32 bytes max)"},
     };
     struct world w = world_new(base_cm, false);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -176,19 +181,24 @@ static void tokens_end(void **state)
         {"alice:login", "x", base_cm, "", false, NULL},
         {"alice:login", "x", "{}", "", false, "invalid session: account 'alice' does not exist"},
         {"off:login", "x", base_cm, "", false, "invalid session: account off is disabled"},
-        {"bot:login", "x", base_cm, "", false, "invalid session: account bot does not have 'login' capability"},
-        {"alice:apiKey", "x", base_cm, "", false, "invalid session: account alice does not have 'apiKey' capability"},
-        {"alice", "x", base_cm, "", false, "invalid session: account alice does not have 'apiKey' capability"},
+        {"bot:login", "x", base_cm, "", false,
+         "invalid session: account bot does not have 'login' capability"},
+        {"alice:apiKey", "x", base_cm, "", false,
+         "invalid session: account alice does not have 'apiKey' capability"},
+        {"alice", "x", base_cm, "", false,
+         "invalid session: account alice does not have 'apiKey' capability"},
         {"bot:apiKey", "t1", base_cm, "", false, NULL},
         {"bot", "t2", base_cm, "", false, NULL},
-        {"bot:apiKey", "t9", base_cm, "", false, "invalid session: account bot does not have token with id t9"},
+        {"bot:apiKey", "t9", base_cm, "", false,
+         "invalid session: account bot does not have token with id t9"},
         {"alice:login", "", base_cm, "", false, "invalid session: token does not have jti claim"},
         {"alice:login", "x", base_cm, "", true, "invalid session: token is revoked, please re-login"},
         {"admin:login", "x", base_cm, "2099-01-01T00:00:00Z", false,
          "invalid session: account password has changed since token issued"},
         {"proj:shop:ci", "good", base_cm, "", false, NULL},
         {"proj:shop:ci", "bad", base_cm, "", false, "invalid session: token does not exist in project shop"},
-        {"proj:shop", "good", base_cm, "", false, "invalid session: token subject proj:shop is no project role"},
+        {"proj:shop", "good", base_cm, "", false,
+         "invalid session: token subject proj:shop is no project role"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_ERR err = NULL;
@@ -226,7 +236,9 @@ static void where_the_token_comes_from(void **state)
     AUTO_ERR err = NULL;
     AUTO(free_p) char *good = NULL;
     ASSERT_OK(auth_make_token(w.auth, "admin:login", "x", SECONDS(3600), &good, &err));
-    AUTO(free_p) char *bearer = xasprintf("Bearer %s", good), *cookie = xasprintf("a=b; argocd.token=%s", good);
+    AUTO(free_p)
+    char *bearer = xasprintf("Bearer %s", good),
+         *cookie = xasprintf("a=b; argocd.token=%s", good);
     const struct {
         const char *name, *value, *name2, *value2;
         bool ok;
@@ -245,7 +257,8 @@ static void where_the_token_comes_from(void **state)
         struct web_request r = {};
         headers_add(&r.headers, cases[i].name, strlen(cases[i].name), cases[i].value, strlen(cases[i].value));
         if (cases[i].name2)
-            headers_add(&r.headers, cases[i].name2, strlen(cases[i].name2), cases[i].value2, strlen(cases[i].value2));
+            headers_add(&r.headers, cases[i].name2, strlen(cases[i].name2), cases[i].value2,
+                        strlen(cases[i].value2));
         AUTO(identity_unref_p) identity_t *id = NULL;
         AUTO_ERR why = NULL;
         if ((auth_request(w.auth, &r, &id, NULL, &why) == 0) != cases[i].ok)

@@ -95,5 +95,5 @@ static void unknown_names_cost_the_same(void **state)
     assert_true(llabs(known - unknown) < known / 3);
 }
 
-TESTS(T(locks_and_opens), T(a_window_of_zero_is_for_ever), T(many_names_do_not_unlock_an_account), T(passwords),
-      T(unknown_names_cost_the_same))
+TESTS(T(locks_and_opens), T(a_window_of_zero_is_for_ever), T(many_names_do_not_unlock_an_account),
+      T(passwords), T(unknown_names_cost_the_same))

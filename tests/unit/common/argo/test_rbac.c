@@ -182,8 +182,8 @@ static void objects(void **state)
         assert_string_equal(o, cases[i].expect);
     }
     AUTO(free_p)
-    char *a = rbac_object_project("applications", "p/ns/n"),
-         *b = rbac_object_project("projects", "p"), *c = rbac_object_project("clusters", "c");
+    char *a = rbac_object_project("applications", "p/ns/n"), *b = rbac_object_project("projects", "p"),
+         *c = rbac_object_project("clusters", "c");
     assert_string_equal(a, "p");
     assert_string_equal(b, "p");
     assert_string_equal(c, "");
