@@ -81,6 +81,11 @@ pack_t *pack_json(const json_t *v)
     return pack_bytes(str_text(&text), text.len);
 }
 
+pack_t *pack_copy(const pack_t *p)
+{
+    return p ? xmemdup(p, sizeof(*p) + p->stored) : NULL;
+}
+
 void pack_free(pack_t *p)
 {
     free(p);
