@@ -51,6 +51,8 @@ char *auth_token(const struct web_request *r) MUST_USE;
 int auth_verify(auth_t *a, const char *token, identity_t **out, char **renewed, err_t **err);
 /* auth_token and auth_verify, with anonymous and disabled authentication. */
 int auth_request(auth_t *a, const struct web_request *r, identity_t **out, char **renewed, err_t **err);
+/* Nobody: for methods that need no session. */
+int auth_anonymous(identity_t **out);
 /* Whether the signature is ours: what a body may cost before the handler looks closer. */
 bool auth_plausible(auth_t *a, const struct web_request *r);
 /* Verifies a password and makes a session token. Takes as long as bcrypt does; a failure sets *delay_ns: how

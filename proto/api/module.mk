@@ -34,4 +34,4 @@ $(B)/gen/$(d)/table.c: $(B)/gen/$(d)/api.set $(API_TOOL)
 	$(Q)$(API_TOOL) $< > $@
 
 .SECONDARY: $(API_GEN_C) $(API_GEN_H) $(API_TOOL_GEN)
-$(call obj,$(LIB_api)): | $(API_GEN_H)
+GEN_HEADERS += $(API_GEN_H)
