@@ -31,6 +31,7 @@ struct controller {
     apps_t *apps;
     workq_t *refresh;         /* k: "namespace/name"; bits of enum refresh_bits */
     workq_t *operations;      /* k: "namespace/name" */
+    pool_t *appliers;         /* side by side applies of all syncs */
     rpc_replicas_t *repo;
     redis_t *redis;
     seal_t *seal;
@@ -44,7 +45,8 @@ enum refresh_bits {
     REFRESH_TREE = 2,      /* level 0: only the tree */
     REFRESH_LIVE = 4,      /* level 1: compare with the revision last compared */
     REFRESH_TARGET = 8,    /* level 2: resolve the target revision */
-    REFRESH_TIMER = 16     /* the reconciliation timer */
+    REFRESH_TIMER = 16,    /* the reconciliation timer */
+    REFRESH_RESOLVE = 32   /* level 3: and not by a cached revision */
 };
 enum { OPERATE = 1 };
 

@@ -78,7 +78,9 @@ static void decide(struct refresh *r, uint64_t bits)
         set_level(r, LEVEL_RESOLVE, "refresh was requested");
         return;
     }
-    if (compared_to_other_sources(doc))
+    if (bits & REFRESH_RESOLVE)
+        set_level(r, LEVEL_RESOLVE, "an operation ended");
+    else if (compared_to_other_sources(doc))
         set_level(r, LEVEL_RESOLVE, "spec.source differs from what was compared");
     else if (is_due(hard_refreshed, r->ctl->options.hard_resync_ns) && hard_refreshed.ns)
         set_level(r, LEVEL_TARGET, "the hard refresh period has passed"), r->hard = true;

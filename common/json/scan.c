@@ -355,7 +355,9 @@ void json_list_dispose(struct json_list *l)
 static int deliver(struct json_list *l)
 {
     int r = 0;
-    if (l->in_items)
+    if (str_overflowed(&l->buf))
+        l->oversized++;
+    else if (l->in_items)
         r = l->on_item ? l->on_item(l->arg, str_text(&l->buf), l->buf.len) : 0;
     else if (l->on_field)
         r = l->on_field(l->arg, str_text(&l->key), str_text(&l->buf), l->buf.len);
@@ -493,9 +495,9 @@ int json_list_feed(struct json_list *l, const char *p, size_t n, err_t **err)
         size_t took = capture(l, p + i, n - i, &whole);
         str_add(&l->buf, p + i, took);
         i += took;
-        if (str_overflowed(&l->buf))
+        if (str_overflowed(&l->buf) && !(l->skip_oversized && l->in_items))
             return err_set(err, ERR_RESOURCE_EXHAUSTED, "a list item is larger than %zu bytes", l->max_item);
-        if (whole && took == 0 && l->buf.len == 0)
+        if (whole && took == 0 && l->buf.len == 0 && !str_overflowed(&l->buf))
             return malformed("a value was expected", err);
         int r = whole ? deliver(l) : 0;
         if (r)

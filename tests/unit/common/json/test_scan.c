@@ -95,4 +95,30 @@ static void bad_lists_are_refused(void **state)
     }
 }
 
-TESTS(T(tokens_and_skipping), T(lists_arrive_in_pieces_of_any_size), T(bad_lists_are_refused))
+static void oversized_items_are_left_out_when_asked(void **state)
+{
+    const char *text =
+        "{\"items\":[{\"a\":1},{\"b\":\"0123456789012345678901234567890123456789\"},{\"c\":2}],\"n\":1}";
+    for (size_t step = 1; step <= strlen(text); step++) {
+        AUTO_ERR err = NULL;
+        struct got g = {};
+        struct json_list l;
+        json_list_init(&l, 32);
+        l.skip_oversized = true;
+        l.on_item = on_item;
+        l.on_field = on_field;
+        l.arg = &g;
+        for (size_t i = 0; i < strlen(text); i += step)
+            ASSERT_OK(json_list_feed(&l, text + i, min_size(step, strlen(text) - i), &err));
+        ASSERT_OK(json_list_end(&l, &err));
+        assert_string_equal(str_text(&g.items), "{\"a\":1};{\"c\":2};");
+        assert_string_equal(str_text(&g.fields), "n=1;");
+        assert_int_equal(l.oversized, 1);
+        str_dispose(&g.items);
+        str_dispose(&g.fields);
+        json_list_dispose(&l);
+    }
+}
+
+TESTS(T(oversized_items_are_left_out_when_asked), T(tokens_and_skipping),
+      T(lists_arrive_in_pieces_of_any_size), T(bad_lists_are_refused))
