@@ -7,13 +7,14 @@
 #include "common/base/vec.h"
 #include "repo-server/cache/remote.h"
 
+#include <stdio.h>
 #include <zstd.h>
 
 enum { DEFAULT_BYTES = 16 << 20, LEVEL = 3, ENTRY_OVERHEAD = 256 };
 
 struct candidate {
     _Atomic int refs;
-    char key[SHA256_HEX];
+    char key[SHA256_HEX], note[CACHE_NOTE];
     str_t trace;
     str_t packed; /* the body; empty: only Redis has it */
 };
@@ -190,11 +191,13 @@ static bool unpack(const str_t *packed, str_t *out)
     return true;
 }
 
-static struct candidate *candidate_new(const char *key, const str_t *trace, const void *body, size_t n)
+static struct candidate *candidate_new(const char *key, const char *note, const str_t *trace,
+                                       const void *body, size_t n)
 {
     struct candidate *c = xcalloc(1, sizeof(*c));
     c->refs = 1;
     memcpy(c->key, key, sizeof(c->key));
+    snprintf(c->note, sizeof(c->note), "%s", note);
     str_add(&c->trace, str_text(trace), trace->len);
     if (body) {
         size_t bound = ZSTD_compressBound(n);
@@ -219,6 +222,7 @@ static bool body_of(cache_t *c, const struct candidate *k, str_t *out)
 static bool take(cache_t *c, struct candidate *k, const char *have_key, struct cached *out)
 {
     memcpy(out->key, k->key, sizeof(out->key));
+    memcpy(out->note, k->note, sizeof(out->note));
     return str_eq(have_key, k->key) || body_of(c, k, &out->body);
 }
 
@@ -248,10 +252,12 @@ static bool find_remote(cache_t *c, const char *spec, const struct trace_world *
         if (!trace_holds(row->trace.p, row->trace.len, world))
             continue;
         memcpy(out->key, row->key, sizeof(out->key));
+        memcpy(out->note, row->note, sizeof(out->note));
         bool have = str_eq(have_key, row->key);
         found = have || cache_remote_body(c->options.redis, c->options.seal, row->key, &out->body);
         if (found)
-            insert(c, spec, candidate_new(row->key, &row->trace, have ? NULL : out->body.p, out->body.len));
+            insert(c, spec,
+                   candidate_new(row->key, row->note, &row->trace, have ? NULL : out->body.p, out->body.len));
     }
     cache_index_dispose(&index);
     return found;
@@ -272,14 +278,15 @@ bool cache_find(cache_t *c, const char *spec, const struct trace_world *world, c
     return local || remote;
 }
 
-void cache_put(cache_t *c, const char *spec, const str_t *trace, const char key[SHA256_HEX], const void *body,
-               size_t n)
+void cache_put(cache_t *c, const char *spec, const str_t *trace, const char key[SHA256_HEX], const char *note,
+               const void *body, size_t n)
 {
     if (n > CACHE_BODY_MAX)
         return;
-    insert(c, spec, candidate_new(key, trace, body, n));
+    insert(c, spec, candidate_new(key, note, trace, body, n));
     if (c->options.redis)
-        cache_remote_put(c->options.redis, c->options.seal, c->options.ttl_ns, spec, trace, key, body, n);
+        cache_remote_put(c->options.redis, c->options.seal, c->options.ttl_ns, spec, trace, key, note, body,
+                         n);
 }
 
 void cache_stats(cache_t *c, struct cache_stats *out)

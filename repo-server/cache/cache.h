@@ -12,7 +12,7 @@
 #include "common/net/redis.h"
 #include "repo-server/trace.h"
 
-enum { CACHE_CANDIDATES = 4, CACHE_BODY_MAX = 256 << 20 };
+enum { CACHE_CANDIDATES = 4, CACHE_BODY_MAX = 256 << 20, CACHE_NOTE = 16 };
 
 typedef struct cache cache_t;
 struct cache_options {
@@ -25,8 +25,9 @@ cache_t *cache_new(const struct cache_options *options) MUST_USE;
 void cache_free(cache_t *c);
 
 struct cached {
-    char key[SHA256_HEX]; /* of the content: equal keys, equal bodies */
-    str_t body;           /* empty when the caller has it (have_key) */
+    char key[SHA256_HEX];  /* of the content: equal keys, equal bodies */
+    char note[CACHE_NOTE]; /* a few characters that are there without the body, too */
+    str_t body;            /* empty when the caller has it (have_key) */
 };
 void cached_dispose(struct cached *c);
 
@@ -36,9 +37,10 @@ void cache_key(const void *body, size_t n, char out[SHA256_HEX]);
  * out when its key is have_key (may be NULL). */
 bool cache_find(cache_t *c, const char *spec, const struct trace_world *world, const char *have_key,
                 struct cached *out);
-/* Keeps a rendering; a candidate with the same trace is replaced. */
-void cache_put(cache_t *c, const char *spec, const str_t *trace, const char key[SHA256_HEX], const void *body,
-               size_t n);
+/* Keeps a rendering; a candidate with the same trace is replaced. `note` is cut to CACHE_NOTE - 1 characters.
+ */
+void cache_put(cache_t *c, const char *spec, const str_t *trace, const char key[SHA256_HEX], const char *note,
+               const void *body, size_t n);
 
 /* Figures: bytes in memory, candidates, hits and misses so far. */
 struct cache_stats {

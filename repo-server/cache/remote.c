@@ -24,6 +24,7 @@ void cache_index_encode(const struct cache_index *i, str_t *out)
     str_putc(out, (char)i->n);
     for (size_t k = 0; k < i->n; k++) {
         str_add(out, i->rows[k].key, SHA256_HEX - 1);
+        str_add(out, i->rows[k].note, CACHE_NOTE);
         put_u32(out, i->rows[k].trace.len);
         str_add(out, str_text(&i->rows[k].trace), i->rows[k].trace.len);
     }
@@ -41,8 +42,9 @@ static const unsigned char *cut(const unsigned char **p, size_t *left, size_t n)
 
 static bool decode_row(const unsigned char **p, size_t *left, struct cache_index_row *out)
 {
-    const unsigned char *key = cut(p, left, SHA256_HEX - 1), *size = cut(p, left, 4);
-    if (!key || !size)
+    const unsigned char *key = cut(p, left, SHA256_HEX - 1), *note = cut(p, left, CACHE_NOTE);
+    const unsigned char *size = cut(p, left, 4);
+    if (!key || !note || !size || note[CACHE_NOTE - 1])
         return false;
     size_t n = size[0] | (size_t)size[1] << 8 | (size_t)size[2] << 16 | (size_t)size[3] << 24;
     const unsigned char *trace = cut(p, left, n);
@@ -50,6 +52,7 @@ static bool decode_row(const unsigned char **p, size_t *left, struct cache_index
         return false;
     *out = (struct cache_index_row){};
     memcpy(out->key, key, SHA256_HEX - 1);
+    memcpy(out->note, note, CACHE_NOTE);
     str_add(&out->trace, trace, n);
     return true;
 }
@@ -94,7 +97,7 @@ bool cache_remote_body(redis_t *r, const seal_t *s, const char *key, str_t *out)
 
 /* Two replicas that write one index at the same time lose a candidate, which is a rendering more. */
 void cache_remote_put(redis_t *r, const seal_t *s, int64_t ttl_ns, const char *spec, const str_t *trace,
-                      const char *key, const void *body, size_t n)
+                      const char *key, const char *note, const void *body, size_t n)
 {
     char name[NAME_MAX_LEN];
     struct cache_index before = {}, after = {};
@@ -104,6 +107,7 @@ void cache_remote_put(redis_t *r, const seal_t *s, int64_t ttl_ns, const char *s
         return;
     cache_remote_index(r, s, spec, &before);
     memcpy(after.rows[0].key, key, SHA256_HEX);
+    snprintf(after.rows[0].note, CACHE_NOTE, "%s", note);
     str_add(&after.rows[0].trace, str_text(trace), trace->len);
     after.n = 1;
     for (size_t i = 0; i < before.n && after.n < CACHE_CANDIDATES; i++) {
@@ -111,6 +115,7 @@ void cache_remote_put(redis_t *r, const seal_t *s, int64_t ttl_ns, const char *s
         if (t->len == trace->len && memcmp(str_text(t), str_text(trace), t->len) == 0)
             continue;
         memcpy(after.rows[after.n].key, before.rows[i].key, SHA256_HEX);
+        memcpy(after.rows[after.n].note, before.rows[i].note, CACHE_NOTE);
         str_add(&after.rows[after.n++].trace, str_text(t), t->len);
     }
     cache_index_encode(&after, &bytes);

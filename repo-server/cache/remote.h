@@ -6,7 +6,7 @@
 #include "repo-server/cache/cache.h"
 
 struct cache_index_row {
-    char key[SHA256_HEX];
+    char key[SHA256_HEX], note[CACHE_NOTE];
     str_t trace;
 };
 struct cache_index {
@@ -20,6 +20,6 @@ bool cache_index_decode(const void *p, size_t n, struct cache_index *out);
 bool cache_remote_index(redis_t *r, const seal_t *s, const char *spec, struct cache_index *out);
 bool cache_remote_body(redis_t *r, const seal_t *s, const char *key, str_t *out);
 void cache_remote_put(redis_t *r, const seal_t *s, int64_t ttl_ns, const char *spec, const str_t *trace,
-                      const char *key, const void *body, size_t n);
+                      const char *key, const char *note, const void *body, size_t n);
 
 #endif

@@ -21,7 +21,7 @@ static void put(cache_t *c, const char *spec, const char *value, const char *bod
     char key[SHA256_HEX];
     trace_of(value, &trace);
     cache_key(body, strlen(body), key);
-    cache_put(c, spec, &trace, key, body, strlen(body));
+    cache_put(c, spec, &trace, key, "Directory", body, strlen(body));
 }
 
 /* The body in the world of that value; NULL for a miss. */
@@ -31,6 +31,7 @@ static char *find(cache_t *c, const char *spec, const char *value, const char *h
     struct trace_world world = {.arg = (void *)value, .fact = fact};
     if (!cache_find(c, spec, &world, have, &got))
         return NULL;
+    assert_string_equal(got.note, "Directory");
     char *text = xasprintf("%s", str_text(&got.body));
     cached_dispose(&got);
     return text;
