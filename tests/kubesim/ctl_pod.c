@@ -311,8 +311,9 @@ static void wait_in_backoff(json_t *pod)
 static void end(struct sim *s, json_t *pod)
 {
     const char *policy = str_or_empty(json_str_at(pod, "spec", "restartPolicy"));
-    bool failed = end_containers(s, pod);
+    bool failed = end_containers(s, pod), again = false;
     if (strcmp(policy, "Always") == 0 || (failed && strcmp(policy, "OnFailure") == 0)) {
+        again = true;
         wait_in_backoff(pod);
         set_not_ready(pod, "ContainersNotReady", "containers with unready status");
     } else {
@@ -320,7 +321,7 @@ static void end(struct sim *s, json_t *pod)
         set_not_ready(pod, failed ? "PodFailed" : "PodCompleted", "");
     }
     store(s, pod);
-    if (failed)
+    if (again)
         event(s, pod, "Warning", "BackOff", "Back-off restarting failed container");
 }
 

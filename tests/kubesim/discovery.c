@@ -308,7 +308,7 @@ static void reply_openapi(struct exchange *x)
                                 "2.0";
     bool protobuf = strstr(str_or_empty(http_get_header(x->request, "accept")), "proto-openapi") != NULL;
     if (protobuf)
-        http_reply(x->request, 200, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", NULL, proto,
+        http_reply(x->request, 200, "application/octet-stream", NULL, proto,
                    sizeof(proto) - 1);
     else
         reply_document(x,

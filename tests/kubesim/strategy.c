@@ -155,7 +155,7 @@ static void validate_workload(struct admission *a)
         problem_add(&a->causes, P_INVALID, "spec.replicas", "%lld: must be greater than or equal to 0",
                     (long long)n);
     validate_selector(spec, &a->causes);
-    validate_pod_spec(template, "spec.template.spec", &a->causes);
+    validate_pod_spec(template, "spec.template.spec", !json_object_get(spec, "volumeClaimTemplates"), &a->causes);
     const char *restart = json_str_at(template, "restartPolicy");
     if (restart && strcmp(restart, "Always") != 0)
         problem_add(&a->causes, P_UNSUPPORTED, "spec.template.spec.restartPolicy",
@@ -204,7 +204,7 @@ static void validate_job(struct admission *a)
     json_t *spec = json_object_get(a->object, "spec"), *template = json_at(spec, "template", "spec");
     const char *restart = str_or_empty(json_str_at(template, "restartPolicy"));
     validate_selector(spec, &a->causes);
-    validate_pod_spec(template, "spec.template.spec", &a->causes);
+    validate_pod_spec(template, "spec.template.spec", true, &a->causes);
     if (!*restart || strcmp(restart, "Always") == 0)
         problem_add(&a->causes, P_REQUIRED, "spec.template.spec.restartPolicy",
                     "valid values: \"OnFailure\", \"Never\"");
@@ -219,7 +219,7 @@ static void validate_job(struct admission *a)
 static void validate_pod(struct admission *a)
 {
     json_t *spec = json_object_get(a->object, "spec");
-    validate_pod_spec(spec, "spec", &a->causes);
+    validate_pod_spec(spec, "spec", true, &a->causes);
     if (!a->old)
         return;
     AUTO_JSON now = json_copy_deep(spec);
@@ -321,7 +321,7 @@ static void validate_cron_job(struct admission *a)
         problem_add(&a->causes, P_INVALID, "spec.schedule",
                     "\"%s\": Expected exactly 5 fields, found %zu: %s", schedule, strv_len(fields), schedule);
     validate_pod_spec(json_at(a->object, "spec", "jobTemplate", "spec", "template", "spec"),
-                      "spec.jobTemplate.spec.template.spec", &a->causes);
+                      "spec.jobTemplate.spec.template.spec", true, &a->causes);
 }
 
 static void validate_storage_class(struct admission *a)

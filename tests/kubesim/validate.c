@@ -125,7 +125,7 @@ static bool has_volume(const json_t *spec, const char *name)
     return false;
 }
 
-static void validate_container(const json_t *spec, const json_t *c, const char *path, json_t **causes)
+static void validate_container(const json_t *spec, const json_t *c, const char *path, bool mounts, json_t **causes)
 {
     const char *name = json_str_at(c, "name"), *bad;
     json_t *mount;
@@ -142,13 +142,13 @@ static void validate_container(const json_t *spec, const json_t *c, const char *
     json_array_foreach (json_object_get(c, "volumeMounts"), i, mount) {
         AUTO(free_p) char *field = xasprintf("%s.volumeMounts[%zu].name", path, i);
         const char *volume = str_or_empty(json_str_at(mount, "name"));
-        if (!has_volume(spec, volume))
+        if (mounts && !has_volume(spec, volume))
             problem_add(causes, *volume ? P_INVALID : P_REQUIRED, field, "%s%s%s", *volume ? "\"" : "",
                         volume, *volume ? "\": not found" : "");
     }
 }
 
-void validate_pod_spec(const json_t *spec, const char *path, json_t **causes)
+void validate_pod_spec(const json_t *spec, const char *path, bool mounts, json_t **causes)
 {
     static const char *const lists[] = {"initContainers", "containers"};
     json_t *containers = json_object_get(spec, "containers");
@@ -163,7 +163,7 @@ void validate_pod_spec(const json_t *spec, const char *path, json_t **causes)
             AUTO(free_p) char *at = xasprintf("%s.%s[%zu]", path, lists[k], i);
             AUTO(free_p) char *name_field = xasprintf("%s.name", at);
             const char *name = str_or_empty(json_str_at(c, "name"));
-            validate_container(spec, c, at, causes);
+            validate_container(spec, c, at, mounts, causes);
             if (*name && !map_put(&names, name, NULL))
                 problem_add(causes, P_DUPLICATE, name_field, "\"%s\"", name);
         }
