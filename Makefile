@@ -35,6 +35,8 @@ LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) -pthread
 PROGS :=
 ARCHIVES :=
 UNIT_TESTS :=
+# Headers that the build makes; every object waits for them, since -MMD knows who includes them only afterwards.
+GEN_HEADERS :=
 MODULES := common/base common/json common/yaml common/kinds common/engine common/net common/kube common/argo \
 	proto repo-server app-controller api-server cli tests/kubesim tests/unit tests/fuzz tests/bench
 define include_module
@@ -51,13 +53,13 @@ $(B)/.flags: FORCE
 	@mkdir -p $(@D); echo '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS))' > $@
 FORCE:
 
-$(B)/obj/%.o: %.c $(B)/.flags
+$(B)/obj/%.o: %.c $(B)/.flags | $(GEN_HEADERS)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(subst /,_,$*)) -MMD -MP -c -o $@ $<
 
 # Generated sources live in $(B)/gen and are compiled without our own style warnings.
-$(B)/obj/gen/%.o: $(B)/gen/%.c $(B)/.flags
+$(B)/obj/gen/%.o: $(B)/gen/%.c $(B)/.flags | $(GEN_HEADERS)
 	$(call say,CC,gen/$*.c)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes -MMD -MP -c -o $@ $<

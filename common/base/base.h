@@ -1,7 +1,8 @@
 /* The few macros and the allocator that everything else is built on.
  *
- * Out of memory aborts in one place (`oom`): sizes that come from outside are capped before they are allocated, so
- * running out means the machine is out, and a half-working daemon is worse than a restarted one. */
+ * Out of memory aborts in one place (`oom`): sizes that come from outside are capped before they are
+ * allocated, so running out means the machine is out, and a half-working daemon is worse than a restarted
+ * one. */
 #ifndef CARGOCD_BASE_BASE_H
 #define CARGOCD_BASE_BASE_H
 
@@ -21,26 +22,26 @@
 /* AUTO(fn) frees a local when it leaves its scope: `AUTO(free_p) char *s = NULL;` */
 #define AUTO(fn) __attribute__((cleanup(fn)))
 
-#define ARRAY_LEN(a)              (sizeof(a) / sizeof((a)[0]))
-#define CONTAINER_OF(p, type, f)  ((type *)((char *)(p) - offsetof(type, f)))
-#define STRINGIFY_(x)             #x
-#define STRINGIFY(x)              STRINGIFY_(x)
+#define ARRAY_LEN(a)             (sizeof(a) / sizeof((a)[0]))
+#define CONTAINER_OF(p, type, f) ((type *)((char *)(p)-offsetof(type, f)))
+#define STRINGIFY_(x)            #x
+#define STRINGIFY(x)             STRINGIFY_(x)
 
 /* Hands a pointer out of its owner: TAKE(p) is p's value, and p is NULL afterwards. */
-#define TAKE(p)                                                                                                        \
-    ({                                                                                                                 \
-        __typeof__(p) take_tmp_ = (p);                                                                                 \
-        (p) = NULL;                                                                                                    \
-        take_tmp_;                                                                                                     \
+#define TAKE(p)                                                                                              \
+    ({                                                                                                       \
+        __typeof__(p) take_tmp_ = (p);                                                                       \
+        (p) = NULL;                                                                                          \
+        take_tmp_;                                                                                           \
     })
 
 /* Defines `static inline void name(type **p)` that calls fn on *p: the form that AUTO needs. */
-#define AUTO_DECL(name, type, fn)                                                                                      \
-    static inline UNUSED void name(type **p)                                                                           \
-    {                                                                                                                  \
-        if (*p)                                                                                                        \
-            fn(*p);                                                                                                    \
-        *p = NULL;                                                                                                     \
+#define AUTO_DECL(name, type, fn)                                                                            \
+    static inline UNUSED void name(type **p)                                                                 \
+    {                                                                                                        \
+        if (*p)                                                                                              \
+            fn(*p);                                                                                          \
+        *p = NULL;                                                                                           \
     }
 
 NORETURN void oom(void);

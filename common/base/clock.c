@@ -137,7 +137,8 @@ static bool parse_time_tail(const char *p, int64_t *frac, int64_t *offset)
     if (take_char(&p, "Zz"))
         return !*p;
     int sign = *p == '-' ? -1 : 1, h, m;
-    if (!take_char(&p, "+-") || !two_digits(&p, 0, 23, &h) || !take_char(&p, ":") || !two_digits(&p, 0, 59, &m))
+    if (!take_char(&p, "+-") || !two_digits(&p, 0, 23, &h) || !take_char(&p, ":") ||
+        !two_digits(&p, 0, 59, &m))
         return false;
     *offset = sign * (h * 3600 + m * 60);
     return !*p;
@@ -152,12 +153,17 @@ bool rfc3339_parse(const char *text, wall_t *out)
     int64_t frac, offset;
     bool ok = two_digits(&p, 0, 99, &century) && two_digits(&p, 0, 99, &year) && take_char(&p, "-") &&
               two_digits(&p, 1, 12, &month) && take_char(&p, "-") && two_digits(&p, 1, 31, &day) &&
-              take_char(&p, "Tt ") && two_digits(&p, 0, 23, &h) && take_char(&p, ":") && two_digits(&p, 0, 59, &m) &&
-              take_char(&p, ":") && two_digits(&p, 0, 60, &s) && parse_time_tail(p, &frac, &offset);
+              take_char(&p, "Tt ") && two_digits(&p, 0, 23, &h) && take_char(&p, ":") &&
+              two_digits(&p, 0, 59, &m) && take_char(&p, ":") && two_digits(&p, 0, 60, &s) &&
+              parse_time_tail(p, &frac, &offset);
     if (!ok)
         return false;
-    struct tm tm = {.tm_year = century * 100 + year - 1900, .tm_mon = month - 1, .tm_mday = day, .tm_hour = h,
-                    .tm_min = m, .tm_sec = s};
+    struct tm tm = {.tm_year = century * 100 + year - 1900,
+                    .tm_mon = month - 1,
+                    .tm_mday = day,
+                    .tm_hour = h,
+                    .tm_min = m,
+                    .tm_sec = s};
     time_t t = timegm(&tm);
     if (tm.tm_mday != day)
         return false; /* 30 February */
@@ -173,8 +179,14 @@ static const struct {
     int64_t ns;
 } units[] = {
     /* Longer names first where one begins another. */
-    {"ns", 1},           {"us", NS_PER_US},         {"\xc2\xb5s", NS_PER_US},  {"\xce\xbcs", NS_PER_US},
-    {"ms", NS_PER_MS},   {"s", NS_PER_SEC},         {"m", 60 * NS_PER_SEC},    {"h", 3600 * NS_PER_SEC},
+    {"ns", 1},
+    {"us", NS_PER_US},
+    {"\xc2\xb5s", NS_PER_US},
+    {"\xce\xbcs", NS_PER_US},
+    {"ms", NS_PER_MS},
+    {"s", NS_PER_SEC},
+    {"m", 60 * NS_PER_SEC},
+    {"h", 3600 * NS_PER_SEC},
     {"d", 86400 * NS_PER_SEC},
 };
 

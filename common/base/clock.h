@@ -1,7 +1,7 @@
 /* Time: two types that do not mix. mono_t measures intervals and deadlines; wall_t is a date.
  *
- * Durations are int64_t nanoseconds. Their text form is Go's (https://pkg.go.dev/time#ParseDuration), because that is
- * what Argo CD's settings, flags and CRDs hold. */
+ * Durations are int64_t nanoseconds. Their text form is Go's (https://pkg.go.dev/time#ParseDuration), because
+ * that is what Argo CD's settings, flags and CRDs hold. */
 #ifndef CARGOCD_BASE_CLOCK_H
 #define CARGOCD_BASE_CLOCK_H
 
@@ -17,8 +17,8 @@ typedef struct wall {
 #define NS_PER_US  ((int64_t)1000)
 #define NS_PER_MS  ((int64_t)1000000)
 #define NS_PER_SEC ((int64_t)1000000000)
-#define SECONDS(n) ((int64_t)(n) * NS_PER_SEC)
-#define MILLIS(n)  ((int64_t)(n) * NS_PER_MS)
+#define SECONDS(n) ((int64_t)(n)*NS_PER_SEC)
+#define MILLIS(n)  ((int64_t)(n)*NS_PER_MS)
 /* Far enough for "never", near enough that adding to it does not overflow. */
 #define MONO_NEVER ((mono_t){INT64_MAX / 2})
 

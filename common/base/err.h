@@ -1,10 +1,10 @@
 /* Errors: a code for the program, a text for the person, and the chain of causes.
  *
- * Every function that can fail returns an int (0, or the negative of an err_code) and takes `err_t **err` last. On
- * failure *err holds an object that the caller releases, wraps or returns; on success it is untouched. A NULL `err` is
- * allowed and drops the text. The codes are gRPC's, because errors travel between daemons and out of the public API
- * (https://grpc.io/docs/guides/status-codes/). A text says what was being done to what, lower case, no full stop:
- * "clone https://git.example/x.git: authentication failed". */
+ * Every function that can fail returns an int (0, or the negative of an err_code) and takes `err_t **err`
+ * last. On failure *err holds an object that the caller releases, wraps or returns; on success it is
+ * untouched. A NULL `err` is allowed and drops the text. The codes are gRPC's, because errors travel between
+ * daemons and out of the public API (https://grpc.io/docs/guides/status-codes/). A text says what was being
+ * done to what, lower case, no full stop: "clone https://git.example/x.git: authentication failed". */
 #ifndef CARGOCD_BASE_ERR_H
 #define CARGOCD_BASE_ERR_H
 
@@ -42,7 +42,8 @@ typedef struct err {
 int err_set(err_t **err, enum err_code code, const char *fmt, ...) PRINTF(3, 4);
 /* The same with ": <strerror(errnum)>" appended; the code is chosen from errnum. */
 int err_set_errno(err_t **err, int errnum, const char *fmt, ...) PRINTF(3, 4);
-/* Puts a text in front of *err, keeping its code; returns -code. With an empty *err it makes an internal error. */
+/* Puts a text in front of *err, keeping its code; returns -code. With an empty *err it makes an internal
+ * error. */
 int err_wrap(err_t **err, const char *fmt, ...) PRINTF(2, 3);
 /* Changes the code of the outermost level; returns -code. */
 int err_recode(err_t **err, enum err_code code);

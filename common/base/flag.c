@@ -127,12 +127,14 @@ static int parse_one(struct flag *flags, size_t n, int argc, char **argv, int *i
     if (f->type == FLAG_STRINGS && !f->set)
         free_value(f);
     if (!set_value(f, value))
-        return err_set(err, ERR_INVALID_ARGUMENT, "invalid argument \"%s\" for \"--%s\" flag", value, f->name);
+        return err_set(err, ERR_INVALID_ARGUMENT, "invalid argument \"%s\" for \"--%s\" flag", value,
+                       f->name);
     f->set = true;
     return 0;
 }
 
-int flags_parse(struct flag *flags, size_t n, int argc, char **argv, char ***args, const char *usage, err_t **err)
+int flags_parse(struct flag *flags, size_t n, int argc, char **argv, char ***args, const char *usage,
+                err_t **err)
 {
     set_defaults(flags, n);
     AUTO(free_p) char **rest = xcalloc((size_t)argc + 1, sizeof(*rest));

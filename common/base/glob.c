@@ -1,5 +1,5 @@
-/* Backtracking over the pattern, with a budget of steps: a hostile pattern such as "*a*a*a*a*b" ends in "no match", not
- * in a stuck thread. */
+/* Backtracking over the pattern, with a budget of steps: a hostile pattern such as "*a*a*a*a*b" ends in "no
+ * match", not in a stuck thread. */
 #include "common/base/glob.h"
 #include "common/base/str.h"
 
@@ -114,9 +114,11 @@ static const char *alternative_end(const char *p, const char *end)
     return p;
 }
 
-static bool match_here(struct matcher *m, const char *p, const char *end, const struct tail *tail, const char *s);
+static bool match_here(struct matcher *m, const char *p, const char *end, const struct tail *tail,
+                       const char *s);
 
-static bool match_group(struct matcher *m, const char *p, const char *end, const struct tail *tail, const char *s)
+static bool match_group(struct matcher *m, const char *p, const char *end, const struct tail *tail,
+                        const char *s)
 {
     const char *close = group_end(p, end);
     if (!close)
@@ -131,7 +133,8 @@ static bool match_group(struct matcher *m, const char *p, const char *end, const
     return false;
 }
 
-static bool match_star(struct matcher *m, const char *p, const char *end, const struct tail *tail, const char *s)
+static bool match_star(struct matcher *m, const char *p, const char *end, const struct tail *tail,
+                       const char *s)
 {
     bool any = m->gobwas && p + 1 < end && p[1] == '*';
     while (p < end && *p == '*')
@@ -144,7 +147,8 @@ static bool match_star(struct matcher *m, const char *p, const char *end, const 
     }
 }
 
-static bool match_here(struct matcher *m, const char *p, const char *end, const struct tail *tail, const char *s)
+static bool match_here(struct matcher *m, const char *p, const char *end, const struct tail *tail,
+                       const char *s)
 {
     if (++m->depth > MAX_DEPTH) {
         m->depth--;

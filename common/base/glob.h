@@ -10,11 +10,13 @@
 
 #include "common/base/base.h"
 
-/* False also for a malformed pattern. `separators`: the characters that * and ? do not match; NULL or "": none. */
+/* False also for a malformed pattern. `separators`: the characters that * and ? do not match; NULL or "":
+ * none. */
 bool glob_match(const char *pattern, const char *text, const char *separators);
 /* Whether the pattern is well formed. */
 bool glob_valid(const char *pattern);
-/* A list of globs as Argo CD writes it: an entry in slashes ("/re/") is an (unanchored) regular expression. */
+/* A list of globs as Argo CD writes it: an entry in slashes ("/re/") is an (unanchored) regular expression.
+ */
 bool glob_or_regex_match(const char *pattern, const char *text);
 /* Go's path.Match / filepath.Match: * and ? stop at "/", no ** and no {}. */
 bool shell_match(const char *pattern, const char *text);

@@ -1,5 +1,6 @@
-/* Interned strings: equal texts share one reference-counted copy, so that a cache of 200,000 objects keeps each
- * namespace, kind and label text once, and comparing two interned strings is comparing pointers. Thread-safe. */
+/* Interned strings: equal texts share one reference-counted copy, so that a cache of 200,000 objects keeps
+ * each namespace, kind and label text once, and comparing two interned strings is comparing pointers.
+ * Thread-safe. */
 #ifndef CARGOCD_BASE_INTERN_H
 #define CARGOCD_BASE_INTERN_H
 

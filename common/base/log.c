@@ -19,14 +19,15 @@ int log_setup(const char *format_name, const char *level_name, err_t **err)
     static const struct {
         const char *name;
         enum log_level level;
-    } levels[] = {{"debug", LOG_DEBUG}, {"trace", LOG_DEBUG}, {"info", LOG_INFO},   {"warn", LOG_WARN},
+    } levels[] = {{"debug", LOG_DEBUG},  {"trace", LOG_DEBUG}, {"info", LOG_INFO},  {"warn", LOG_WARN},
                   {"warning", LOG_WARN}, {"error", LOG_ERROR}, {"fatal", LOG_FATAL}};
     if (str_eq(format_name, "json"))
         format = LOG_JSON;
     else if (str_eq(format_name, "text"))
         format = LOG_TEXT;
     else
-        return err_set(err, ERR_INVALID_ARGUMENT, "unknown log format '%s' (text, json)", str_or_empty(format_name));
+        return err_set(err, ERR_INVALID_ARGUMENT, "unknown log format '%s' (text, json)",
+                       str_or_empty(format_name));
     for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
         if (str_eq(level_name, levels[i].name)) {
             threshold = levels[i].level;

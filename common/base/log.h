@@ -1,7 +1,8 @@
-/* Structured logging to standard error: one line per entry, in logrus' two formats, as Argo CD's users know them.
+/* Structured logging to standard error: one line per entry, in logrus' two formats, as Argo CD's users know
+ * them.
  *
- * Fields are pairs; values of secrets must never be among them. Libraries below the daemons log at debug only; a daemon
- * logs an error once, where it decides what to do about it. */
+ * Fields are pairs; values of secrets must never be among them. Libraries below the daemons log at debug
+ * only; a daemon logs an error once, where it decides what to do about it. */
 #ifndef CARGOCD_BASE_LOG_H
 #define CARGOCD_BASE_LOG_H
 
@@ -23,10 +24,10 @@ int log_setup(const char *format, const char *level, err_t **err);
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const struct log_field *fields, const char *fmt, ...) PRINTF(3, 4);
 
-#define log_debug(fields, ...)                                                                                         \
-    do {                                                                                                               \
-        if (log_enabled(LOG_DEBUG))                                                                                    \
-            log_write(LOG_DEBUG, fields, __VA_ARGS__);                                                                 \
+#define log_debug(fields, ...)                                                                               \
+    do {                                                                                                     \
+        if (log_enabled(LOG_DEBUG))                                                                          \
+            log_write(LOG_DEBUG, fields, __VA_ARGS__);                                                       \
     } while (0)
 #define log_info(fields, ...)  log_write(LOG_INFO, fields, __VA_ARGS__)
 #define log_warn(fields, ...)  log_write(LOG_WARN, fields, __VA_ARGS__)

@@ -1,5 +1,5 @@
-/* Open addressing over an insertion-ordered entry array. Hashing is keyed per process, so that keys from outside
- * cannot be chosen to collide. */
+/* Open addressing over an insertion-ordered entry array. Hashing is keyed per process, so that keys from
+ * outside cannot be chosen to collide. */
 #include "common/base/map.h"
 #include "common/base/hash.h"
 

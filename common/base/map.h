@@ -20,9 +20,9 @@ typedef struct map {
     void (*value_free)(void *);
 } map_t;
 
-#define MAP_INIT(fn)                                                                                                   \
-    {                                                                                                                  \
-        .value_free = (fn)                                                                                             \
+#define MAP_INIT(fn)                                                                                         \
+    {                                                                                                        \
+        .value_free = (fn)                                                                                   \
     }
 
 void map_dispose(map_t *m);
@@ -40,8 +40,8 @@ map_entry_t *map_next(const map_t *m, size_t *pos);
 /* Keys in byte order, borrowed from the map; the array (NULL-terminated) is the caller's. */
 const char **map_sorted_keys(const map_t *m) MUST_USE;
 
-#define MAP_FOREACH(m, e)                                                                                              \
-    for (size_t pos_##e = 0, once_##e = 1; once_##e; once_##e = 0)                                                     \
-        for (map_entry_t *e; (e = map_next((m), &pos_##e));)
+#define MAP_FOREACH(m, e)                                                                                    \
+    for (size_t pos_##e = 0, once_##e = 1; once_##e; once_##e = 0)                                           \
+        for (map_entry_t * e; (e = map_next((m), &pos_##e));)
 
 #endif

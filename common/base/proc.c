@@ -21,7 +21,8 @@ static void set_limit(int what, uint64_t value)
 }
 
 /* Everything between fork and exec: only async-signal-safe calls. */
-static NORETURN void child_main(const struct proc_spec *spec, const char *path, const int fds[3], int status_fd)
+static NORETURN void child_main(const struct proc_spec *spec, const char *path, const int fds[3],
+                                int status_fd)
 {
     int code = 0;
     setpgid(0, 0);

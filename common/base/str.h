@@ -1,7 +1,8 @@
 /* Strings: a growable buffer with a maximum, and helpers over plain C strings.
  *
- * A buffer's maximum is part of its declaration, so that outside input cannot grow it past what the writer thought of.
- * Going past it is sticky: later appends do nothing, and one check at the end (`str_overflowed`) tells. */
+ * A buffer's maximum is part of its declaration, so that outside input cannot grow it past what the writer
+ * thought of. Going past it is sticky: later appends do nothing, and one check at the end (`str_overflowed`)
+ * tells. */
 #ifndef CARGOCD_BASE_STR_H
 #define CARGOCD_BASE_STR_H
 
@@ -16,12 +17,12 @@ typedef struct str {
 } str_t;
 
 #define STR_DEFAULT_MAX ((size_t)1 << 30)
-#define STR_INIT                                                                                                       \
-    {                                                                                                                  \
+#define STR_INIT                                                                                             \
+    {                                                                                                        \
     }
-#define STR_MAX(n)                                                                                                     \
-    {                                                                                                                  \
-        .max = (n)                                                                                                     \
+#define STR_MAX(n)                                                                                           \
+    {                                                                                                        \
+        .max = (n)                                                                                           \
     }
 #define AUTO_STR AUTO(str_dispose) str_t
 
@@ -33,7 +34,8 @@ void str_puts(str_t *s, const char *text);
 void str_putc(str_t *s, char c);
 void str_printf(str_t *s, const char *fmt, ...) PRINTF(2, 3);
 void str_vprintf(str_t *s, const char *fmt, va_list ap) PRINTF(2, 0);
-/* Makes room for n more bytes and returns where they go; the caller then adds to len. NULL when over the maximum. */
+/* Makes room for n more bytes and returns where they go; the caller then adds to len. NULL when over the
+ * maximum. */
 char *str_reserve(str_t *s, size_t n);
 void str_truncate(str_t *s, size_t len);
 /* Removes n bytes at the front. */

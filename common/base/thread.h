@@ -19,7 +19,7 @@ static inline UNUSED void lock_release_p(lock_t **l)
 /* Holds the lock to the end of the enclosing block. */
 #define LOCKED_CAT_(a, b) a##b
 #define LOCKED_NAME_(l)   LOCKED_CAT_(locked_at_, l)
-#define LOCKED(lock_ptr)                                                                                               \
+#define LOCKED(lock_ptr)                                                                                     \
     AUTO(lock_release_p) UNUSED lock_t *LOCKED_NAME_(__LINE__) = (pthread_mutex_lock(lock_ptr), (lock_ptr))
 
 /* A condition on the monotonic clock. */
@@ -28,15 +28,15 @@ void cond_init(cond_t *c);
 /* False when the deadline passed first. */
 bool cond_wait_until(cond_t *c, lock_t *l, mono_t deadline);
 
-/* Starts a joinable thread with a 256 KiB stack; the name is cut to 15 characters, as Linux shows it. Aborts when the
- * system has no thread left. */
+/* Starts a joinable thread with a 256 KiB stack; the name is cut to 15 characters, as Linux shows it. Aborts
+ * when the system has no thread left. */
 pthread_t thread_start(const char *name, void *(*fn)(void *), void *arg);
 
 /* To be called first in main: at most two malloc arenas, SIGPIPE ignored, LC_NUMERIC "C". */
 void process_setup(void);
 
-/* A bounded pool: up to `threads` workers, started when there is work and ended after a minute without, and a queue of
- * at most `max_queue` jobs. */
+/* A bounded pool: up to `threads` workers, started when there is work and ended after a minute without, and a
+ * queue of at most `max_queue` jobs. */
 typedef struct pool pool_t;
 typedef void (*pool_fn)(void *arg);
 

@@ -1,7 +1,8 @@
-/* Design. One lock. Items live in a map by key while they are ready, running or have timers. Ready items hang in one of
- * two FIFO lists. Timers sit in a binary heap by deadline; each knows its place, so that cancelling one is O(log n).
- * Workers wait for "ready or next deadline": whoever wakes moves due timers to the ready lists, so there is no timer
- * thread. */
+/* Design. One lock. Items live in a map by key while they are ready, running or have timers. Ready items hang
+ * in one of two FIFO lists. Timers sit in a binary heap by deadline; each knows its place, so that cancelling
+ * one is O(log n). Workers wait for "ready or next deadline": whoever wakes moves due timers to the ready
+ * lists, so there is no timer thread. Workers are started when there is work for them and end after a while
+ * without; one always stays. */
 #include "common/base/workq.h"
 #include "common/base/map.h"
 #include "common/base/rand.h"
@@ -10,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { LOW_SHARE = 8 };
+enum { LOW_SHARE = 8, IDLE_SECONDS = 60 };
 
 struct timer {
     struct item *item;
@@ -34,17 +35,18 @@ struct list {
 
 struct workq {
     lock_t lock; /* guards everything below */
-    cond_t wake, idle;
+    cond_t wake, idle_cond;
     workq_fn fn;
     void *ctx;
-    map_t items; /* k: key, v: struct item * */
+    map_t items;          /* k: key, v: struct item * */
     struct list ready[2]; /* [1] is high priority */
     VEC(struct timer *) heap;
     size_t nready, nrunning;
     uint64_t added, done, turns;
     bool stopping;
-    pthread_t *threads;
-    size_t nthreads;
+    char name[16];
+    size_t threads, idle, max_threads;
+    cond_t gone;
 };
 
 static void heap_set(workq_t *q, size_t i, struct timer *t)
@@ -105,6 +107,14 @@ static void item_put(workq_t *q, struct item *it)
     free(it);
 }
 
+static void *worker(void *arg);
+
+static void start_worker(workq_t *q)
+{
+    q->threads++;
+    pthread_detach(thread_start(q->name, worker, q));
+}
+
 static void enqueue(workq_t *q, struct item *it, bool high)
 {
     it->high = it->high || high;
@@ -116,6 +126,8 @@ static void enqueue(workq_t *q, struct item *it, bool high)
     *l->tail = it;
     l->tail = &it->next;
     q->nready++;
+    if (q->nready > q->idle && q->threads < q->max_threads)
+        start_worker(q);
     pthread_cond_signal(&q->wake);
 }
 
@@ -257,37 +269,52 @@ static struct item *dequeue(workq_t *q)
     return it;
 }
 
+/* Runs the next item. Called and left with the lock held. */
+static void run_one(workq_t *q)
+{
+    struct item *it = dequeue(q);
+    uint64_t bits = it->bits;
+    it->bits = 0;
+    it->high = false;
+    it->running = true;
+    q->nrunning++;
+    if (q->nready || q->heap.n)
+        pthread_cond_signal(&q->wake); /* a colleague takes over the rest and the timers */
+    pthread_mutex_unlock(&q->lock);
+    q->fn(q->ctx, it->key, bits);
+    pthread_mutex_lock(&q->lock);
+    it->running = false;
+    q->nrunning--;
+    q->done++;
+    if (it->bits && !q->stopping)
+        enqueue(q, it, it->high);
+    else
+        item_put(q, it);
+    if (!q->nready && !q->nrunning)
+        pthread_cond_broadcast(&q->idle_cond);
+}
+
 static void *worker(void *arg)
 {
     workq_t *q = arg;
     pthread_mutex_lock(&q->lock);
+    mono_t bored = mono_after(mono_now(), SECONDS(IDLE_SECONDS));
     while (!q->stopping) {
         mono_t next = fire_timers(q);
-        if (!q->nready) {
-            cond_wait_until(&q->wake, &q->lock, next);
+        if (q->nready) {
+            run_one(q);
+            bored = mono_after(mono_now(), SECONDS(IDLE_SECONDS));
             continue;
         }
-        struct item *it = dequeue(q);
-        uint64_t bits = it->bits;
-        it->bits = 0;
-        it->high = false;
-        it->running = true;
-        q->nrunning++;
-        if (q->nready || q->heap.n)
-            pthread_cond_signal(&q->wake); /* a colleague takes over the rest and the timers */
-        pthread_mutex_unlock(&q->lock);
-        q->fn(q->ctx, it->key, bits);
-        pthread_mutex_lock(&q->lock);
-        it->running = false;
-        q->nrunning--;
-        q->done++;
-        if (it->bits && !q->stopping)
-            enqueue(q, it, it->high);
-        else
-            item_put(q, it);
-        if (!q->nready && !q->nrunning)
-            pthread_cond_broadcast(&q->idle);
+        bool spare = q->idle > 0; /* somebody else watches the timers */
+        if (spare && mono_left(bored) == 0)
+            break;
+        q->idle++;
+        cond_wait_until(&q->wake, &q->lock, spare && mono_cmp(bored, next) < 0 ? bored : next);
+        q->idle--;
     }
+    q->threads--;
+    pthread_cond_broadcast(&q->gone);
     pthread_mutex_unlock(&q->lock);
     return NULL;
 }
@@ -297,15 +324,16 @@ workq_t *workq_new(const char *name, size_t workers, workq_fn fn, void *ctx)
     workq_t *q = xcalloc(1, sizeof(*q));
     pthread_mutex_init(&q->lock, NULL);
     cond_init(&q->wake);
-    cond_init(&q->idle);
+    cond_init(&q->idle_cond);
+    cond_init(&q->gone);
     q->fn = fn;
     q->ctx = ctx;
     for (size_t i = 0; i < 2; i++)
         q->ready[i].tail = &q->ready[i].head;
-    q->nthreads = max_size(workers, 1);
-    q->threads = xcalloc(q->nthreads, sizeof(*q->threads));
-    for (size_t i = 0; i < q->nthreads; i++)
-        q->threads[i] = thread_start(name, worker, q);
+    snprintf(q->name, sizeof(q->name), "%s", name);
+    q->max_threads = max_size(workers, 1);
+    LOCKED(&q->lock);
+    start_worker(q);
     return q;
 }
 
@@ -316,9 +344,9 @@ void workq_free(workq_t *q)
     pthread_mutex_lock(&q->lock);
     q->stopping = true;
     pthread_cond_broadcast(&q->wake);
+    while (q->threads)
+        pthread_cond_wait(&q->gone, &q->lock);
     pthread_mutex_unlock(&q->lock);
-    for (size_t i = 0; i < q->nthreads; i++)
-        pthread_join(q->threads[i], NULL);
     MAP_FOREACH(&q->items, e) {
         struct item *it = e->value;
         while (it->timers)
@@ -330,23 +358,23 @@ void workq_free(workq_t *q)
     VEC_FREE(&q->heap);
     pthread_mutex_destroy(&q->lock);
     pthread_cond_destroy(&q->wake);
-    pthread_cond_destroy(&q->idle);
-    free(q->threads);
+    pthread_cond_destroy(&q->idle_cond);
+    pthread_cond_destroy(&q->gone);
     free(q);
 }
 
 void workq_stats(workq_t *q, struct workq_stats *out)
 {
     LOCKED(&q->lock);
-    *out = (struct workq_stats){.ready = q->nready, .running = q->nrunning, .delayed = q->heap.n, .added = q->added,
-                                .done = q->done};
+    *out = (struct workq_stats){
+        .ready = q->nready, .running = q->nrunning, .delayed = q->heap.n, .added = q->added, .done = q->done};
 }
 
 bool workq_drain(workq_t *q, mono_t deadline)
 {
     LOCKED(&q->lock);
     while (q->nready || q->nrunning)
-        if (!cond_wait_until(&q->idle, &q->lock, deadline))
+        if (!cond_wait_until(&q->idle_cond, &q->lock, deadline))
             return !q->nready && !q->nrunning;
     return true;
 }

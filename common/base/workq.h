@@ -1,9 +1,10 @@
 /* The work queue of a reconciler: work is merged by key, serial per key, fair, and may be delayed.
  *
- * A key carries a set of bits that says what is to be done; adding a key again before it runs merges the bits. One key
- * is never worked on by two workers; what is added meanwhile runs afterwards. Whatever waits longer than a moment
- * (a retry, a window, a timer) is a record with a deadline here, not a thread. Low-priority work runs when there is no
- * other, but at least every eighth time. A key without work costs no memory. Thread-safe. */
+ * A key carries a set of bits that says what is to be done; adding a key again before it runs merges the
+ * bits. One key is never worked on by two workers; what is added meanwhile runs afterwards. Whatever waits
+ * longer than a moment (a retry, a window, a timer) is a record with a deadline here, not a thread.
+ * Low-priority work runs when there is no other, but at least every eighth time. A key without work costs no
+ * memory. Thread-safe. */
 #ifndef CARGOCD_BASE_WORKQ_H
 #define CARGOCD_BASE_WORKQ_H
 
@@ -12,13 +13,15 @@
 typedef struct workq workq_t;
 typedef void (*workq_fn)(void *ctx, const char *key, uint64_t bits);
 
+/* Up to `workers` threads, started when there is work. */
 workq_t *workq_new(const char *name, size_t workers, workq_fn fn, void *ctx) MUST_USE;
 /* Stops the timers, lets running work finish, drops the rest, frees. */
 void workq_free(workq_t *q);
 
 void workq_add(workq_t *q, const char *key, uint64_t bits);
 void workq_add_low(workq_t *q, const char *key, uint64_t bits);
-/* Runs `bits` after the delay. A record with the same bits already waiting keeps the earlier of the two deadlines. */
+/* Runs `bits` after the delay. A record with the same bits already waiting keeps the earlier of the two
+ * deadlines. */
 void workq_add_after(workq_t *q, const char *key, uint64_t bits, int64_t delay_ns);
 /* The same with a random part of [0, jitter_ns) added. */
 void workq_add_jittered(workq_t *q, const char *key, uint64_t bits, int64_t delay_ns, int64_t jitter_ns);

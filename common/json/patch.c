@@ -42,8 +42,8 @@ static json_t *child(const json_t *v, const char *token)
     return json_is_array(v) && index_of(token, &i) ? json_array_get(v, i) : NULL;
 }
 
-/* Walks to the parent of what the pointer names; the last token is left in `token`. NULL when there is no such parent.
- * An empty pointer has no parent. */
+/* Walks to the parent of what the pointer names; the last token is left in `token`. NULL when there is no
+ * such parent. An empty pointer has no parent. */
 static json_t *parent_of(const json_t *doc, const char *pointer, str_t *token)
 {
     json_t *at = (json_t *)(uintptr_t)doc;
@@ -139,7 +139,8 @@ static int op_move_or_copy(json_t **doc, const char *from, const char *path, boo
 
 static int apply_one(json_t **doc, const json_t *op, err_t **err)
 {
-    const char *name = json_str_at(op, "op"), *path = json_str_at(op, "path"), *from = json_str_at(op, "from");
+    const char *name = json_str_at(op, "op"), *path = json_str_at(op, "path"),
+               *from = json_str_at(op, "from");
     json_t *value = json_at(op, "value");
     if (!name || !path)
         return err_set(err, ERR_INVALID_ARGUMENT, "an operation needs 'op' and 'path'");
@@ -197,7 +198,8 @@ int json_patch_apply(json_t **doc, const json_t *patch, err_t **err)
     if (!json_is_array(patch))
         return err_set(err, ERR_INVALID_ARGUMENT, "a JSON patch is an array of operations");
     if (json_array_size(patch) > MAX_OPERATIONS)
-        return err_set(err, ERR_RESOURCE_EXHAUSTED, "a JSON patch has more than %d operations", MAX_OPERATIONS);
+        return err_set(err, ERR_RESOURCE_EXHAUSTED, "a JSON patch has more than %d operations",
+                       MAX_OPERATIONS);
     AUTO_JSON copy = json_copy_deep(*doc);
     for (size_t i = 0; i < json_array_size(patch); i++) {
         const json_t *op = json_array_get(patch, i);
@@ -205,7 +207,8 @@ int json_patch_apply(json_t **doc, const json_t *patch, err_t **err)
             return err_wrap(err, "JSON patch operation %zu", i);
         bool grows = str_eq(json_str_at(op, "op"), "copy");
         if (grows && (weight(copy) > MAX_GROWTH / 64 || depth_of(copy) > JSON_MAX_DEPTH))
-            return err_set(err, ERR_RESOURCE_EXHAUSTED, "JSON patch operation %zu: the document grows too large", i);
+            return err_set(err, ERR_RESOURCE_EXHAUSTED,
+                           "JSON patch operation %zu: the document grows too large", i);
     }
     if (depth_of(copy) > JSON_MAX_DEPTH)
         return err_set(err, ERR_RESOURCE_EXHAUSTED, "JSON patch: the document grows too deep");

@@ -1,13 +1,13 @@
-/* The tokeniser is a loop over a small state: what may come next. Nesting is a bit per level, so that depth costs no
- * memory and no recursion. */
+/* The tokeniser is a loop over a small state: what may come next. Nesting is a bit per level, so that depth
+ * costs no memory and no recursion. */
 #include "common/json/scan.h"
 
 enum state {
-    ST_VALUE,          /* a value must come */
-    ST_FIRST_KEY,      /* a key or } */
-    ST_KEY,            /* a key must come */
-    ST_FIRST_ELEMENT,  /* a value or ] */
-    ST_AFTER,          /* , or the end of the container */
+    ST_VALUE,         /* a value must come */
+    ST_FIRST_KEY,     /* a key or } */
+    ST_KEY,           /* a key must come */
+    ST_FIRST_ELEMENT, /* a value or ] */
+    ST_AFTER,         /* , or the end of the container */
     ST_DONE,
 };
 
@@ -331,13 +331,13 @@ int json_scan_error(const struct json_scan *s, err_t **err)
 /* ---- lists in pieces ---- */
 
 enum list_state {
-    LS_START,     /* before { */
-    LS_KEY,       /* before a top-level key or } */
-    LS_IN_KEY,    /* inside its quotes */
-    LS_COLON,     /* before : */
-    LS_VALUE,     /* before the value */
-    LS_CAPTURE,   /* inside a value that is being collected */
-    LS_ITEM,      /* before an item or ] */
+    LS_START,   /* before { */
+    LS_KEY,     /* before a top-level key or } */
+    LS_IN_KEY,  /* inside its quotes */
+    LS_COLON,   /* before : */
+    LS_VALUE,   /* before the value */
+    LS_CAPTURE, /* inside a value that is being collected */
+    LS_ITEM,    /* before an item or ] */
     LS_DONE,
 };
 
@@ -364,7 +364,8 @@ static int deliver(struct json_list *l)
     return r;
 }
 
-/* Takes bytes of the value being collected; returns how many belong to it. *whole tells that it is complete. */
+/* Takes bytes of the value being collected; returns how many belong to it. *whole tells that it is complete.
+ */
 static size_t capture(struct json_list *l, const char *p, size_t n, bool *whole)
 {
     size_t i = 0;

@@ -1,4 +1,5 @@
-/* A streaming reader: tokens over bytes, without allocating, and the splitting of a list that arrives in pieces. */
+/* A streaming reader: tokens over bytes, without allocating, and the splitting of a list that arrives in
+ * pieces. */
 #ifndef CARGOCD_JSON_SCAN_H
 #define CARGOCD_JSON_SCAN_H
 
@@ -21,8 +22,8 @@ enum json_token {
 
 struct json_scan {
     const char *begin, *p, *end;
-    view_t text;      /* of the token at hand */
-    bool escaped;     /* the text has backslashes */
+    view_t text;       /* of the token at hand */
+    bool escaped;      /* the text has backslashes */
     const char *error; /* after JT_ERROR: what is wrong */
     unsigned depth;
     unsigned char state;
@@ -31,8 +32,8 @@ struct json_scan {
 
 void json_scan_init(struct json_scan *s, const char *p, size_t n);
 enum json_token json_scan_next(struct json_scan *s);
-/* Skips to the end of the value whose first token was just read (nothing to do for scalars), or, after a key, over its
- * value. False on malformed input. */
+/* Skips to the end of the value whose first token was just read (nothing to do for scalars), or, after a key,
+ * over its value. False on malformed input. */
 bool json_scan_skip(struct json_scan *s, enum json_token just_read);
 /* The bytes of the whole value whose first token was just read; consumes it. */
 bool json_scan_value(struct json_scan *s, enum json_token just_read, view_t *bytes);
@@ -43,9 +44,9 @@ bool json_scan_is(const struct json_scan *scan, const char *s);
 /* "line 3, column 7: unexpected character" for the error at hand. */
 int json_scan_error(const struct json_scan *s, err_t **err);
 
-/* Splits {"kind":…,"metadata":{…},"items":[…,…]} that arrives in pieces of any size into its items, each delivered as
- * contiguous bytes as soon as it is complete; top-level fields other than items are delivered whole. A callback that
- * returns non-zero ends the reading with that value. */
+/* Splits {"kind":…,"metadata":{…},"items":[…,…]} that arrives in pieces of any size into its items, each
+ * delivered as contiguous bytes as soon as it is complete; top-level fields other than items are delivered
+ * whole. A callback that returns non-zero ends the reading with that value. */
 struct json_list {
     int (*on_item)(void *arg, const char *p, size_t n);
     int (*on_field)(void *arg, const char *key, const char *p, size_t n); /* may be NULL */

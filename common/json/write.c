@@ -35,8 +35,8 @@ void json_write_string(const char *p, size_t n, unsigned style, str_t *out)
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)p[i];
         /* U+2028 and U+2029 are E2 80 A8 and E2 80 A9. */
-        bool separator = c == 0xe2 && !(style & JSON_NO_HTML) && n - i >= 3 && (unsigned char)p[i + 1] == 0x80 &&
-                         ((unsigned char)p[i + 2] | 1) == 0xa9;
+        bool separator = c == 0xe2 && !(style & JSON_NO_HTML) && n - i >= 3 &&
+                         (unsigned char)p[i + 1] == 0x80 && ((unsigned char)p[i + 2] | 1) == 0xa9;
         char e = separator ? 2 : escape_of(c, style);
         if (!e)
             continue;

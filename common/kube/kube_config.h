@@ -1,5 +1,5 @@
-/* How to reach a Kubernetes API server and who we are there: kubeconfig files with every kind of credential, and the
- * service account of the pod we run in.
+/* How to reach a Kubernetes API server and who we are there: kubeconfig files with every kind of credential,
+ * and the service account of the pod we run in.
  * https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/ */
 #ifndef CARGOCD_KUBE_KUBE_CONFIG_H
 #define CARGOCD_KUBE_KUBE_CONFIG_H
@@ -19,10 +19,10 @@ struct kube_exec {
 };
 
 struct kube_config {
-    char *server;         /* https://host:port/prefix, without a trailing slash */
-    char *context;        /* its name, for messages */
+    char *server;  /* https://host:port/prefix, without a trailing slash */
+    char *context; /* its name, for messages */
     char *default_namespace;
-    char *ca_pem;         /* NULL: the system's authorities */
+    char *ca_pem; /* NULL: the system's authorities */
     char *tls_server_name;
     bool insecure;
     char *proxy_url;
@@ -39,8 +39,8 @@ struct kube_config {
 };
 
 /* A kubeconfig text. File names in it are relative to base_dir. context NULL: the current one. */
-int kube_config_parse(const char *text, size_t n, const char *base_dir, const char *context, struct kube_config *out,
-                      err_t **err);
+int kube_config_parse(const char *text, size_t n, const char *base_dir, const char *context,
+                      struct kube_config *out, err_t **err);
 /* path NULL: $KUBECONFIG (a list is merged as kubectl does), else ~/.kube/config. */
 int kube_config_load(const char *path, const char *context, struct kube_config *out, err_t **err);
 /* The pod's service account; ERR_NOT_FOUND when not in a cluster. */

@@ -48,7 +48,7 @@ static int options_set(struct sim *s, const json_t *o, err_t **err)
     json_t *v;
     if (version && (version[0] != 'v' || !strchr(version, '.')))
         return err_set(err, ERR_INVALID_ARGUMENT, "gitVersion: '%s' is not like v1.34.0", version);
-    json_object_foreach (json_object_get(o, "delaysMs"), key, v) {
+    json_object_foreach(json_object_get(o, "delaysMs"), key, v) {
         size_t i = 0;
         double ms;
         while (i < ARRAY_LEN(delays) && strcmp(delays[i].name, key) != 0)
@@ -71,7 +71,7 @@ int admin_set_faults(struct sim *s, const json_t *document, err_t **err)
     json_t *names = json_object_get(document, "paused"), *name;
     bool paused[CTL_COUNT] = {};
     size_t i;
-    json_array_foreach (names, i, name) {
+    json_array_foreach(names, i, name) {
         enum ctl which = ctl_by_name(str_or_empty(json_string_value(name)));
         bool all = str_same(json_string_value(name), "all");
         if (which == CTL_COUNT && !all)

@@ -73,7 +73,7 @@ static json_t *take_cpu(json_t *metrics)
 {
     size_t i;
     json_t *m;
-    json_array_foreach (metrics, i, m) {
+    json_array_foreach(metrics, i, m) {
         json_t *percent = json_at(m, "resource", "target", "averageUtilization");
         if (!percent || !str_same(json_str_at(m, "resource", "name"), "cpu"))
             continue;

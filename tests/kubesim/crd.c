@@ -47,7 +47,7 @@ static const char *storage_version(const json_t *o)
 {
     json_t *v;
     size_t i;
-    json_array_foreach (json_at(o, "spec", "versions"), i, v)
+    json_array_foreach(json_at(o, "spec", "versions"), i, v)
         if (json_bool_at(v, "storage"))
             return json_str_at(v, "name");
     return NULL;
@@ -60,7 +60,7 @@ static void add_stored(json_t *o)
     size_t i;
     if (!json_is_array(list))
         json_put_at(o, list = json_array(), "status", "storedVersions");
-    json_array_foreach (list, i, v)
+    json_array_foreach(list, i, v)
         if (str_eq(json_string_value(v), storage))
             return;
     if (storage)
@@ -111,7 +111,7 @@ void crd_validate(struct admission *a)
     if (scope && strcmp(scope, "Namespaced") != 0 && strcmp(scope, "Cluster") != 0)
         problem_add(&a->causes, P_UNSUPPORTED, "spec.scope",
                     "\"%s\": supported values: \"Cluster\", \"Namespaced\"", scope);
-    json_array_foreach (json_object_get(spec, "versions"), i, v) {
+    json_array_foreach(json_object_get(spec, "versions"), i, v) {
         AUTO(free_p) char *field = xasprintf("spec.versions[%zu].schema.openAPIV3Schema", i);
         storage += json_bool_at(v, "storage");
         if (!json_is_map(json_at(v, "schema", "openAPIV3Schema")))
@@ -133,7 +133,7 @@ static char *joined(const json_t *list)
     AUTO_STR out = STR_INIT;
     json_t *v;
     size_t i;
-    json_array_foreach (list, i, v)
+    json_array_foreach(list, i, v)
         str_printf(&out, "%s%s", i ? "," : "", str_or_empty(json_string_value(v)));
     return str_take(&out);
 }
@@ -172,7 +172,7 @@ static void serve(struct sim *s, const json_t *o)
     json_t *v;
     size_t i;
     bool status = false, scale = false;
-    json_array_foreach (json_at(o, "spec", "versions"), i, v) {
+    json_array_foreach(json_at(o, "spec", "versions"), i, v) {
         if (!json_bool_at(v, "served"))
             continue;
         VEC_PUSH(&versions, v);
@@ -187,7 +187,7 @@ static void serve(struct sim *s, const json_t *o)
                                                       : "");
     watch_end_all(r);
     registry_unserve(&s->registry, r);
-    VEC_FOREACH (&versions, at) {
+    VEC_FOREACH(&versions, at) {
         json_t *sub = json_at(*at, "subresources", "scale");
         struct endpoint e = {.group = r->group,
                              .version = (char *)(uintptr_t)json_str_at(*at, "name"),
@@ -206,7 +206,7 @@ static void serve(struct sim *s, const json_t *o)
 
 static void unserve(struct sim *s, const char *name)
 {
-    VEC_FOREACH (&s->registry.resources, r) {
+    VEC_FOREACH(&s->registry.resources, r) {
         if (strcmp((*r)->key, name) != 0 || !((*r)->flags & R_CUSTOM) || !(*r)->served)
             continue;
         watch_end_all(*r);
@@ -225,7 +225,7 @@ static void finish(struct sim *s, json_t *o)
         for (struct blob *b; (b = index_next(&c));)
             VEC_PUSH(&all, blob_ref(b));
     }
-    VEC_FOREACH (&all, b) {
+    VEC_FOREACH(&all, b) {
         AUTO_JSON instance = read_blob(e, *b);
         if (!json_at(instance, "metadata", "deletionTimestamp"))
             ctl_delete(s, e->resource->key, instance, NULL, -1);

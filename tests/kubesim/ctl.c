@@ -112,7 +112,7 @@ void ctl_enqueue(struct sim *s, enum ctl which, const char *ns, const char *name
 void controllers_pause(struct sim *s, enum ctl which, bool paused)
 {
     s->controllers->paused[which] = paused;
-    MAP_FOREACH (&s->controllers->items, e) {
+    MAP_FOREACH(&s->controllers->items, e) {
         struct item *i = e->value;
         if (paused || i->which != which || !i->held)
             continue;
@@ -141,7 +141,7 @@ static void enqueue_owners(struct sim *s, const struct blob *b)
     if (!b->owned || json_read(text.p, text.n, &meta, NULL) < 0)
         return;
     AUTO(free_p) char *space = xstrndup(ns.p, ns.n);
-    json_array_foreach (json_object_get(meta, "ownerReferences"), i, ref)
+    json_array_foreach(json_object_get(meta, "ownerReferences"), i, ref)
         for (enum ctl k = 0; k < CTL_COUNT; k++)
             if (table[k].kind && str_eq(json_str_at(ref, "kind"), table[k].kind) &&
                 json_bool_at(ref, "controller"))
@@ -176,7 +176,7 @@ static void enqueue_waiting(struct sim *s, const struct blob *b)
     if (!b->owned || json_read(text.p, text.n, &meta, NULL) < 0)
         return;
     AUTO(free_p) char *ns = xstrndup(blob_ns(b).p, blob_ns(b).n);
-    json_array_foreach (json_object_get(meta, "ownerReferences"), i, ref) {
+    json_array_foreach(json_object_get(meta, "ownerReferences"), i, ref) {
         struct endpoint *e = owner_endpoint(s, ref);
         AUTO(free_p) char *key = e ? owner_key(e, ref, ns) : NULL;
         if (e)

@@ -46,7 +46,7 @@ static bool in_use(struct sim *s, const char *ns, const char *name)
         AUTO_JSON pod = blob_read(b, "v1", "Pod");
         json_t *volume;
         size_t i;
-        json_array_foreach (json_at(pod, "spec", "volumes"), i, volume)
+        json_array_foreach(json_at(pod, "spec", "volumes"), i, volume)
             used |= str_same(json_str_at(volume, "persistentVolumeClaim", "claimName"), name);
     }
     return used;
@@ -59,7 +59,7 @@ static void release(struct sim *s, const char *ns, const char *name)
     struct index_cursor c = index_from(&r->index, "");
     for (struct blob *b; (b = index_next(&c));)
         VEC_PUSH(&all, blob_ref(b));
-    VEC_FOREACH (&all, b) {
+    VEC_FOREACH(&all, b) {
         AUTO_JSON pv = blob_read(*b, "v1", "PersistentVolume");
         blob_unref(*b);
         if (!str_same(json_str_at(pv, "spec", "claimRef", "namespace"), ns) ||

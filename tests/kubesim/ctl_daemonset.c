@@ -7,7 +7,7 @@ static bool selects(const json_t *ds, const struct blob *node)
     json_t *wanted = json_at(ds, "spec", "template", "spec", "nodeSelector"), *v;
     const char *label;
     AUTO_JSON o = blob_read(node, "v1", "Node");
-    json_object_foreach (wanted, label, v)
+    json_object_foreach(wanted, label, v)
         if (!str_same(json_str_at(o, "metadata", "labels", label), json_string_value(v)))
             return false;
     return true;
@@ -15,7 +15,7 @@ static bool selects(const json_t *ds, const struct blob *node)
 
 static json_t *pod_on(const ctl_list_t *pods, const char *node)
 {
-    VEC_FOREACH (pods, pod)
+    VEC_FOREACH(pods, pod)
         if (str_same(json_str_at(*pod, "spec", "nodeName"), node))
             return *pod;
     return NULL;
@@ -64,7 +64,7 @@ static void roll(struct sim *s, const json_t *ds, const ctl_list_t *pods, const 
     int64_t may = percent_of(json_at(ds, "spec", "updateStrategy", "rollingUpdate", "maxUnavailable"),
                              c->desired, true, 1) -
                   (c->desired - c->available);
-    VEC_FOREACH (pods, pod) {
+    VEC_FOREACH(pods, pod) {
         if (!pod_is_active(*pod) || str_same(json_str_at(*pod, "metadata", "labels", hash_label), revision))
             continue;
         bool serves = pod_is_ready(*pod);
@@ -89,7 +89,7 @@ void daemonset_sync(struct sim *s, const char *ns, const char *name)
     struct index_cursor cursor = index_from(&registry_resource(&s->registry, "", "nodes")->index, "");
     for (struct blob *b; (b = index_next(&cursor));)
         VEC_PUSH(&nodes, b);
-    VEC_FOREACH (&nodes, node) {
+    VEC_FOREACH(&nodes, node) {
         json_t *pod = pod_on(&pods, blob_name(*node));
         if (!selects(ds, *node))
             continue;

@@ -78,7 +78,7 @@ static void scale(struct rollout *r, json_t *rs, int64_t n)
 static int64_t total(const struct rollout *r)
 {
     int64_t n = 0;
-    VEC_FOREACH (&r->all, rs)
+    VEC_FOREACH(&r->all, rs)
         n += spec_replicas(*rs);
     return n;
 }
@@ -97,7 +97,7 @@ static void create_current(struct rollout *r, int64_t n)
     AUTO(free_p) char *hash = template_hash(template);
     AUTO(free_p) char *name = xasprintf("%s-%s", json_str_at(r->deployment, "metadata", "name"), hash);
     int64_t newest = 0;
-    VEC_FOREACH (&r->all, rs)
+    VEC_FOREACH(&r->all, rs)
         newest = revision(*rs) > newest ? revision(*rs) : newest;
     json_t *rs = json_pack(
         "{s:{s:s,s:o},s:{s:I,s:o,s:o}}", "metadata", "name", name, "ownerReferences",
@@ -128,7 +128,7 @@ static void create_current(struct rollout *r, int64_t n)
 static void renew_revision(struct rollout *r)
 {
     int64_t newest = 0;
-    VEC_FOREACH (&r->all, rs)
+    VEC_FOREACH(&r->all, rs)
         if (*rs != r->current && revision(*rs) > newest)
             newest = revision(*rs);
     if (!r->current || revision(r->current) > newest)
@@ -140,11 +140,11 @@ static void renew_revision(struct rollout *r)
 static void scale_old_down(struct rollout *r)
 {
     int64_t all_available = 0, unavailable_new = spec_replicas(r->current) - available(r->current);
-    VEC_FOREACH (&r->all, rs)
+    VEC_FOREACH(&r->all, rs)
         all_available += available(*rs);
     int64_t least = r->want - r->unavailable, may = total(r) - least - unavailable_new;
     /* First those that are not available anyway. */
-    VEC_FOREACH (&r->all, rs) {
+    VEC_FOREACH(&r->all, rs) {
         int64_t useless = *rs == r->current ? 0 : spec_replicas(*rs) - available(*rs);
         int64_t n = useless < may ? useless : may;
         if (n <= 0)
@@ -153,7 +153,7 @@ static void scale_old_down(struct rollout *r)
         may -= n;
     }
     int64_t spare = all_available - least;
-    VEC_FOREACH (&r->all, rs) {
+    VEC_FOREACH(&r->all, rs) {
         int64_t have = *rs == r->current ? 0 : spec_replicas(*rs), n = have < spare ? have : spare;
         if (n <= 0 || may <= 0)
             continue;
@@ -176,12 +176,12 @@ static void roll(struct rollout *r)
 static void recreate(struct rollout *r)
 {
     bool old = false;
-    VEC_FOREACH (&r->all, rs) {
+    VEC_FOREACH(&r->all, rs) {
         if (*rs == r->current)
             continue;
         scale(r, *rs, 0);
         AUTO_LIST pods = ctl_owned(r->sim, "pods", json_str_at(*rs, "metadata", "uid"));
-        VEC_FOREACH (&pods, pod)
+        VEC_FOREACH(&pods, pod)
             old |= pod_is_deleting(*pod) || pod_is_active(*pod);
     }
     if (old)
@@ -195,9 +195,9 @@ static void recreate(struct rollout *r)
 static void scale_while_paused(struct rollout *r)
 {
     size_t active = 0;
-    VEC_FOREACH (&r->all, rs)
+    VEC_FOREACH(&r->all, rs)
         active += spec_replicas(*rs) > 0;
-    VEC_FOREACH (&r->all, rs)
+    VEC_FOREACH(&r->all, rs)
         if ((active == 1 && spec_replicas(*rs) > 0) || (active == 0 && *rs == r->current))
             scale(r, *rs, r->want);
 }
@@ -206,9 +206,9 @@ static void forget_old(struct rollout *r)
 {
     json_t *limit = json_at(r->deployment, "spec", "revisionHistoryLimit");
     int64_t idle = 0, keep = limit ? json_integer_value(limit) : 10;
-    VEC_FOREACH (&r->all, rs)
+    VEC_FOREACH(&r->all, rs)
         idle += *rs != r->current && spec_replicas(*rs) == 0 && json_int_at(*rs, "status", "replicas") == 0;
-    VEC_FOREACH (&r->all, rs)
+    VEC_FOREACH(&r->all, rs)
         if (*rs != r->current && spec_replicas(*rs) == 0 && json_int_at(*rs, "status", "replicas") == 0 &&
             idle > keep) {
             ctl_delete(r->sim, rs_key, *rs, NULL, -1);
@@ -222,7 +222,7 @@ static json_t *counts_of(const struct rollout *r)
 {
     int64_t n = 0, ready = 0, avail = 0,
             updated = r->current ? json_int_at(r->current, "status", "replicas") : 0;
-    VEC_FOREACH (&r->all, rs) {
+    VEC_FOREACH(&r->all, rs) {
         n += json_int_at(*rs, "status", "replicas");
         ready += json_int_at(*rs, "status", "readyReplicas");
         avail += available(*rs);
@@ -334,7 +334,7 @@ void deployment_sync(struct sim *s, const char *ns, const char *name)
     int64_t again = 0;
     VEC_SORT(&r.all, by_revision);
     limits_of(&r);
-    VEC_FOREACH (&r.all, rs)
+    VEC_FOREACH(&r.all, rs)
         if (same_template(json_at(*rs, "spec", "template"), json_at(d, "spec", "template")))
             r.current = *rs;
     bool deleting = json_at(d, "metadata", "deletionTimestamp");

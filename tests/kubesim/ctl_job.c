@@ -12,7 +12,7 @@ struct job {
 
 static void count(struct job *j)
 {
-    VEC_FOREACH (&j->pods, pod) {
+    VEC_FOREACH(&j->pods, pod) {
         const char *phase = pod_phase(*pod);
         j->active += pod_is_active(*pod);
         j->succeeded += strcmp(phase, "Succeeded") == 0;
@@ -25,7 +25,7 @@ static void count(struct job *j)
 
 static void delete_active(struct job *j)
 {
-    VEC_FOREACH (&j->pods, pod)
+    VEC_FOREACH(&j->pods, pod)
         if (pod_is_active(*pod))
             ctl_delete(j->sim, "pods", *pod, NULL, -1);
     j->active = 0;
@@ -146,7 +146,7 @@ static int64_t advance(struct job *j)
     else if (want > j->active) {
         /* After a failure the next try waits, longer each time. */
         int64_t since = INT64_MAX;
-        VEC_FOREACH (&j->pods, pod)
+        VEC_FOREACH(&j->pods, pod)
             if (strcmp(pod_phase(*pod), "Failed") == 0)
                 since = ns_since(json_str_at(condition_get(*pod, "Ready"), "lastTransitionTime"));
         int64_t pause = j->failed ? j->sim->options.delays.backoff << (j->failed > 10 ? 10 : j->failed - 1)

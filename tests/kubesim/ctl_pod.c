@@ -27,7 +27,7 @@ static void read_words(const json_t *c, str_t *out)
     json_t *word;
     size_t i;
     for (size_t k = 0; k < ARRAY_LEN(lists); k++)
-        json_array_foreach (json_object_get(c, lists[k]), i, word)
+        json_array_foreach(json_object_get(c, lists[k]), i, word)
             str_printf(out, " %s", str_or_empty(json_string_value(word)));
     str_putc(out, ' ');
 }
@@ -102,7 +102,7 @@ static void set_containers(json_t *pod, const char *list, const char *statuses, 
 {
     json_t *out = json_array(), *old = json_at(pod, "status", statuses), *c;
     size_t i;
-    json_array_foreach (json_at(pod, "spec", list), i, c) {
+    json_array_foreach(json_at(pod, "spec", list), i, c) {
         json_t *was = json_array_get(old, i);
         AUTO_JSON last = was ? json_incref(json_object_get(was, "lastState")) : json_object();
         json_array_append_new(
@@ -157,7 +157,7 @@ static bool node_fits(const json_t *pod, const struct blob *node)
     AUTO_JSON o = blob_read(node, "v1", "Node");
     if (json_bool_at(o, "spec", "unschedulable"))
         return false;
-    json_object_foreach (wanted, label, v)
+    json_object_foreach(wanted, label, v)
         if (!str_same(json_str_at(o, "metadata", "labels", label), json_string_value(v)))
             return false;
     return true;
@@ -227,10 +227,10 @@ static bool has_bad_image(struct sim *s, const json_t *pod)
     const char *message;
     json_t *c;
     size_t i;
-    json_array_foreach (json_at(pod, "spec", "initContainers"), i, c)
+    json_array_foreach(json_at(pod, "spec", "initContainers"), i, c)
         if (faults_image(s->faults, str_or_empty(json_str_at(c, "image")), &message))
             return true;
-    json_array_foreach (json_at(pod, "spec", "containers"), i, c)
+    json_array_foreach(json_at(pod, "spec", "containers"), i, c)
         if (faults_image(s->faults, str_or_empty(json_str_at(c, "image")), &message))
             return true;
     return false;
@@ -251,7 +251,7 @@ static void start(struct sim *s, json_t *pod)
     set_containers(pod, "containers", "containerStatuses", false, state_running, s);
     json_put_at(pod, json_string("Running"), "status", "phase");
     store(s, pod);
-    json_array_foreach (json_at(pod, "spec", "containers"), i, c) {
+    json_array_foreach(json_at(pod, "spec", "containers"), i, c) {
         AUTO(free_p) char *started = xasprintf("Started container %s", str_or_empty(json_str_at(c, "name")));
         event(s, pod, "Normal", "Started", started);
     }
@@ -261,7 +261,7 @@ static void make_ready(struct sim *s, json_t *pod)
 {
     json_t *c;
     size_t i;
-    json_array_foreach (json_at(pod, "status", "containerStatuses"), i, c) {
+    json_array_foreach(json_at(pod, "status", "containerStatuses"), i, c) {
         json_object_set_new(c, "ready", json_true());
         json_object_set_new(c, "started", json_true());
     }
@@ -280,7 +280,7 @@ static bool end_containers(struct sim *s, json_t *pod)
     bool failed = false;
     json_t *c, *spec;
     size_t i;
-    json_array_foreach (json_at(pod, "status", "containerStatuses"), i, c) {
+    json_array_foreach(json_at(pod, "status", "containerStatuses"), i, c) {
         spec = json_array_get(json_at(pod, "spec", "containers"), i);
         int64_t code = program_of(s, pod, spec).code;
         const char *started = json_str_at(c, "state", "running", "startedAt");
@@ -299,7 +299,7 @@ static void wait_in_backoff(json_t *pod)
 {
     json_t *c;
     size_t i;
-    json_array_foreach (json_at(pod, "status", "containerStatuses"), i, c) {
+    json_array_foreach(json_at(pod, "status", "containerStatuses"), i, c) {
         json_object_set(c, "lastState", json_object_get(c, "state"));
         json_object_set_new(c, "restartCount", json_integer(json_int_at(c, "restartCount") + 1));
         json_object_set_new(c, "state",
@@ -338,7 +338,7 @@ static int64_t run_time(struct sim *s, const json_t *pod)
     int64_t longest = 0;
     json_t *c;
     size_t i;
-    json_array_foreach (json_at(pod, "spec", "containers"), i, c) {
+    json_array_foreach(json_at(pod, "spec", "containers"), i, c) {
         int64_t t = program_of(s, pod, c).run_ns;
         if (t == FOREVER)
             return FOREVER;

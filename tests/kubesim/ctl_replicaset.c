@@ -41,7 +41,7 @@ static void remove_pods(struct sim *s, const json_t *rs, ctl_list_t *active, int
 static void set_status(struct sim *s, json_t *rs, const ctl_list_t *active, int64_t *again)
 {
     int64_t ready = 0, available = 0, min_ready = json_int_at(rs, "spec", "minReadySeconds");
-    VEC_FOREACH (active, pod) {
+    VEC_FOREACH(active, pod) {
         ready += pod_is_ready(*pod);
         available += pod_is_available(*pod, min_ready, again);
     }
@@ -71,7 +71,7 @@ void replicaset_sync(struct sim *s, const char *ns, const char *name)
     AUTO_LIST pods = ctl_owned(s, "pods", json_str_at(rs, "metadata", "uid"));
     ctl_list_t active = {};
     int64_t again = 0;
-    VEC_FOREACH (&pods, pod)
+    VEC_FOREACH(&pods, pod)
         if (pod_is_active(*pod))
             VEC_PUSH(&active, *pod);
     int64_t missing = json_int_at(rs, "spec", "replicas") - (int64_t)active.n;

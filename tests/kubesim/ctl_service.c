@@ -14,8 +14,8 @@ static int64_t pod_port(const json_t *pod, const json_t *port)
     size_t i, k;
     if (!name)
         return json_integer_value(target);
-    json_array_foreach (json_at(pod, "spec", "containers"), i, c)
-        json_array_foreach (json_object_get(c, "ports"), k, p)
+    json_array_foreach(json_at(pod, "spec", "containers"), i, c)
+        json_array_foreach(json_object_get(c, "ports"), k, p)
             if (str_same(json_str_at(p, "name"), name))
                 return json_int_at(p, "containerPort");
     return 0;
@@ -32,7 +32,7 @@ static json_t *subset_ports(const json_t *service, const json_t *pod, bool slice
 {
     json_t *ports = json_array(), *port;
     size_t i;
-    json_array_foreach (json_at(service, "spec", "ports"), i, port) {
+    json_array_foreach(json_at(service, "spec", "ports"), i, port) {
         json_t *o = json_pack("{s:I,s:s}", "port", (json_int_t)pod_port(pod, port), "protocol",
                               str_or_empty(json_str_at(port, "protocol")));
         const char *name = json_str_at(port, "name");
@@ -48,7 +48,7 @@ static json_t *subsets_of(const json_t *service, const ctl_list_t *pods)
 {
     json_t *ready = json_array(), *waiting = json_array(), *subsets = json_array(), *subset;
     const json_t *any = NULL;
-    VEC_FOREACH (pods, pod) {
+    VEC_FOREACH(pods, pod) {
         const char *ip = json_str_at(*pod, "status", "podIP"), *node = json_str_at(*pod, "spec", "nodeName");
         if (!ip || !pod_is_active(*pod))
             continue;
@@ -96,7 +96,7 @@ static void put_endpoints(struct sim *s, const json_t *service, const ctl_list_t
 static json_t *slice_endpoints(const ctl_list_t *pods)
 {
     json_t *list = json_array();
-    VEC_FOREACH (pods, pod) {
+    VEC_FOREACH(pods, pod) {
         const char *ip = json_str_at(*pod, "status", "podIP");
         bool ready = pod_is_ready(*pod);
         if (!ip || !pod_is_active(*pod))

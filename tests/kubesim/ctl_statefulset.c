@@ -22,7 +22,7 @@ static int64_t ordinal(const struct set *t, const json_t *pod)
 
 static json_t *find_pod(const struct set *t, int64_t i)
 {
-    VEC_FOREACH (&t->pods, pod)
+    VEC_FOREACH(&t->pods, pod)
         if (ordinal(t, *pod) == i)
             return *pod;
     return NULL;
@@ -40,7 +40,7 @@ static void add_claims(struct set *t, json_t *pod)
     size_t i, k;
     if (!volumes)
         json_put_at(pod, volumes = json_array(), "spec", "volumes");
-    json_array_foreach (json_at(t->object, "spec", "volumeClaimTemplates"), i, template) {
+    json_array_foreach(json_at(t->object, "spec", "volumeClaimTemplates"), i, template) {
         const char *name = str_or_empty(json_str_at(template, "metadata", "name"));
         AUTO(free_p) char *claim = xasprintf("%s-%s", name, json_str_at(pod, "metadata", "name"));
         json_t *o = json_pack("{s:{s:s},s:O}", "metadata", "name", claim, "spec",
@@ -52,7 +52,7 @@ static void add_claims(struct set *t, json_t *pod)
             json_decref(ctl_create(t->sim, claims, t->ns, o));
         else
             json_decref(o);
-        json_array_foreach (volumes, k, volume)
+        json_array_foreach(volumes, k, volume)
             if (str_same(json_str_at(volume, "name"), name))
                 json_array_remove(volumes, k--);
         json_array_append_new(
@@ -121,7 +121,7 @@ static bool scale_down(struct set *t)
     for (size_t i = t->pods.n; i-- > 0;) {
         json_t *pod = NULL;
         int64_t highest = t->want - 1;
-        VEC_FOREACH (&t->pods, p)
+        VEC_FOREACH(&t->pods, p)
             if (ordinal(t, *p) > highest) {
                 highest = ordinal(t, *p);
                 pod = *p;
@@ -158,7 +158,7 @@ static void set_status(struct set *t)
 {
     int64_t n = 0, ready = 0, updated = 0, current = 0;
     const char *was = json_str_at(t->object, "status", "currentRevision");
-    VEC_FOREACH (&t->pods, pod) {
+    VEC_FOREACH(&t->pods, pod) {
         if (ordinal(t, *pod) < 0)
             continue;
         n++;

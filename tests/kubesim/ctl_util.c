@@ -8,7 +8,7 @@ static const char agent[] = "kubesim-controllers";
 
 struct endpoint *ctl_endpoint(struct sim *s, const char *key)
 {
-    VEC_FOREACH (&s->registry.endpoints, e)
+    VEC_FOREACH(&s->registry.endpoints, e)
         if (strcmp((*e)->resource->key, key) == 0)
             return *e;
     return NULL;
@@ -114,7 +114,7 @@ ctl_list_t ctl_selected(struct sim *s, const char *key, const char *ns, const js
 
 void ctl_list_free(ctl_list_t *l)
 {
-    VEC_FOREACH (l, o)
+    VEC_FOREACH(l, o)
         json_decref(*o);
     VEC_FREE(l);
 }
@@ -132,7 +132,7 @@ json_t *condition_get(const json_t *object, const char *type)
 {
     json_t *c;
     size_t i;
-    json_array_foreach (json_at(object, "status", "conditions"), i, c)
+    json_array_foreach(json_at(object, "status", "conditions"), i, c)
         if (str_eq(json_str_at(c, "type"), type))
             return c;
     return NULL;

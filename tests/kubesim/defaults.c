@@ -20,7 +20,7 @@ static void set_default(json_t *at, const char *path, const char *value)
     if (!json_is_map(at))
         return;
     if (list) {
-        json_array_foreach (next, i, element)
+        json_array_foreach(next, i, element)
             set_default(element, dot + 1, value);
     } else if (dot) {
         if (!next && !must)
@@ -113,9 +113,9 @@ static void default_pod_spec(json_t *spec)
         return;
     SET_DEFAULTS(spec, pod_defaults);
     for (size_t k = 0; k < ARRAY_LEN(lists); k++)
-        json_array_foreach (json_object_get(spec, lists[k]), i, v)
+        json_array_foreach(json_object_get(spec, lists[k]), i, v)
             default_container(v);
-    json_array_foreach (json_object_get(spec, "volumes"), i, v) {
+    json_array_foreach(json_object_get(spec, "volumes"), i, v) {
         if (json_object_size(v) == 1)
             json_object_set_new(v, "emptyDir", json_object());
         SET_DEFAULTS(v, volume_defaults);
@@ -136,7 +136,7 @@ static void request_what_is_limited(json_t *c)
 {
     json_t *resources = json_object_get(c, "resources"), *limits = json_object_get(resources, "limits"), *v;
     const char *key;
-    json_object_foreach (limits, key, v) {
+    json_object_foreach(limits, key, v) {
         json_t *requests = json_object_get(resources, "requests");
         if (!requests)
             json_object_set_new(resources, "requests", requests = json_object());
@@ -162,12 +162,12 @@ static void default_pod(json_t *o)
     json_t *spec = json_object_get(o, "spec"), *c, *port;
     size_t i, k;
     default_pod_spec(spec);
-    json_array_foreach (json_object_get(spec, "initContainers"), i, c)
+    json_array_foreach(json_object_get(spec, "initContainers"), i, c)
         request_what_is_limited(c);
-    json_array_foreach (json_object_get(spec, "containers"), i, c) {
+    json_array_foreach(json_object_get(spec, "containers"), i, c) {
         request_what_is_limited(c);
         if (json_bool_at(spec, "hostNetwork"))
-            json_array_foreach (json_object_get(c, "ports"), k, port)
+            json_array_foreach(json_object_get(c, "ports"), k, port)
                 if (!json_object_get(port, "hostPort"))
                     json_object_set(port, "hostPort", json_object_get(port, "containerPort"));
     }
@@ -191,7 +191,7 @@ static void default_statefulset(json_t *o)
     size_t i;
     if (text_is(strategy, "type", "RollingUpdate"))
         set_default(strategy, "rollingUpdate.partition", "0");
-    json_array_foreach (json_at(o, "spec", "volumeClaimTemplates"), i, claim) {
+    json_array_foreach(json_at(o, "spec", "volumeClaimTemplates"), i, claim) {
         json_set_str(claim, "kind", "PersistentVolumeClaim");
         json_set_str(claim, "apiVersion", "v1");
         set_default(claim, "spec.volumeMode", "\"Filesystem\"");
@@ -237,7 +237,7 @@ static void default_service(json_t *o)
         set_default(spec, "sessionAffinityConfig.clientIP.timeoutSeconds", "10800");
     if (external)
         set_default(spec, "externalTrafficPolicy", "\"Cluster\"");
-    json_array_foreach (json_object_get(spec, "ports"), i, port) {
+    json_array_foreach(json_object_get(spec, "ports"), i, port) {
         json_t *target = json_object_get(port, "targetPort");
         if (json_is_zero(target))
             json_object_set(port, "targetPort", json_object_get(port, "port"));
@@ -265,7 +265,7 @@ static void default_binding(json_t *o)
 {
     json_t *subject;
     size_t i;
-    json_array_foreach (json_object_get(o, "subjects"), i, subject)
+    json_array_foreach(json_object_get(o, "subjects"), i, subject)
         if (text_is(subject, "kind", "User") || text_is(subject, "kind", "Group"))
             set_default(subject, "apiGroup", "\"rbac.authorization.k8s.io\"");
         else if (str_empty(json_str_at(subject, "apiGroup")))
@@ -277,7 +277,7 @@ static void default_secret(json_t *o)
 {
     json_t *texts = json_object_get(o, "stringData"), *v;
     const char *key;
-    json_object_foreach (texts, key, v) {
+    json_object_foreach(texts, key, v) {
         AUTO_STR out = STR_INIT;
         str_add(&out, "", 0);
         if (!json_is_map(json_object_get(o, "data")))
@@ -297,9 +297,9 @@ static void default_limit_range(json_t *o)
     json_t *item, *v;
     const char *key;
     size_t i;
-    json_array_foreach (json_at(o, "spec", "limits"), i, item) {
+    json_array_foreach(json_at(o, "spec", "limits"), i, item) {
         for (size_t k = 0; k < ARRAY_LEN(from_to) && text_is(item, "type", "Container"); k++) {
-            json_object_foreach (json_object_get(item, from_to[k][0]), key, v) {
+            json_object_foreach(json_object_get(item, from_to[k][0]), key, v) {
                 if (!json_at(item, from_to[k][1], key))
                     json_put_at(item, json_incref(v), from_to[k][1], key);
             }

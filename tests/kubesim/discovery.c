@@ -80,7 +80,7 @@ static json_t *resource_list(const struct registry *g, const char *group, const 
     json_t *list = json_array();
     AUTO(free_p) char *gv = *group ? xasprintf("%s/%s", group, version) : xstrdup(version);
     bool any = false;
-    VEC_FOREACH (&g->endpoints, e) {
+    VEC_FOREACH(&g->endpoints, e) {
         if (strcmp((*e)->group, group) != 0 || strcmp((*e)->version, version) != 0)
             continue;
         any = true;
@@ -101,7 +101,7 @@ static json_t *resource_list(const struct registry *g, const char *group, const 
 static json_t *versions_of(const struct registry *g, const char *group)
 {
     json_t *list = json_array(), *seen = json_object();
-    VEC_FOREACH (&g->endpoints, e) {
+    VEC_FOREACH(&g->endpoints, e) {
         if (strcmp((*e)->group, group) != 0 || json_object_get(seen, (*e)->version))
             continue;
         json_object_set_new(seen, (*e)->version, json_true());
@@ -122,7 +122,7 @@ static json_t *group_of(const char *name, json_t *versions_take)
 static json_t *group_names(const struct registry *g)
 {
     json_t *names = json_array(), *seen = json_object();
-    VEC_FOREACH (&g->endpoints, e) {
+    VEC_FOREACH(&g->endpoints, e) {
         if (!*(*e)->group || json_object_get(seen, (*e)->group))
             continue;
         json_object_set_new(seen, (*e)->group, json_true());
@@ -179,7 +179,7 @@ static json_t *group_list(const struct sim *s)
     json_t *groups = json_array(), *name;
     AUTO_JSON names = group_names(&s->registry);
     size_t i;
-    json_array_foreach (names, i, name)
+    json_array_foreach(names, i, name)
         json_array_append_new(
             groups, group_of(json_string_value(name), versions_of(&s->registry, json_string_value(name))));
     add_broken(s, groups);
@@ -226,10 +226,10 @@ static json_t *aggregated_group(const struct registry *g, const char *group)
     json_t *versions = json_array(), *v;
     AUTO_JSON names = versions_of(g, group);
     size_t i;
-    json_array_foreach (names, i, v) {
+    json_array_foreach(names, i, v) {
         const char *version = json_str_at(v, "version");
         json_t *resources = json_array();
-        VEC_FOREACH (&g->endpoints, e)
+        VEC_FOREACH(&g->endpoints, e)
             if (strcmp((*e)->group, group) == 0 && strcmp((*e)->version, version) == 0)
                 json_array_append_new(resources, aggregated_resource(*e));
         json_array_append_new(versions, json_pack("{s:s,s:o,s:s}", "version", version, "resources", resources,
@@ -246,7 +246,7 @@ static json_t *aggregated(const struct sim *s, bool core, const char *version)
     AUTO_JSON names = core ? json_pack("[s]", "") : group_names(&s->registry);
     AUTO(free_p) char *api_version = xasprintf("apidiscovery.k8s.io/%s", version);
     size_t i;
-    json_array_foreach (names, i, name)
+    json_array_foreach(names, i, name)
         json_array_append_new(items, aggregated_group(&s->registry, json_string_value(name)));
     const struct resource *r = registry_resource(&s->registry, "apiregistration.k8s.io", "apiservices");
     struct index_cursor c = index_from(&r->index, "");
@@ -308,8 +308,7 @@ static void reply_openapi(struct exchange *x)
                                 "2.0";
     bool protobuf = strstr(str_or_empty(http_get_header(x->request, "accept")), "proto-openapi") != NULL;
     if (protobuf)
-        http_reply(x->request, 200, "application/octet-stream", NULL, proto,
-                   sizeof(proto) - 1);
+        http_reply(x->request, 200, "application/octet-stream", NULL, proto, sizeof(proto) - 1);
     else
         reply_document(x,
                        json_pack("{s:s,s:{s:s,s:s},s:{},s:{}}", "swagger", "2.0", "info", "title",

@@ -36,7 +36,7 @@ void faults_free(struct faults *f)
     if (!f)
         return;
     VEC_FREE(&f->rules);
-    VEC_FOREACH (&f->former, d)
+    VEC_FOREACH(&f->former, d)
         json_decref(*d);
     VEC_FREE(&f->former);
     json_decref(f->document);
@@ -65,7 +65,7 @@ static int check_rule(const json_t *v, err_t **err)
 {
     const char *key;
     json_t *value;
-    json_object_foreach ((json_t *)(uintptr_t)v, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)v, key, value) {
         bool ok = false, string = false;
         for (size_t i = 0; i < G_COUNT; i++)
             if (strcmp(globs[i], key) == 0)
@@ -110,16 +110,16 @@ int faults_set(struct faults *f, const json_t *document, err_t **err)
     size_t i;
     if (!json_is_map(copy))
         return err_set(err, ERR_INVALID_ARGUMENT, "faults: not an object");
-    json_array_foreach (json_object_get(copy, "rules"), i, v)
+    json_array_foreach(json_object_get(copy, "rules"), i, v)
         if (check_rule(v, err) < 0)
             return err_wrap(err, "faults: rule %zu", i);
-    json_array_foreach (json_object_get(copy, "images"), i, v)
+    json_array_foreach(json_object_get(copy, "images"), i, v)
         if (!json_str_at(v, "image") || !glob_valid(json_str_at(v, "image")))
             return err_set(err, ERR_INVALID_ARGUMENT, "faults: image %zu: no pattern", i);
     VEC_FREE(&f->rules);
     VEC_PUSH(&f->former, f->document);
     f->document = TAKE(copy);
-    json_array_foreach (json_object_get(f->document, "rules"), i, v)
+    json_array_foreach(json_object_get(f->document, "rules"), i, v)
         VEC_PUSH(&f->rules, read_rule(v));
     return 0;
 }
@@ -127,7 +127,7 @@ int faults_set(struct faults *f, const json_t *document, err_t **err)
 json_t *faults_get(const struct faults *f)
 {
     json_t *o = json_copy_deep(f->document), *fired = json_array();
-    VEC_FOREACH (&f->rules, r)
+    VEC_FOREACH(&f->rules, r)
         json_array_append_new(fired, json_integer(r->fired));
     json_object_set_new(o, "fired", fired);
     return o;
@@ -136,7 +136,7 @@ json_t *faults_get(const struct faults *f)
 struct fault faults_match(struct faults *f, const struct fault_query *q)
 {
     const char *const have[G_COUNT] = {q->verb, q->resource, q->ns, q->name, q->path, q->user_agent, q->user};
-    VEC_FOREACH (&f->rules, r) {
+    VEC_FOREACH(&f->rules, r) {
         bool fits = r->times != 0 &&
                     (r->fault.status != 410 || q->has_token || strcmp(q->verb, "watch") == 0);
         for (size_t i = 0; i < G_COUNT && fits; i++)
@@ -156,7 +156,7 @@ const char *faults_image(const struct faults *f, const char *image, const char *
 {
     json_t *v;
     size_t i;
-    json_array_foreach (json_object_get(f->document, "images"), i, v) {
+    json_array_foreach(json_object_get(f->document, "images"), i, v) {
         if (!glob_match(json_str_at(v, "image"), image, NULL))
             continue;
         const char *reason = json_str_at(v, "reason");

@@ -21,7 +21,7 @@ static bool has_finalizer(const json_t *o, const char *name)
 {
     json_t *one;
     size_t i;
-    json_array_foreach (json_at(o, "metadata", "finalizers"), i, one)
+    json_array_foreach(json_at(o, "metadata", "finalizers"), i, one)
         if (str_eq(json_string_value(one), name))
             return true;
     return false;
@@ -31,7 +31,7 @@ static void drop_finalizer(struct sim *s, const char *key, json_t *o, const char
 {
     json_t *list = json_at(o, "metadata", "finalizers"), *one;
     size_t i;
-    json_array_foreach (list, i, one) {
+    json_array_foreach(list, i, one) {
         if (!str_eq(json_string_value(one), name))
             continue;
         json_array_remove(list, i);
@@ -44,7 +44,7 @@ static void drop_reference(json_t *o, const char *uid)
 {
     json_t *refs = json_at(o, "metadata", "ownerReferences"), *ref;
     size_t i;
-    json_array_foreach (refs, i, ref) {
+    json_array_foreach(refs, i, ref) {
         if (!str_eq(json_str_at(ref, "uid"), uid))
             continue;
         json_array_remove(refs, i);
@@ -75,7 +75,7 @@ static json_t *read_key(struct sim *s, const struct resource *r, const char *key
 
 static void places_free(places_t *p)
 {
-    VEC_FOREACH (p, at)
+    VEC_FOREACH(p, at)
         free(at->key);
     VEC_FREE(p);
 }
@@ -85,7 +85,7 @@ static void orphan_dependents(struct sim *s, const char *key, json_t *o)
     places_t places = {};
     const char *uid = str_or_empty(json_str_at(o, "metadata", "uid"));
     store_dependents(s->store, uid, add_place, &places);
-    VEC_FOREACH (&places, p) {
+    VEC_FOREACH(&places, p) {
         AUTO_JSON dependent = read_key(s, p->resource, p->key);
         if (!dependent)
             continue;
@@ -100,7 +100,7 @@ static bool blocks(const json_t *dependent, const char *uid)
 {
     json_t *ref;
     size_t i;
-    json_array_foreach (json_at(dependent, "metadata", "ownerReferences"), i, ref)
+    json_array_foreach(json_at(dependent, "metadata", "ownerReferences"), i, ref)
         if (str_eq(json_str_at(ref, "uid"), uid))
             return json_bool_at(ref, "blockOwnerDeletion");
     return false;
@@ -112,7 +112,7 @@ static void delete_dependents(struct sim *s, const char *key, json_t *o)
     bool blocked = false;
     const char *uid = str_or_empty(json_str_at(o, "metadata", "uid"));
     store_dependents(s->store, uid, add_place, &places);
-    VEC_FOREACH (&places, p) {
+    VEC_FOREACH(&places, p) {
         AUTO_JSON dependent = read_key(s, p->resource, p->key);
         if (!dependent)
             continue;
@@ -155,7 +155,7 @@ static void judge(struct sim *s, const char *key, json_t *o, const char *ns)
     size_t count[3] = {0, 0, 0}, i;
     AUTO_JSON refs = json_copy_deep(json_at(o, "metadata", "ownerReferences"));
     json_t *ref;
-    json_array_foreach (refs, i, ref) {
+    json_array_foreach(refs, i, ref) {
         enum owner_state state = state_of(s, ref, ns);
         count[state]++;
         if (state != OWNER_SOLID)

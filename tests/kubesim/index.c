@@ -94,7 +94,7 @@ struct index_chunk {
 
 void index_dispose(struct index *x)
 {
-    VEC_FOREACH (&x->chunks, c) {
+    VEC_FOREACH(&x->chunks, c) {
         for (size_t i = 0; i < (*c)->n; i++)
             blob_unref((*c)->v[i]);
         free(*c);

@@ -50,7 +50,7 @@ static const json_t *container_status(const json_t *pod, const char *name)
     for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
         json_t *c;
         size_t i;
-        json_array_foreach (json_at(pod, "status", lists[k]), i, c)
+        json_array_foreach(json_at(pod, "status", lists[k]), i, c)
             if (str_eq(json_str_at(c, "name"), name))
                 return c;
     }
@@ -115,10 +115,10 @@ static const char *choose(const struct exchange *x, const json_t *pod, json_t **
     json_t *c, *all = json_at(pod, "spec", "containers");
     size_t i;
     for (size_t k = 0; k < ARRAY_LEN(lists); k++)
-        json_array_foreach (json_at(pod, "spec", lists[k]), i, c)
+        json_array_foreach(json_at(pod, "spec", lists[k]), i, c)
             if (*want && str_eq(json_str_at(c, "name"), want))
                 return json_str_at(c, "name");
-    json_array_foreach (all, i, c)
+    json_array_foreach(all, i, c)
         str_printf(&names, "%s%s", i ? " " : "", str_or_empty(json_str_at(c, "name")));
     if (*want)
         *failure = status_bad_request("container %s is not valid for pod %s", want, x->route.name);

@@ -24,7 +24,7 @@ static size_t empty_resource(struct sim *s, struct resource *r, const char *ns, 
     struct index_cursor c = index_from(&r->index, prefix);
     for (struct blob *b; e && (b = index_next(&c)) && str_has_prefix(blob_key(b), prefix);)
         VEC_PUSH(&all, blob_ref(b));
-    VEC_FOREACH (&all, b) {
+    VEC_FOREACH(&all, b) {
         AUTO_STR deleting = STR_INIT;
         scan_field(blob_meta(*b), "deletionTimestamp", &deleting);
         *finalized += deleting.len > 0;

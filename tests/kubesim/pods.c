@@ -85,7 +85,7 @@ char *revision_of(struct sim *s, const char *kind, const json_t *owner, const js
         return revision;
     AUTO_LIST all = ctl_owned(s, key, json_str_at(owner, "metadata", "uid"));
     int64_t newest = 0;
-    VEC_FOREACH (&all, r)
+    VEC_FOREACH(&all, r)
         if (json_int_at(*r, "revision") > newest)
             newest = json_int_at(*r, "revision");
     json_t *o = json_pack("{s:{s:s,s:o},s:{s:{s:O}},s:I}", "metadata", "name", revision, "ownerReferences",

@@ -39,7 +39,7 @@ static bool field_known(const struct endpoint *e, const char *field, bool *has_t
 
 static json_t *check_fields(const struct endpoint *e, const selector_t *s)
 {
-    VEC_FOREACH (&s->all, r) {
+    VEC_FOREACH(&s->all, r) {
         bool has_table;
         if (field_known(e, r->key, &has_table))
             continue;

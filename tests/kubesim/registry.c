@@ -142,9 +142,9 @@ static void resource_clear(struct resource *r)
 
 void registry_dispose(struct registry *g)
 {
-    VEC_FOREACH (&g->endpoints, e)
+    VEC_FOREACH(&g->endpoints, e)
         endpoint_free(*e);
-    VEC_FOREACH (&g->resources, r) {
+    VEC_FOREACH(&g->resources, r) {
         index_dispose(&(*r)->index);
         resource_clear(*r);
         free(*r);
@@ -156,7 +156,7 @@ void registry_dispose(struct registry *g)
 struct endpoint *registry_find(const struct registry *g, const char *group, const char *version,
                                const char *plural)
 {
-    VEC_FOREACH (&g->endpoints, e)
+    VEC_FOREACH(&g->endpoints, e)
         if (strcmp((*e)->resource->plural, plural) == 0 && strcmp((*e)->group, group) == 0 &&
             strcmp((*e)->version, version) == 0)
             return *e;
@@ -166,7 +166,7 @@ struct endpoint *registry_find(const struct registry *g, const char *group, cons
 struct endpoint *registry_find_kind(const struct registry *g, const char *group, const char *version,
                                     const char *kind)
 {
-    VEC_FOREACH (&g->endpoints, e)
+    VEC_FOREACH(&g->endpoints, e)
         if (strcmp((*e)->resource->kind, kind) == 0 && strcmp((*e)->group, group) == 0 &&
             (!version || strcmp((*e)->version, version) == 0))
             return *e;
@@ -175,7 +175,7 @@ struct endpoint *registry_find_kind(const struct registry *g, const char *group,
 
 struct resource *registry_resource(const struct registry *g, const char *group, const char *plural)
 {
-    VEC_FOREACH (&g->resources, r)
+    VEC_FOREACH(&g->resources, r)
         if (strcmp((*r)->plural, plural) == 0 && strcmp((*r)->group, group) == 0)
             return *r;
     return NULL;
@@ -237,7 +237,7 @@ char *endpoint_api_version(const struct endpoint *e)
 
 struct endpoint *resource_endpoint(const struct registry *g, const struct resource *r)
 {
-    VEC_FOREACH (&g->endpoints, e)
+    VEC_FOREACH(&g->endpoints, e)
         if ((*e)->resource == r)
             return *e;
     return NULL;

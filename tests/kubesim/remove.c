@@ -34,7 +34,7 @@ static bool has_text(const json_t *list, const char *text)
 {
     json_t *one;
     size_t i;
-    json_array_foreach (list, i, one)
+    json_array_foreach(list, i, one)
         if (str_eq(json_string_value(one), text))
             return true;
     return false;
@@ -51,7 +51,7 @@ static json_t *new_finalizers(const struct resource *r, const struct deletion *d
                               : has_text(old, orphan) || (!has_text(old, foreground) && r->flags & R_ORPHANS);
     bool keep_foreground = policy ? strcmp(policy, "Foreground") == 0
                                   : !keep_orphan && has_text(old, foreground);
-    json_array_foreach (old, i, one)
+    json_array_foreach(old, i, one)
         if (!str_eq(json_string_value(one), orphan) && !str_eq(json_string_value(one), foreground))
             json_array_append(list, one);
     if (keep_orphan)

@@ -65,7 +65,7 @@ bool route_parse(const struct registry *g, const char *method, const char *path,
     if ((!core && strcmp(part(&p, 0), "apis") != 0) || p.n <= skip)
         return false;
     const char *group = core ? "" : p.v[1], *version = p.v[skip - 1];
-    VEC_FOREACH (&g->endpoints, e)
+    VEC_FOREACH(&g->endpoints, e)
         *known_group |= strcmp((*e)->group, group) == 0 && strcmp((*e)->version, version) == 0;
     if (!take_parts(g, group, version, (struct parts){v + skip, p.n - skip}, out)) {
         route_dispose(out);

@@ -42,7 +42,7 @@ static char *selector_text(const json_t *selector)
     for (const char **k = keys; *k; k++)
         if ((v = json_object_get(json_is_map(labels) ? labels : selector, *k)) && json_is_string(v))
             str_printf(&out, "%s%s=%s", out.len ? "," : "", *k, json_string_value(v));
-    json_array_foreach (json_object_get(selector, "matchExpressions"), i, v) {
+    json_array_foreach(json_object_get(selector, "matchExpressions"), i, v) {
         const char *op = str_or_empty(json_str_at(v, "operator")), *key = str_or_empty(json_str_at(v, "key"));
         json_t *value;
         size_t k;
@@ -52,7 +52,7 @@ static char *selector_text(const json_t *selector)
             continue;
         }
         str_printf(&out, "%s %s (", key, strcmp(op, "In") == 0 ? "in" : "notin");
-        json_array_foreach (json_object_get(v, "values"), k, value)
+        json_array_foreach(json_object_get(v, "values"), k, value)
             str_printf(&out, "%s%s", k ? "," : "", str_or_empty(json_string_value(value)));
         str_putc(&out, ')');
     }

@@ -21,7 +21,7 @@ static void prune(const json_t *s, json_t *v, bool object_root)
     json_t *member, *items = json_object_get(s, "items"), *more = json_object_get(s, "additionalProperties");
     void *tmp;
     size_t i;
-    json_array_foreach (v, i, member)
+    json_array_foreach(v, i, member)
         prune(items, member, false);
     if (!json_is_map(v))
         return;
@@ -55,12 +55,12 @@ void schema_default(const json_t *s, json_t *v)
     json_t *member, *sub, *items = json_object_get(s, "items"),
                           *more = json_object_get(s, "additionalProperties");
     size_t i;
-    json_array_foreach (v, i, member)
+    json_array_foreach(v, i, member)
         if (items)
             schema_default(items, member);
     if (!json_is_map(v) || !s)
         return;
-    json_object_foreach (json_object_get(s, "properties"), key, sub) {
+    json_object_foreach(json_object_get(s, "properties"), key, sub) {
         json_t *fallback = json_object_get(sub, "default");
         member = json_object_get(v, key);
         if (fallback && (!member || (json_is_null(member) && !flag(sub, "nullable"))))
@@ -72,7 +72,7 @@ void schema_default(const json_t *s, json_t *v)
     }
     if (!json_is_map(more))
         return;
-    json_object_foreach (v, key, member)
+    json_object_foreach(v, key, member)
         if (!json_at(s, "properties", key))
             schema_default(more, member);
 }
@@ -165,7 +165,7 @@ static void check_enum(json_t **causes, const json_t *s, const json_t *v, const 
     size_t i;
     if (!allowed)
         return;
-    json_array_foreach (allowed, i, one) {
+    json_array_foreach(allowed, i, one) {
         if (json_same(one, v))
             return;
         str_puts(&list, i ? ", " : "");
@@ -187,13 +187,13 @@ static void check_object(json_t **causes, const json_t *s, const json_t *v, cons
         if (str_empty(json_str_at(v, embedded[i])))
             problem_add(causes, P_REQUIRED, at, "must not be empty");
     }
-    json_array_foreach (json_object_get(s, "required"), i, name) {
+    json_array_foreach(json_object_get(s, "required"), i, name) {
         AUTO(free_p)
         char *at = xasprintf("%s%s%s", path, *path ? "." : "", str_or_empty(json_string_value(name)));
         if (!json_object_get(v, str_or_empty(json_string_value(name))))
             problem_add(causes, P_REQUIRED, at, "%s", "");
     }
-    json_object_foreach ((json_t *)(uintptr_t)v, key, member) {
+    json_object_foreach((json_t *)(uintptr_t)v, key, member) {
         json_t *sub = json_at(s, "properties", key);
         AUTO(free_p) char *at = xasprintf("%s%s%s", path, *path ? "." : "", key);
         if (!sub && json_is_map(more))
@@ -214,7 +214,7 @@ static void check_array(json_t **causes, const json_t *s, const json_t *v, const
     if (min && (json_int_t)n < json_integer_value(min))
         problem_add(causes, P_INVALID, path, "%zu: %s in body should have at least %lld items", n, path,
                     (long long)json_integer_value(min));
-    json_array_foreach (v, i, element) {
+    json_array_foreach(v, i, element) {
         AUTO(free_p) char *at = xasprintf("%s[%zu]", path, i);
         if (items)
             check(causes, items, element, at);

@@ -81,7 +81,7 @@ static void requirement_dispose(struct requirement *r)
 
 void selector_dispose(selector_t *s)
 {
-    VEC_FOREACH (&s->all, r)
+    VEC_FOREACH(&s->all, r)
         requirement_dispose(r);
     VEC_FREE(&s->all);
 }
@@ -250,7 +250,7 @@ static int read_expression(const json_t *v, struct requirement *r, err_t **err)
     const char *op = str_or_empty(json_str_at(v, "operator"));
     size_t i;
     json_t *value;
-    json_array_foreach (json_at(v, "values"), i, value)
+    json_array_foreach(json_at(v, "values"), i, value)
         add_value(r, str_or_empty(json_string_value(value)));
     r->key = xstrdup(str_or_empty(json_str_at(v, "key")));
     for (i = 0; i < ARRAY_LEN(ops) && strcmp(op, ops[i]) != 0; i++)
@@ -270,12 +270,12 @@ int label_selector_read(const json_t *v, selector_t *out, err_t **err)
     json_t *value, *labels = json_at(v, "matchLabels");
     size_t i;
     int result = 0;
-    json_object_foreach (labels, key, value) {
+    json_object_foreach(labels, key, value) {
         struct requirement r = {.op = SEL_IN, .key = xstrdup(key)};
         add_value(&r, str_or_empty(json_string_value(value)));
         VEC_PUSH(&s.all, r);
     }
-    json_array_foreach (json_at(v, "matchExpressions"), i, value) {
+    json_array_foreach(json_at(v, "matchExpressions"), i, value) {
         struct requirement r = {};
         result = result < 0 ? result : read_expression(value, &r, err);
         VEC_PUSH(&s.all, r);
@@ -369,7 +369,7 @@ static bool matches_one(const struct requirement *r, const char *have)
 
 bool selector_matches(const selector_t *s, const char *(*get)(void *arg, const char *key), void *arg)
 {
-    VEC_FOREACH (&s->all, r)
+    VEC_FOREACH(&s->all, r)
         if (!matches_one(r, get(arg, r->key)))
             return false;
     return true;

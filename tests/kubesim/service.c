@@ -44,7 +44,7 @@ static void count_service(struct allocator *a, const struct blob *b, int by)
     const char *ip = json_str_at(o, "spec", "clusterIP");
     if (!str_empty(ip) && strcmp(ip, "None") != 0)
         count(a, ip, by);
-    json_array_foreach (json_at(o, "spec", "ports"), i, port) {
+    json_array_foreach(json_at(o, "spec", "ports"), i, port) {
         char text[24];
         snprintf(text, sizeof(text), "%lld", (long long)json_int_at(port, "nodePort"));
         if (json_object_get(port, "nodePort"))
@@ -97,8 +97,8 @@ static void keep_allocated(struct admission *a, json_t *spec, const json_t *was)
                 json_object_set(spec, fields[i], json_object_get(was, fields[i]));
     if (sim_minor(a->sim) < 22)
         return;
-    json_array_foreach (json_object_get(spec, "ports"), i, port)
-        json_array_foreach (json_object_get(was, "ports"), k, old)
+    json_array_foreach(json_object_get(spec, "ports"), i, port)
+        json_array_foreach(json_object_get(was, "ports"), k, old)
             if (!json_object_get(port, "nodePort") && json_object_get(old, "nodePort") &&
                 json_int_at(port, "port") == json_int_at(old, "port") &&
                 str_same(json_str_at(port, "protocol"), json_str_at(old, "protocol")))
@@ -129,7 +129,7 @@ static void strip_external(json_t *spec)
     size_t i;
     for (i = 0; i < ARRAY_LEN(dropped); i++)
         json_object_del(spec, dropped[i]);
-    json_array_foreach (json_object_get(spec, "ports"), i, port)
+    json_array_foreach(json_object_get(spec, "ports"), i, port)
         json_object_del(port, "nodePort");
 }
 
@@ -158,7 +158,7 @@ void service_prepare(struct admission *a)
         json_object_set_new(spec, "clusterIPs", json_pack("[O]", json_object_get(spec, "clusterIP")));
     if (!nodes)
         json_object_del(spec, "externalTrafficPolicy");
-    json_array_foreach (json_object_get(spec, "ports"), i, port) {
+    json_array_foreach(json_object_get(spec, "ports"), i, port) {
         if (nodes && !json_object_get(port, "nodePort"))
             allocate_port(pool, port);
         else if (!nodes)
@@ -188,7 +188,7 @@ static bool had_node_port(const struct admission *a, int64_t number)
 {
     json_t *port;
     size_t i;
-    json_array_foreach (json_at(a->old, "spec", "ports"), i, port)
+    json_array_foreach(json_at(a->old, "spec", "ports"), i, port)
         if (json_int_at(port, "nodePort") == number)
             return true;
     return false;
@@ -237,7 +237,7 @@ void service_validate(struct admission *a)
             type);
     if (external && str_empty(json_str_at(spec, "externalName")))
         problem_add(&a->causes, P_REQUIRED, "spec.externalName", "%s", "");
-    json_array_foreach (ports, i, port)
+    json_array_foreach(ports, i, port)
         validate_port(a, port, i, json_array_size(ports) > 1);
     if (!external)
         validate_cluster_ip(a, spec);

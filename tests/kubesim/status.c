@@ -138,7 +138,7 @@ static char *join_causes(const json_t *causes)
     AUTO_STR text = STR_INIT;
     size_t i, n = 0;
     json_t *cause;
-    json_array_foreach (causes, i, cause) {
+    json_array_foreach(causes, i, cause) {
         size_t k = 0;
         while (k < i && !json_same(json_array_get(causes, k), cause))
             k++;

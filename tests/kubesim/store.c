@@ -24,7 +24,7 @@ struct store {
 static void owner_free(void *p)
 {
     struct owner *o = p;
-    VEC_FOREACH (&o->dependents, d)
+    VEC_FOREACH(&o->dependents, d)
         free(d->key);
     VEC_FREE(&o->dependents);
     free(o);
@@ -129,7 +129,7 @@ static void each_owner(store_t *s, struct resource *r, const struct blob *b,
     view_t text = blob_meta(b);
     if (json_read(text.p, text.n, &meta, NULL) < 0)
         return;
-    json_array_foreach (json_object_get(meta, "ownerReferences"), i, ref)
+    json_array_foreach(json_object_get(meta, "ownerReferences"), i, ref)
         fn(s, str_or_empty(json_str_at(ref, "uid")), r, blob_key(b));
     json_decref(meta);
 }
@@ -140,7 +140,7 @@ void store_dependents(store_t *s, const char *uid, void (*fn)(void *arg, struct 
     struct owner *o = map_get(&s->owners, uid);
     if (!o)
         return;
-    VEC_FOREACH (&o->dependents, d)
+    VEC_FOREACH(&o->dependents, d)
         fn(arg, d->resource, d->key);
 }
 
@@ -287,6 +287,6 @@ void store_stats(const store_t *s, const struct registry *g, struct store_stats 
                                 .owners = s->owners.n,
                                 .rv = s->rv,
                                 .compacted = s->forgotten};
-    VEC_FOREACH (&g->resources, r)
+    VEC_FOREACH(&g->resources, r)
         out->objects += (*r)->index.n;
 }

@@ -96,7 +96,7 @@ static const char *qos_class(const json_t *spec)
     bool any = false, guaranteed = true;
     json_t *c;
     size_t i;
-    json_array_foreach (json_object_get(spec, "containers"), i, c) {
+    json_array_foreach(json_object_get(spec, "containers"), i, c) {
         json_t *limits = json_at(c, "resources", "limits"), *requests = json_at(c, "resources", "requests");
         any |= json_object_size(limits) || json_object_size(requests);
         guaranteed &= json_object_get(limits, "cpu") && json_object_get(limits, "memory") && requests &&
@@ -121,7 +121,7 @@ static void validate_data(struct admission *a)
     const char *key;
     json_t *value;
     for (size_t i = 0; i < ARRAY_LEN(maps); i++)
-        json_object_foreach (json_object_get(a->object, maps[i]), key, value) {
+        json_object_foreach(json_object_get(a->object, maps[i]), key, value) {
             const char *bad = config_key_check(key);
             AUTO(free_p) char *field = xasprintf("%s[%s]", maps[i], key);
             if (bad)
@@ -155,7 +155,8 @@ static void validate_workload(struct admission *a)
         problem_add(&a->causes, P_INVALID, "spec.replicas", "%lld: must be greater than or equal to 0",
                     (long long)n);
     validate_selector(spec, &a->causes);
-    validate_pod_spec(template, "spec.template.spec", !json_object_get(spec, "volumeClaimTemplates"), &a->causes);
+    validate_pod_spec(template, "spec.template.spec", !json_object_get(spec, "volumeClaimTemplates"),
+                      &a->causes);
     const char *restart = json_str_at(template, "restartPolicy");
     if (restart && strcmp(restart, "Always") != 0)
         problem_add(&a->causes, P_UNSUPPORTED, "spec.template.spec.restartPolicy",
@@ -227,9 +228,9 @@ static void validate_pod(struct admission *a)
     json_t *both[] = {now, was}, *c;
     size_t i;
     for (size_t k = 0; k < ARRAY_LEN(both); k++) {
-        json_array_foreach (json_object_get(both[k], "containers"), i, c)
+        json_array_foreach(json_object_get(both[k], "containers"), i, c)
             json_object_del(c, "image");
-        json_array_foreach (json_object_get(both[k], "initContainers"), i, c)
+        json_array_foreach(json_object_get(both[k], "initContainers"), i, c)
             json_object_del(c, "image");
         json_object_del(both[k], "activeDeadlineSeconds");
         json_object_del(both[k], "tolerations");
@@ -273,8 +274,8 @@ static void validate_ingress(struct admission *a)
     if (!json_array_size(rules) && !json_at(a->object, "spec", "defaultBackend"))
         problem_add(&a->causes, P_INVALID, "spec",
                     "[]networking.IngressRule(nil): either `defaultBackend` or `rules` must be specified");
-    json_array_foreach (rules, i, rule)
-        json_array_foreach (json_at(rule, "http", "paths"), k, path) {
+    json_array_foreach(rules, i, rule)
+        json_array_foreach(json_at(rule, "http", "paths"), k, path) {
             AUTO(free_p) char *field = xasprintf("spec.rules[%zu].http.paths[%zu].pathType", i, k);
             if (!json_str_at(path, "pathType"))
                 problem_add(&a->causes, P_REQUIRED, field, "pathType must be specified");
@@ -297,7 +298,7 @@ static void validate_role(struct admission *a)
 {
     json_t *rule;
     size_t i;
-    json_array_foreach (json_object_get(a->object, "rules"), i, rule) {
+    json_array_foreach(json_object_get(a->object, "rules"), i, rule) {
         AUTO(free_p) char *field = xasprintf("rules[%zu].verbs", i);
         if (!json_array_size(json_object_get(rule, "verbs")))
             problem_add(&a->causes, P_REQUIRED, field, "verbs must contain at least one value");

@@ -153,7 +153,7 @@ static void normalise(const char *parent, json_t *v)
     void *tmp;
     size_t i;
     if (json_is_array(v))
-        json_array_foreach (v, i, value)
+        json_array_foreach(v, i, value)
             normalise(parent, value);
     if (!json_is_map(v))
         return;
@@ -189,7 +189,7 @@ static void normalise_specials(const char *key, json_t *o)
         null_timestamp(json_object_get(spec, "jobTemplate"));
         null_timestamp(json_at(spec, "jobTemplate", "spec", "template"));
     }
-    json_array_foreach (json_object_get(spec, "volumeClaimTemplates"), i, claim)
+    json_array_foreach(json_object_get(spec, "volumeClaimTemplates"), i, claim)
         null_timestamp(claim);
     if (strcmp(key, "services") == 0 || strcmp(key, "replicationcontrollers") == 0)
         if (json_is_map(json_object_get(spec, "selector")) &&
@@ -215,7 +215,7 @@ static bool check_strings(const json_t *map, const char **bad)
 {
     const char *key;
     json_t *value;
-    json_object_foreach ((json_t *)(uintptr_t)map, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)map, key, value) {
         *bad = key;
         if (!json_is_string(value) && !json_is_null(value))
             return false;
@@ -227,7 +227,7 @@ static bool check_bytes(const json_t *map, const char **bad)
 {
     const char *key;
     json_t *value;
-    json_object_foreach ((json_t *)(uintptr_t)map, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)map, key, value) {
         AUTO_STR out = STR_INIT;
         *bad = key;
         if (!json_is_null(value) &&

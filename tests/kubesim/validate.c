@@ -32,7 +32,7 @@ static void validate_keys(const json_t *map, const char *field, bool values, jso
 {
     const char *key;
     json_t *value;
-    json_object_foreach ((json_t *)(uintptr_t)map, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)map, key, value) {
         const char *problems[NAME_PROBLEMS], *bad;
         size_t n = qualified_name_check(key, problems);
         for (size_t i = 0; i < n; i++)
@@ -48,7 +48,7 @@ static void validate_owners(const json_t *meta, json_t **causes)
     static const char *const required[] = {"apiVersion", "kind", "name", "uid"};
     json_t *ref;
     size_t i;
-    json_array_foreach (json_object_get(meta, "ownerReferences"), i, ref) {
+    json_array_foreach(json_object_get(meta, "ownerReferences"), i, ref) {
         for (size_t k = 0; k < ARRAY_LEN(required); k++) {
             AUTO(free_p) char *field = xasprintf("metadata.ownerReferences.%s", required[k]);
             if (str_empty(json_str_at(ref, required[k])))
@@ -65,7 +65,7 @@ void validate_metadata(const struct resource *r, const json_t *object, json_t **
     validate_keys(json_object_get(meta, "labels"), "metadata.labels", true, causes);
     validate_keys(json_object_get(meta, "annotations"), "metadata.annotations", false, causes);
     validate_owners(meta, causes);
-    json_array_foreach (json_object_get(meta, "finalizers"), i, finalizer) {
+    json_array_foreach(json_object_get(meta, "finalizers"), i, finalizer) {
         const char *text = str_or_empty(json_string_value(finalizer)), *problems[NAME_PROBLEMS];
         AUTO(free_p) char *field = xasprintf("metadata.finalizers[%zu]", i);
         size_t n = qualified_name_check(text, problems);
@@ -119,13 +119,14 @@ static bool has_volume(const json_t *spec, const char *name)
 {
     json_t *volume;
     size_t i;
-    json_array_foreach (json_object_get(spec, "volumes"), i, volume)
+    json_array_foreach(json_object_get(spec, "volumes"), i, volume)
         if (str_eq(json_str_at(volume, "name"), name))
             return true;
     return false;
 }
 
-static void validate_container(const json_t *spec, const json_t *c, const char *path, bool mounts, json_t **causes)
+static void validate_container(const json_t *spec, const json_t *c, const char *path, bool mounts,
+                               json_t **causes)
 {
     const char *name = json_str_at(c, "name"), *bad;
     json_t *mount;
@@ -139,7 +140,7 @@ static void validate_container(const json_t *spec, const json_t *c, const char *
     if (str_empty(json_str_at(c, "image")))
         problem_add(causes, P_REQUIRED, image_field, "%s", "");
     validate_choice(c, path, "imagePullPolicy", "Always,IfNotPresent,Never", causes);
-    json_array_foreach (json_object_get(c, "volumeMounts"), i, mount) {
+    json_array_foreach(json_object_get(c, "volumeMounts"), i, mount) {
         AUTO(free_p) char *field = xasprintf("%s.volumeMounts[%zu].name", path, i);
         const char *volume = str_or_empty(json_str_at(mount, "name"));
         if (mounts && !has_volume(spec, volume))
@@ -159,7 +160,7 @@ void validate_pod_spec(const json_t *spec, const char *path, bool mounts, json_t
     for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
         json_t *c;
         size_t i;
-        json_array_foreach (json_object_get(spec, lists[k]), i, c) {
+        json_array_foreach(json_object_get(spec, lists[k]), i, c) {
             AUTO(free_p) char *at = xasprintf("%s.%s[%zu]", path, lists[k], i);
             AUTO(free_p) char *name_field = xasprintf("%s.name", at);
             const char *name = str_or_empty(json_str_at(c, "name"));

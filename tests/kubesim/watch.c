@@ -231,7 +231,7 @@ void watch_end_all(struct resource *r)
 size_t watch_cut_all(struct registry *g, const char *resource_key)
 {
     size_t n = 0;
-    VEC_FOREACH (&g->resources, r) {
+    VEC_FOREACH(&g->resources, r) {
         if (resource_key && strcmp((*r)->key, resource_key) != 0)
             continue;
         for (struct watcher *at = (*r)->watchers, *next; at; at = next, n++) {
@@ -245,7 +245,7 @@ size_t watch_cut_all(struct registry *g, const char *resource_key)
 size_t watch_count(const struct registry *g)
 {
     size_t n = 0;
-    VEC_FOREACH (&g->resources, r)
+    VEC_FOREACH(&g->resources, r)
         for (struct watcher *at = (*r)->watchers; at; at = at->next)
             n++;
     return n;

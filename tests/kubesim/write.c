@@ -292,9 +292,9 @@ static void check_finalizers(const json_t *o, const json_t *old, json_t **causes
     size_t i, k;
     if (!json_at(old, "metadata", "deletionTimestamp"))
         return;
-    json_array_foreach (json_at(o, "metadata", "finalizers"), i, one) {
+    json_array_foreach(json_at(o, "metadata", "finalizers"), i, one) {
         bool had = false;
-        json_array_foreach (was, k, other)
+        json_array_foreach(was, k, other)
             had |= json_same(one, other);
         if (!had)
             str_printf(&added, "%s\"%s\"", added.len ? ", " : "", str_or_empty(json_string_value(one)));
@@ -417,7 +417,7 @@ static json_t *apply_patch(const struct write *w, const json_t *doc, enum patch_
         }
     } else if (type == PATCH_MERGE) {
         out = json_merge_apply(doc, patch);
-    } else if (patch_strategic(doc, patch, r->group, w->endpoint->version, r->kind, &out, &err) < 0) {
+    } else if (patch_strategic(doc, patch, r->group, r->kind, &out, &err) < 0) {
         *failure = status_bad_request("%s", err_text(err));
         return NULL;
     }

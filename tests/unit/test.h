@@ -13,20 +13,20 @@
 #include "common/base/err.h"
 #include "common/base/str.h"
 
-#define TESTS(...)                                                                                                     \
-    int main(void)                                                                                                     \
-    {                                                                                                                  \
-        const struct CMUnitTest tests[] = {__VA_ARGS__};                                                               \
-        return cmocka_run_group_tests(tests, NULL, NULL);                                                              \
+#define TESTS(...)                                                                                           \
+    int main(void)                                                                                           \
+    {                                                                                                        \
+        const struct CMUnitTest tests[] = {__VA_ARGS__};                                                     \
+        return cmocka_run_group_tests(tests, NULL, NULL);                                                    \
     }
 #define T(fn) cmocka_unit_test(fn)
 
 /* Asserts that a call returned 0, showing its error otherwise. */
-#define ASSERT_OK(call)                                                                                                \
-    do {                                                                                                               \
-        int ok_ = (call);                                                                                              \
-        if (ok_ < 0)                                                                                                   \
-            fail_msg("%s: %s", #call, err_text(err));                                                                  \
+#define ASSERT_OK(call)                                                                                      \
+    do {                                                                                                     \
+        int ok_ = (call);                                                                                    \
+        if (ok_ < 0)                                                                                         \
+            fail_msg("%s: %s", #call, err_text(err));                                                        \
     } while (0)
 
 #endif

@@ -67,8 +67,13 @@ static void times(void **state)
     char out[RFC3339_TEXT];
     rfc3339_micro((wall_t){1500}, out);
     assert_string_equal(out, "1970-01-01T00:00:00.000001Z");
-    static const char *const bad[] = {"", "2026", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z",
-                                      "2026-01-01T00:00:00", "2026-01-01T00:00:00Zx", "2026-01-01T25:00:00Z",
+    static const char *const bad[] = {"",
+                                      "2026",
+                                      "2026-13-01T00:00:00Z",
+                                      "2026-02-30T00:00:00Z",
+                                      "2026-01-01T00:00:00",
+                                      "2026-01-01T00:00:00Zx",
+                                      "2026-01-01T25:00:00Z",
                                       "2026-01-01T00:00:00.Z"};
     wall_t t;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)

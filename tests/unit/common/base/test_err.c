@@ -48,5 +48,5 @@ static void copies_are_independent(void **state)
     assert_string_equal(err_text(b), "outer: inner");
 }
 
-TESTS(T(chain_is_joined), T(null_receiver_keeps_the_code), T(errno_is_translated), T(codes_map_to_http_and_back),
-      T(copies_are_independent))
+TESTS(T(chain_is_joined), T(null_receiver_keeps_the_code), T(errno_is_translated),
+      T(codes_map_to_http_and_back), T(copies_are_independent))

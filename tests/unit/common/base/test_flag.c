@@ -10,16 +10,26 @@ struct options {
     char **list;
 };
 
-#define FLAGS(o)                                                                                                       \
-    {                                                                                                                  \
-        {.name = "server", .type = FLAG_STRING, .target = &(o).server, .env = "T_SERVER", .fallback = "localhost"},    \
-            {.name = "insecure", .type = FLAG_BOOL, .target = &(o).insecure, .env = "T_INSECURE"},                     \
-            {.name = "port", .type = FLAG_INT, .target = &(o).port, .env = "T_PORT", .fallback = "80", .min = 1,       \
-             .max = 65535, .shorthand = 'p'},                                                                          \
-            {.name = "timeout", .type = FLAG_SECONDS, .target = &(o).timeout, .fallback = "60"},                       \
-        {                                                                                                              \
-            .name = "list", .type = FLAG_STRINGS, .target = &(o).list, .env = "T_LIST"                                 \
-        }                                                                                                              \
+#define FLAGS(o)                                                                                             \
+    {                                                                                                        \
+        {.name = "server",                                                                                   \
+         .type = FLAG_STRING,                                                                                \
+         .target = &(o).server,                                                                              \
+         .env = "T_SERVER",                                                                                  \
+         .fallback = "localhost"},                                                                           \
+            {.name = "insecure", .type = FLAG_BOOL, .target = &(o).insecure, .env = "T_INSECURE"},           \
+            {.name = "port",                                                                                 \
+             .type = FLAG_INT,                                                                               \
+             .target = &(o).port,                                                                            \
+             .env = "T_PORT",                                                                                \
+             .fallback = "80",                                                                               \
+             .min = 1,                                                                                       \
+             .max = 65535,                                                                                   \
+             .shorthand = 'p'},                                                                              \
+            {.name = "timeout", .type = FLAG_SECONDS, .target = &(o).timeout, .fallback = "60"},             \
+        {                                                                                                    \
+            .name = "list", .type = FLAG_STRINGS, .target = &(o).list, .env = "T_LIST"                       \
+        }                                                                                                    \
     }
 
 static char warning[512];
@@ -38,7 +48,8 @@ static void precedence(void **state)
     setenv("T_INSECURE", "TRUE", 1);
     setenv("T_LIST", "x,y", 1);
     log_redirect(keep, NULL);
-    char *argv[] = {"prog", "--port=81", "a", "--list", "1,2", "--list=3", "--timeout", "2m", "--", "--b", NULL};
+    char *argv[] = {"prog",      "--port=81", "a",  "--list", "1,2", "--list=3",
+                    "--timeout", "2m",        "--", "--b",    NULL};
     AUTO(free_p) char **args = NULL;
     ASSERT_OK(flags_parse(flags, ARRAY_LEN(flags), 10, argv, &args, "usage", &err));
     log_redirect(NULL, NULL);

@@ -20,7 +20,8 @@ static void both_formats(void **state)
     log_info(NULL, "not shown");
     assert_string_equal(last, "");
     log_warn(LOGF({"k", "line1\nline2\xff"}), "m");
-    const char *expected = "{\"level\":\"warning\",\"msg\":\"m\",\"k\":\"line1\\nline2\xef\xbf\xbd\",\"time\":\"";
+    const char *expected =
+        "{\"level\":\"warning\",\"msg\":\"m\",\"k\":\"line1\\nline2\xef\xbf\xbd\",\"time\":\"";
     assert_memory_equal(last, expected, strlen(expected));
     assert_true(log_setup("xml", "info", &err) < 0);
     assert_true(log_setup("text", "loud", &err) < 0);

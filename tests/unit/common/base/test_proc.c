@@ -12,7 +12,8 @@ static void runs_with_nothing_inherited(void **state)
     char *argv[] = {"sh", "-c", "cat; echo $X $HOME; ls /proc/self/fd | wc -l; echo bad >&2; exit 3", NULL};
     char *env[] = {"X=1", "PATH=/usr/bin:/bin", NULL};
     AUTO(close_p) int leaked = dup(1);
-    struct proc_spec spec = {.argv = argv, .env = env, .input = "in\n", .input_size = 3, .timeout_ns = SECONDS(10)};
+    struct proc_spec spec = {
+        .argv = argv, .env = env, .input = "in\n", .input_size = 3, .timeout_ns = SECONDS(10)};
     struct proc_result result;
     setenv("HOME", "/secret", 1);
     ASSERT_OK(proc_run(&spec, &out, &errs, &result, &err));
@@ -79,7 +80,8 @@ static void pipes_talk(void **state)
 
 static void descriptions_hide_credentials(void **state)
 {
-    char *argv[] = {"helm", "pull", "--username", "bob", "https://bob:pw@h/x", "--password", "s3", "a@b", NULL};
+    char *argv[] = {"helm",       "pull", "--username", "bob", "https://bob:pw@h/x",
+                    "--password", "s3",   "a@b",        NULL};
     AUTO(free_p) char *text = proc_describe(argv);
     assert_string_equal(text, "helm pull --username ****** https://******@h/x --password ****** a@b");
 }

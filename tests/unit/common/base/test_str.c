@@ -63,8 +63,13 @@ static void utf8(void **state)
     static const struct {
         const char *text;
         bool valid;
-    } cases[] = {{"a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", true}, {"\xc0\x80", false}, {"\xed\xa0\x80", false},
-                 {"\xf4\x90\x80\x80", false}, {"\xe2\x82", false}, {"\x80", false}, {"", true}};
+    } cases[] = {{"a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", true},
+                 {"\xc0\x80", false},
+                 {"\xed\xa0\x80", false},
+                 {"\xf4\x90\x80\x80", false},
+                 {"\xe2\x82", false},
+                 {"\x80", false},
+                 {"", true}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         assert_int_equal(utf8_valid(cases[i].text, strlen(cases[i].text)), cases[i].valid);
     char buf[4];

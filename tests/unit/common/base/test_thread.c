@@ -148,5 +148,5 @@ static void stress(void **state)
     workq_free(q);
 }
 
-TESTS(T(pool_runs_everything), T(pool_says_busy), T(one_key_is_serial_and_merged), T(timers_fire_once_and_in_time),
-      T(low_priority_waits_but_does_not_starve), T(stress))
+TESTS(T(pool_runs_everything), T(pool_says_busy), T(one_key_is_serial_and_merged),
+      T(timers_fire_once_and_in_time), T(low_priority_waits_but_does_not_starve), T(stress))

@@ -40,9 +40,11 @@ static void round_trips(void **state)
 
 static void malformed_is_refused(void **state)
 {
-    static const char *const cases[] = {"", "{", "[1,]", "{\"a\":1,}", "{a:1}", "01", "1.", ".5", "+1", "-", "1e", "tru",
-                                        "\"\\x\"", "\"\n\"", "\"\\u12\"", "[1 2]", "{\"a\" 1}", "1 2", "\"a", "nul",
-                                        "\"\xff\"", "\"\xc3\"", "NaN", "[}", "{]", "'a'", "\"\\", "{\"\xff\":\"1\"}"};
+    static const char *const cases[] = {
+        "",          "{",     "[1,]",      "{\"a\":1,}", "{a:1}", "01",      "1.",
+        ".5",        "+1",    "-",         "1e",         "tru",   "\"\\x\"", "\"\n\"",
+        "\"\\u12\"", "[1 2]", "{\"a\" 1}", "1 2",        "\"a",   "nul",     "\"\xff\"",
+        "\"\xc3\"",  "NaN",   "[}",        "{]",         "'a'",   "\"\\",    "{\"\xff\":\"1\"}"};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_ERR err = NULL;
         json_t *v = NULL;
@@ -82,11 +84,24 @@ static void comparison_is_by_value(void **state)
         const char *a, *b;
         int order;
     } cases[] = {
-        {"1", "1.0", 0},           {"1", "1e0", 0},           {"100", "1e2", 0},          {"0.1", "0.10", 0},
-        {"-0", "0", 0},            {"18446744073709551615", "18446744073709551614", 1},   {"1e400", "2e399", 1},
-        {"-5", "3", -1},           {"-5", "-3", -1},          {"0.001", "1e-3", 0},       {"null", "false", -1},
-        {"\"a\"", "\"b\"", -1},    {"[1,2]", "[1,2,3]", -1},  {"{\"a\":1,\"b\":2}", "{\"b\":2,\"a\":1}", 0},
-        {"{\"a\":1}", "{\"a\":2}", -1}, {"\"1\"", "1", 1},    {"{\"a\":null}", "{}", 1},  {"9007199254740993", "9007199254740992.0", 1},
+        {"1", "1.0", 0},
+        {"1", "1e0", 0},
+        {"100", "1e2", 0},
+        {"0.1", "0.10", 0},
+        {"-0", "0", 0},
+        {"18446744073709551615", "18446744073709551614", 1},
+        {"1e400", "2e399", 1},
+        {"-5", "3", -1},
+        {"-5", "-3", -1},
+        {"0.001", "1e-3", 0},
+        {"null", "false", -1},
+        {"\"a\"", "\"b\"", -1},
+        {"[1,2]", "[1,2,3]", -1},
+        {"{\"a\":1,\"b\":2}", "{\"b\":2,\"a\":1}", 0},
+        {"{\"a\":1}", "{\"a\":2}", -1},
+        {"\"1\"", "1", 1},
+        {"{\"a\":null}", "{}", 1},
+        {"9007199254740993", "9007199254740992.0", 1},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_JSON a = read_text(cases[i].a);
@@ -108,8 +123,14 @@ static void numbers(void **state)
         const char *text;
         bool whole;
         int64_t value;
-    } cases[] = {{"1.0", true, 1}, {"1e3", true, 1000}, {"1.5", false, 0}, {"18446744073709551615", false, 0},
-                 {"-9223372036854775808", true, INT64_MIN}, {"0e5", true, 0}, {"1e30", false, 0}, {"12e-1", false, 0},
+    } cases[] = {{"1.0", true, 1},
+                 {"1e3", true, 1000},
+                 {"1.5", false, 0},
+                 {"18446744073709551615", false, 0},
+                 {"-9223372036854775808", true, INT64_MIN},
+                 {"0e5", true, 0},
+                 {"1e30", false, 0},
+                 {"12e-1", false, 0},
                  {"120e-1", true, 12}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_JSON v = read_text(cases[i].text);
@@ -121,9 +142,17 @@ static void numbers(void **state)
     static const struct {
         double v;
         const char *text;
-    } doubles[] = {{1, "1"}, {0.1, "0.1"}, {1e21, "1e+21"}, {1e20, "100000000000000000000"}, {1e-6, "0.000001"},
-                   {1e-7, "1e-7"}, {-2.5, "-2.5"}, {1.7976931348623157e308, "1.7976931348623157e+308"},
-                   {123456.789, "123456.789"}, {3, "3"}, {1.2345e25, "1.2345e+25"}};
+    } doubles[] = {{1, "1"},
+                   {0.1, "0.1"},
+                   {1e21, "1e+21"},
+                   {1e20, "100000000000000000000"},
+                   {1e-6, "0.000001"},
+                   {1e-7, "1e-7"},
+                   {-2.5, "-2.5"},
+                   {1.7976931348623157e308, "1.7976931348623157e+308"},
+                   {123456.789, "123456.789"},
+                   {3, "3"},
+                   {1.2345e25, "1.2345e+25"}};
     for (size_t i = 0; i < ARRAY_LEN(doubles); i++) {
         AUTO_STR s = STR_INIT;
         json_write_double(doubles[i].v, &s);
@@ -149,7 +178,8 @@ static void access_by_path(void **state)
     json_put_str(v, "empty", "");
     assert_null(json_at(v, "empty"));
     AUTO(free_p) char *pretty = json_text(v, JSON_PRETTY);
-    assert_string_equal(pretty, "{\n  \"a\": {\n    \"b\": {},\n    \"n\": 7,\n    \"t\": true\n  },\n  \"z\": 2\n}");
+    assert_string_equal(pretty,
+                        "{\n  \"a\": {\n    \"b\": {},\n    \"n\": 7,\n    \"t\": true\n  },\n  \"z\": 2\n}");
     AUTO_JSON ordered = read_text("{\"b\":\"<\",\"a\":[]}");
     AUTO(free_p) char *kept = json_text(ordered, JSON_KEEP_ORDER | JSON_NO_HTML);
     assert_string_equal(kept, "{\"b\":\"<\",\"a\":[]}");

@@ -22,30 +22,41 @@ static void check(const json_t *v, const char *expected)
 static void rfc6902(void **state)
 {
     static const char *const cases[][3] = {
-        {"{\"foo\":\"bar\"}", "[{\"op\":\"add\",\"path\":\"/baz\",\"value\":\"qux\"}]", "{\"baz\":\"qux\",\"foo\":\"bar\"}"},
-        {"{\"foo\":[\"bar\",\"baz\"]}", "[{\"op\":\"add\",\"path\":\"/foo/1\",\"value\":\"qux\"}]", "{\"foo\":[\"bar\",\"qux\",\"baz\"]}"},
+        {"{\"foo\":\"bar\"}", "[{\"op\":\"add\",\"path\":\"/baz\",\"value\":\"qux\"}]",
+         "{\"baz\":\"qux\",\"foo\":\"bar\"}"},
+        {"{\"foo\":[\"bar\",\"baz\"]}", "[{\"op\":\"add\",\"path\":\"/foo/1\",\"value\":\"qux\"}]",
+         "{\"foo\":[\"bar\",\"qux\",\"baz\"]}"},
         {"{\"baz\":\"qux\",\"foo\":\"bar\"}", "[{\"op\":\"remove\",\"path\":\"/baz\"}]", "{\"foo\":\"bar\"}"},
-        {"{\"foo\":[\"bar\",\"qux\",\"baz\"]}", "[{\"op\":\"remove\",\"path\":\"/foo/1\"}]", "{\"foo\":[\"bar\",\"baz\"]}"},
-        {"{\"baz\":\"qux\"}", "[{\"op\":\"replace\",\"path\":\"/baz\",\"value\":\"boo\"}]", "{\"baz\":\"boo\"}"},
+        {"{\"foo\":[\"bar\",\"qux\",\"baz\"]}", "[{\"op\":\"remove\",\"path\":\"/foo/1\"}]",
+         "{\"foo\":[\"bar\",\"baz\"]}"},
+        {"{\"baz\":\"qux\"}", "[{\"op\":\"replace\",\"path\":\"/baz\",\"value\":\"boo\"}]",
+         "{\"baz\":\"boo\"}"},
         {"{\"foo\":{\"bar\":\"baz\",\"waldo\":\"fred\"},\"qux\":{\"corge\":\"grault\"}}",
          "[{\"op\":\"move\",\"from\":\"/foo/waldo\",\"path\":\"/qux/thud\"}]",
          "{\"foo\":{\"bar\":\"baz\"},\"qux\":{\"corge\":\"grault\",\"thud\":\"fred\"}}"},
-        {"{\"foo\":[\"all\",\"grass\",\"cows\",\"eat\"]}", "[{\"op\":\"move\",\"from\":\"/foo/1\",\"path\":\"/foo/3\"}]",
+        {"{\"foo\":[\"all\",\"grass\",\"cows\",\"eat\"]}",
+         "[{\"op\":\"move\",\"from\":\"/foo/1\",\"path\":\"/foo/3\"}]",
          "{\"foo\":[\"all\",\"cows\",\"eat\",\"grass\"]}"},
-        {"{\"baz\":\"qux\",\"foo\":[\"a\",2,\"c\"]}", "[{\"op\":\"test\",\"path\":\"/baz\",\"value\":\"qux\"},{\"op\":\"test\",\"path\":\"/foo/1\",\"value\":2.0}]",
+        {"{\"baz\":\"qux\",\"foo\":[\"a\",2,\"c\"]}",
+         "[{\"op\":\"test\",\"path\":\"/baz\",\"value\":\"qux\"},{\"op\":\"test\",\"path\":\"/foo/"
+         "1\",\"value\":2.0}]",
          "{\"baz\":\"qux\",\"foo\":[\"a\",2,\"c\"]}"},
         {"{\"baz\":\"qux\"}", "[{\"op\":\"test\",\"path\":\"/baz\",\"value\":\"bar\"}]", NULL},
-        {"{\"foo\":\"bar\"}", "[{\"op\":\"add\",\"path\":\"/child\",\"value\":{\"grandchild\":{}}}]", "{\"foo\":\"bar\",\"child\":{\"grandchild\":{}}}"},
+        {"{\"foo\":\"bar\"}", "[{\"op\":\"add\",\"path\":\"/child\",\"value\":{\"grandchild\":{}}}]",
+         "{\"foo\":\"bar\",\"child\":{\"grandchild\":{}}}"},
         {"{\"foo\":\"bar\"}", "[{\"op\":\"add\",\"path\":\"/baz/bat\",\"value\":\"qux\"}]", NULL},
         {"{\"/\":9,\"~1\":10}", "[{\"op\":\"test\",\"path\":\"/~01\",\"value\":10}]", "{\"/\":9,\"~1\":10}"},
         {"{\"/\":9,\"~1\":10}", "[{\"op\":\"test\",\"path\":\"/~01\",\"value\":\"10\"}]", NULL},
-        {"{\"foo\":[\"bar\"]}", "[{\"op\":\"add\",\"path\":\"/foo/-\",\"value\":[\"abc\",\"def\"]}]", "{\"foo\":[\"bar\",[\"abc\",\"def\"]]}"},
+        {"{\"foo\":[\"bar\"]}", "[{\"op\":\"add\",\"path\":\"/foo/-\",\"value\":[\"abc\",\"def\"]}]",
+         "{\"foo\":[\"bar\",[\"abc\",\"def\"]]}"},
         {"{\"foo\":[1]}", "[{\"op\":\"add\",\"path\":\"/foo/2\",\"value\":3}]", NULL},
         {"{\"foo\":[1]}", "[{\"op\":\"add\",\"path\":\"/foo/01\",\"value\":3}]", NULL},
         {"{\"a\":1}", "[{\"op\":\"replace\",\"path\":\"/b\",\"value\":1}]", NULL},
         {"{\"a\":1}", "[{\"op\":\"remove\",\"path\":\"/a\"},{\"op\":\"remove\",\"path\":\"/a\"}]", NULL},
         {"{\"a\":{\"b\":1}}", "[{\"op\":\"move\",\"from\":\"/a\",\"path\":\"/a/b\"}]", NULL},
-        {"{\"a\":{\"b\":1}}", "[{\"op\":\"copy\",\"from\":\"/a\",\"path\":\"/c\"},{\"op\":\"remove\",\"path\":\"/a/b\"}]", "{\"a\":{},\"c\":{\"b\":1}}"},
+        {"{\"a\":{\"b\":1}}",
+         "[{\"op\":\"copy\",\"from\":\"/a\",\"path\":\"/c\"},{\"op\":\"remove\",\"path\":\"/a/b\"}]",
+         "{\"a\":{},\"c\":{\"b\":1}}"},
         {"{\"a\":1}", "[{\"op\":\"replace\",\"path\":\"\",\"value\":[1]}]", "[1]"},
         {"{\"a\":1}", "[{\"op\":\"frob\",\"path\":\"/a\"}]", NULL},
         {"{\"a\":1}", "{\"op\":\"remove\",\"path\":\"/a\"}", NULL},
@@ -102,7 +113,8 @@ static void rfc7386(void **state)
 static void merge_diff_undoes_itself(void **state)
 {
     static const char *const cases[][3] = {
-        {"{\"a\":1,\"b\":{\"c\":2,\"d\":3}}", "{\"b\":{\"c\":5},\"e\":[1]}", "{\"a\":null,\"b\":{\"c\":5,\"d\":null},\"e\":[1]}"},
+        {"{\"a\":1,\"b\":{\"c\":2,\"d\":3}}", "{\"b\":{\"c\":5},\"e\":[1]}",
+         "{\"a\":null,\"b\":{\"c\":5,\"d\":null},\"e\":[1]}"},
         {"{\"a\":1}", "{\"a\":1.0}", "{}"},
         {"{\"a\":{\"b\":1}}", "{\"a\":{}}", "{\"a\":{\"b\":null}}"},
     };
@@ -123,7 +135,8 @@ static void three_way(void **state)
         {"{\"a\":1,\"b\":1}", "{\"a\":2}", "{\"a\":1,\"b\":1,\"live\":1}", "{\"a\":2,\"b\":null}"},
         {"{\"a\":1}", "{\"a\":1}", "{\"a\":1,\"x\":2}", "{}"},
         {"{}", "{\"s\":{\"p\":1}}", "{\"s\":{\"q\":2}}", "{\"s\":{\"p\":1}}"},
-        {"{\"s\":{\"p\":1,\"q\":1}}", "{\"s\":{\"p\":1}}", "{\"s\":{\"p\":9,\"q\":1}}", "{\"s\":{\"p\":1,\"q\":null}}"},
+        {"{\"s\":{\"p\":1,\"q\":1}}", "{\"s\":{\"p\":1}}", "{\"s\":{\"p\":9,\"q\":1}}",
+         "{\"s\":{\"p\":1,\"q\":null}}"},
         {"{\"l\":[1]}", "{\"l\":[1,2]}", "{\"l\":[1]}", "{\"l\":[1,2]}"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -149,4 +162,5 @@ static void pointers(void **state)
     assert_string_equal(str_text(&s), "a~1b~0c");
 }
 
-TESTS(T(rfc6902), T(copies_cannot_explode), T(rfc7386), T(merge_diff_undoes_itself), T(three_way), T(pointers))
+TESTS(T(rfc6902), T(copies_cannot_explode), T(rfc7386), T(merge_diff_undoes_itself), T(three_way),
+      T(pointers))

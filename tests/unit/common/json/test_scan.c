@@ -47,8 +47,9 @@ static int on_field(void *arg, const char *key, const char *p, size_t n)
 
 static void lists_arrive_in_pieces_of_any_size(void **state)
 {
-    const char *text = "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"5\"},\n \"items\": [ {\"a\":\"}\\\"]\"} ,"
-                       "{\"b\":[1,2]},3,\"s\" ] ,\"n\":12,\"t\":null}";
+    const char *text =
+        "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"5\"},\n \"items\": [ {\"a\":\"}\\\"]\"} ,"
+        "{\"b\":[1,2]},3,\"s\" ] ,\"n\":12,\"t\":null}";
     for (size_t step = 1; step <= strlen(text); step++) {
         AUTO_ERR err = NULL;
         struct got g = {};

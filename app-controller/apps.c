@@ -1,0 +1,252 @@
+#include "app-controller/apps.h"
+#include "common/base/intern.h"
+#include "common/base/map.h"
+#include "common/kinds/kinds.h"
+
+enum { NEWS = 4096 };
+
+struct apps {
+    lock_t lock; /* guards the map, reference counts and the news */
+    cond_t news_cond;
+    map_t by_key; /* k: "namespace/name", v: struct app * */
+    uint64_t rev;
+    /* The keys of the last changes; news[r % NEWS] is what became revision r. */
+    char *news[NEWS];
+};
+
+void rendering_dispose(struct rendering *r)
+{
+    free(r->key);
+    free(r->revision);
+    free(r->type);
+    pack_free(r->manifests);
+    json_decref(r->warnings);
+    *r = (struct rendering){};
+}
+
+void found_resource_dispose(struct found_resource *r)
+{
+    intern_unref(r->root.key.group);
+    intern_unref(r->root.key.kind);
+    intern_unref(r->root.key.ns);
+    intern_unref(r->root.key.name);
+    intern_unref(r->root.version);
+    free(r->health_message);
+    *r = (struct found_resource){};
+}
+
+static void app_free(struct app *app)
+{
+    free(app->key);
+    free(app->ns);
+    free(app->name);
+    free(app->instance);
+    pack_free(app->doc);
+    free(app->rv);
+    free(app->uid);
+    for (size_t i = 0; i < app->nrenderings; i++)
+        rendering_dispose(&app->renderings[i]);
+    free(app->renderings);
+    for (size_t i = 0; i < app->nresources; i++)
+        found_resource_dispose(&app->resources[i]);
+    free(app->resources);
+    cluster_unref(app->cluster);
+    free(app->project);
+    journal_dispose(&app->journal);
+    pthread_mutex_destroy(&app->lock);
+    free(app);
+}
+
+apps_t *apps_new(void)
+{
+    apps_t *a = xcalloc(1, sizeof(*a));
+    pthread_mutex_init(&a->lock, NULL);
+    cond_init(&a->news_cond);
+    return a;
+}
+
+void apps_free(apps_t *a)
+{
+    if (!a)
+        return;
+    MAP_FOREACH(&a->by_key, e)
+        app_free(e->value);
+    map_dispose(&a->by_key);
+    for (size_t i = 0; i < NEWS; i++)
+        free(a->news[i]);
+    pthread_mutex_destroy(&a->lock);
+    pthread_cond_destroy(&a->news_cond);
+    free(a);
+}
+
+struct app *apps_get(apps_t *a, const char *key)
+{
+    LOCKED(&a->lock);
+    struct app *app = map_get(&a->by_key, key);
+    if (app)
+        app->refs++;
+    return app;
+}
+
+void app_unref(apps_t *a, struct app *app)
+{
+    if (!app)
+        return;
+    bool last;
+    {
+        LOCKED(&a->lock);
+        last = --app->refs == 0;
+    }
+    if (last)
+        app_free(app);
+}
+
+static struct app *app_new(const char *key, const char *instance, const json_t *doc)
+{
+    struct app *app = xcalloc(1, sizeof(*app));
+    pthread_mutex_init(&app->lock, NULL);
+    app->key = xstrdup(key);
+    app->ns = xstrdup(object_namespace(doc));
+    app->name = xstrdup(object_name(doc));
+    app->instance = xstrdup(instance);
+    app->refs = 1; /* the map's */
+    return app;
+}
+
+/* Resource versions are opaque but for telling which of two answers about one object overtook the other. */
+static bool older(const char *a, const char *b)
+{
+    uint64_t x, y;
+    return str_to_u64(a, &x) && str_to_u64(b, &y) && x < y;
+}
+
+struct app *apps_put(apps_t *a, const char *key, const char *instance, const json_t *doc, bool own, bool *is_new,
+                     json_t **old)
+{
+    struct app *app, *replaced = NULL;
+    {
+        LOCKED(&a->lock);
+        app = map_get(&a->by_key, key);
+        /* Deleted and made anew under the same name: another application. */
+        if (app && app->uid && strcmp(app->uid, object_uid(doc)) != 0) {
+            if (own) {
+                return NULL;
+            }
+            replaced = map_take(&a->by_key, key);
+            app = NULL;
+        }
+        *is_new = !app;
+        if (!app) {
+            if (own)
+                return NULL; /* it was deleted meanwhile */
+            app = app_new(key, instance, doc);
+            map_put(&a->by_key, key, app);
+        }
+        app->refs++;
+    }
+    if (replaced) {
+        {
+            LOCKED(&replaced->lock);
+            replaced->gone = true;
+        }
+        app_unref(a, replaced);
+    }
+    AUTO_JSON slim = json_copy_deep(doc);
+    json_drop_at(slim, "metadata", "managedFields");
+    pack_t *pack = pack_json(slim);
+    LOCKED(&app->lock);
+    const char *rv = object_resource_version(doc);
+    if (app->rv && older(rv, app->rv)) {
+        pack_free(pack);
+        return app;
+    }
+    if (old)
+        *old = pack_open(app->doc);
+    pack_free(app->doc);
+    app->doc = pack;
+    free(app->rv);
+    app->rv = xstrdup(rv);
+    free(app->uid);
+    app->uid = xstrdup(object_uid(doc));
+    return app;
+}
+
+void apps_remove(apps_t *a, const char *key, const char *uid)
+{
+    struct app *app = NULL;
+    {
+        LOCKED(&a->lock);
+        struct app *have = map_get(&a->by_key, key);
+        if (have && (!uid || str_eq(have->uid, uid)))
+            app = map_take(&a->by_key, key);
+    }
+    if (!app)
+        return;
+    {
+        LOCKED(&app->lock);
+        app->gone = true;
+    }
+    apps_bump(a, app);
+    app_unref(a, app);
+}
+
+char **apps_keys(apps_t *a)
+{
+    LOCKED(&a->lock);
+    char **keys = xcalloc(a->by_key.n + 1, sizeof(*keys));
+    size_t n = 0;
+    MAP_FOREACH(&a->by_key, e)
+        keys[n++] = xstrdup(e->key);
+    return keys;
+}
+
+size_t apps_count(apps_t *a)
+{
+    LOCKED(&a->lock);
+    return a->by_key.n;
+}
+
+json_t *app_doc(struct app *app)
+{
+    LOCKED(&app->lock);
+    return app->gone ? NULL : pack_open(app->doc);
+}
+
+uint64_t apps_bump(apps_t *a, struct app *app)
+{
+    LOCKED(&a->lock);
+    uint64_t rev = ++a->rev;
+    char **slot = &a->news[rev % NEWS];
+    free(*slot);
+    *slot = xstrdup(app->key);
+    app->tree_rev = rev;
+    pthread_cond_broadcast(&a->news_cond);
+    return rev;
+}
+
+uint64_t apps_rev(apps_t *a)
+{
+    LOCKED(&a->lock);
+    return a->rev;
+}
+
+char **apps_changed_since(apps_t *a, uint64_t since, int64_t wait_ns, volatile bool *canceled, uint64_t *rev, bool *reset)
+{
+    mono_t deadline = mono_after(mono_now(), wait_ns);
+    LOCKED(&a->lock);
+    while (a->rev <= since && mono_left(deadline) && !(canceled && *canceled)) {
+        mono_t look = mono_after(mono_now(), MILLIS(500));
+        cond_wait_until(&a->news_cond, &a->lock, mono_cmp(look, deadline) < 0 ? look : deadline);
+    }
+    *rev = a->rev;
+    *reset = since > a->rev || a->rev - since > NEWS;
+    map_t keys = MAP_INIT(NULL);
+    for (uint64_t r = since + 1; !*reset && r <= a->rev; r++)
+        map_put(&keys, a->news[r % NEWS], NULL);
+    char **out = xcalloc(keys.n + 1, sizeof(*out));
+    size_t n = 0;
+    MAP_FOREACH(&keys, e)
+        out[n++] = xstrdup(e->key);
+    map_dispose(&keys);
+    return out;
+}

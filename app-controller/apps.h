@@ -1,0 +1,85 @@
+/* The Applications of this replica: their documents as last seen, and what was found out about them.
+ *
+ * An app is reference-counted. Its document may be replaced at any time by the watch; whoever works on it takes a copy.
+ * What a refresh found (app_found) belongs to the refresh, which is serial per application, and is read by others under the
+ * app's lock. */
+#ifndef CARGOCD_APP_CONTROLLER_APPS_H
+#define CARGOCD_APP_CONTROLLER_APPS_H
+
+#include "app-controller/cluster/cluster.h"
+#include "app-controller/journal.h"
+#include "common/base/thread.h"
+#include "common/json/pack.h"
+
+enum { UUID_SIZE = 40 };
+
+/* One source's rendering. */
+struct rendering {
+    char *key, *revision, *type;
+    pack_t *manifests; /* array of objects, tracking applied */
+    json_t *warnings;  /* array of texts; NULL: none */
+    uint64_t source_hash;
+};
+
+/* A resource as the last comparison left it. */
+struct found_resource {
+    struct tree_root root; /* texts owned */
+    char *status;          /* Synced, OutOfSync, Unknown, ""; interned */
+    bool hook, requires_pruning, requires_confirmation, self_referenced, modified;
+    int wave;
+    enum health_status health;
+    char *health_message;
+    uint64_t verdict; /* what `modified` holds for (comparison.h); 0: nothing */
+};
+
+struct app {
+    lock_t lock; /* guards what follows */
+    char *key, *ns, *name, *instance;
+    pack_t *doc;
+    char *rv, *uid;
+    bool gone;
+    /* Of the last refresh. */
+    struct rendering *renderings;
+    size_t nrenderings;
+    struct found_resource *resources;
+    size_t nresources;
+    uint64_t fingerprint;      /* of everything the last comparison depended on; 0: none */
+    mono_t refreshed_at, hard_refreshed_at; /* 0: never in this process */
+    cluster_t *cluster;        /* where it goes; a reference; NULL: unresolved */
+    char *project;
+    uint64_t tree_rev;
+    uint64_t tree_hash, managed_hash;
+    wall_t repo_error_since;   /* first failure of manifest generation in a row; 0: none */
+    struct journal journal;
+    /* private */
+    unsigned refs;
+};
+
+typedef struct apps apps_t;
+apps_t *apps_new(void) MUST_USE;
+void apps_free(apps_t *a);
+/* A reference; NULL when there is no such Application. */
+struct app *apps_get(apps_t *a, const char *key) MUST_USE;
+void app_unref(apps_t *a, struct app *app);
+/* Takes in what the watch or one of our writes brought. `own` answers do not replace something newer. *changed tells
+ * whether it differs from what was there; old (may be NULL) gets the document before. */
+struct app *apps_put(apps_t *a, const char *key, const char *instance, const json_t *doc, bool own, bool *is_new,
+                     json_t **old) MUST_USE;
+void apps_remove(apps_t *a, const char *key, const char *uid);
+/* All keys; the caller's (strv). */
+char **apps_keys(apps_t *a) MUST_USE;
+/* The document as it is now; NULL when gone. */
+json_t *app_doc(struct app *app) MUST_USE;
+size_t apps_count(apps_t *a);
+
+/* News for the query service: the trees and managed resources that changed. */
+uint64_t apps_bump(apps_t *a, struct app *app);
+uint64_t apps_rev(apps_t *a);
+/* Keys of applications changed after `since`, waiting for at most wait_ns; *reset when `since` is too old. */
+char **apps_changed_since(apps_t *a, uint64_t since, int64_t wait_ns, volatile bool *canceled, uint64_t *rev, bool *reset)
+    MUST_USE;
+
+void rendering_dispose(struct rendering *r);
+void found_resource_dispose(struct found_resource *r);
+
+#endif

@@ -1,0 +1,96 @@
+/* Records and tables of the cache; for cache*.c only. */
+#ifndef CARGOCD_APP_CONTROLLER_CLUSTER_CACHE_INTERNAL_H
+#define CARGOCD_APP_CONTROLLER_CLUSTER_CACHE_INTERNAL_H
+
+#include "app-controller/cluster/cache.h"
+#include "common/base/intern.h"
+#include "common/base/map.h"
+#include "common/base/thread.h"
+#include "common/base/vec.h"
+
+struct obj;
+
+/* An owner reference: an element of the table by owner uid. */
+struct owner {
+    struct obj *child;
+    struct owner *next;              /* in the table */
+    const char *group, *kind, *name, *uid; /* interned; uid NULL: by name */
+};
+
+struct obj {
+    struct obj *next_key, *next_uid;              /* in the tables */
+    struct obj *prev_kind, *next_kind;            /* of the same kind */
+    struct obj *prev_app, *next_app;              /* tracked for the same application */
+    cache_kind_t *of;
+    const char *ns, *name, *uid, *app;            /* interned; app NULL: not tracked */
+    char *rv;
+    struct owner *owners;
+    pack_t *content;                              /* of tracked objects without owners */
+    struct node_info info;
+    const char *health_message;                   /* interned */
+    int64_t created;                              /* seconds since 1970 */
+    uint64_t update_hash;                         /* of what may not be ignored; 0: none */
+    uint32_t generation;                          /* of the list that last had it */
+    uint8_t nowners, health;
+    bool deleting;
+};
+
+struct node_sum {
+    int64_t cpu, memory; /* milli-units */
+    size_t pods;
+};
+
+struct cache_kind {
+    struct cache_kind *next;
+    const char *group, *version, *kind; /* interned */
+    bool namespaced, synced, content_wanted;
+    projection_t *projection;
+    struct obj *objects;
+    size_t n;
+    uint32_t generation;
+};
+
+struct table {
+    void **buckets;
+    size_t nbuckets, n;
+};
+
+struct cache {
+    lock_t lock; /* guards everything below */
+    settings_t *settings;
+    unsigned char mask_key[MASK_KEY_SIZE];
+    cache_change_fn on_change;
+    void *ctx;
+    cache_kind_t *kinds;
+    struct table by_key;   /* struct obj by next_key */
+    struct table by_uid;   /* struct obj by next_uid */
+    struct table by_owner; /* struct owner by next */
+    map_t by_app;          /* k: instance name, v: first struct obj * of the list */
+    map_t nodes;           /* k: node name, v: struct node_sum *: what its pods ask for */
+    size_t managed;
+};
+
+/* Changes noted while the lock is held, told after it was released. */
+struct note {
+    const char *app; /* interned reference */
+    bool managed;
+    const char *group, *kind, *ns, *name, *uid; /* interned references */
+};
+typedef VEC(struct note) notes_t;
+void notes_tell(cache_t *c, notes_t *notes);
+
+cache_kind_t *cache_kind_find(cache_t *c, const char *group, const char *kind);
+struct obj *cache_lookup(cache_t *c, const struct obj_key *key);
+struct obj *cache_by_uid(cache_t *c, const char *uid);
+/* Owners that name the uid: `o->child` of each. */
+struct owner *cache_children(cache_t *c, const char *uid);
+/* Notes who is concerned by the object: whoever it, or what owns it, is tracked for. */
+void cache_note(cache_t *c, const struct obj *o, notes_t *notes);
+
+void table_free(struct table *t);
+uint64_t hash_pointers(const void *a, const void *b, const void *c, const void *d);
+void cache_index(cache_t *c, struct obj *o);
+void cache_unindex(cache_t *c, struct obj *o);
+void obj_free(struct obj *o);
+
+#endif

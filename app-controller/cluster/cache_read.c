@@ -1,0 +1,329 @@
+/* Answers about the cache: copies of records, and trees. */
+#include "app-controller/cluster/cache_internal.h"
+#include "common/base/clock.h"
+#include "common/base/hash.h"
+
+enum { MAX_TREE_DEPTH = 64 };
+
+void cache_stats(cache_t *c, struct cache_stats *out)
+{
+    *out = (struct cache_stats){};
+    LOCKED(&c->lock);
+    for (cache_kind_t *k = c->kinds; k; k = k->next) {
+        out->kinds++;
+        out->objects += k->n;
+    }
+    out->managed = c->managed;
+}
+
+bool cache_watches(cache_t *c, const char *group, const char *kind)
+{
+    LOCKED(&c->lock);
+    cache_kind_t *k = cache_kind_find(c, group, kind);
+    return k && k->synced;
+}
+
+void live_dispose(struct live *l)
+{
+    free(l->group);
+    free(l->version);
+    free(l->kind);
+    free(l->ns);
+    free(l->name);
+    free(l->uid);
+    free(l->rv);
+    free(l->health_message);
+    pack_free(l->content);
+    intern_unref(l->app);
+    *l = (struct live){};
+}
+
+static void copy_live(const struct obj *o, struct live *out)
+{
+    *out = (struct live){.group = xstrdup(o->of->group),
+                         .version = xstrdup(o->of->version),
+                         .kind = xstrdup(o->of->kind),
+                         .ns = xstrdup(o->ns),
+                         .name = xstrdup(o->name),
+                         .uid = xstrdup(o->uid),
+                         .rv = xstrdup(o->rv),
+                         .content = pack_copy(o->content),
+                         .health = (enum health_status)o->health,
+                         .health_message = xstrdup(o->health_message),
+                         .has_owner = o->nowners > 0,
+                         .deleting = o->deleting,
+                         .app = intern_ref(o->app)};
+}
+
+struct live *cache_managed(cache_t *c, const char *app, size_t *n)
+{
+    VEC(struct live) out = {};
+    LOCKED(&c->lock);
+    for (struct obj *o = map_get(&c->by_app, app); o; o = o->next_app)
+        if (!o->nowners)
+            copy_live(o, VEC_ADD(&out));
+    *n = out.n;
+    return out.v;
+}
+
+bool cache_find(cache_t *c, const struct obj_key *key, struct live *out)
+{
+    LOCKED(&c->lock);
+    const struct obj *o = cache_lookup(c, key);
+    if (o)
+        copy_live(o, out);
+    return o != NULL;
+}
+
+const char *cache_owner_app(cache_t *c, const struct obj_key *key)
+{
+    LOCKED(&c->lock);
+    const struct obj *o = cache_lookup(c, key);
+    return o ? intern_ref(o->app) : NULL;
+}
+
+static uint64_t add_print(uint64_t sum, const struct obj *o)
+{
+    uint64_t h = hash_content(o->rv, strlen(o->rv), (uintptr_t)o->uid);
+    return sum + hash_content(&h, sizeof(h), o->health);
+}
+
+uint64_t cache_fingerprint(cache_t *c, const char *app, const struct obj_key *keys, size_t n)
+{
+    LOCKED(&c->lock);
+    uint64_t sum = 1;
+    for (const struct obj *o = map_get(&c->by_app, app); o; o = o->next_app)
+        if (!o->nowners)
+            sum = add_print(sum, o);
+    for (size_t i = 0; i < n; i++) {
+        const struct obj *o = cache_lookup(c, &keys[i]);
+        sum = o ? add_print(sum, o) : sum * 31 + i;
+    }
+    return sum;
+}
+
+/* ---- trees ---- */
+
+static void put_raw(json_t *node, const char *key, const char *interned_json)
+{
+    json_t *v = NULL;
+    if (interned_json && json_read_str(interned_json, &v, NULL) == 0)
+        json_object_set_new_nocheck(node, key, v);
+}
+
+static json_t *health_json(enum health_status status, const char *message)
+{
+    json_t *h = json_object();
+    json_set_str(h, "status", health_name(status));
+    json_put_str(h, "message", message);
+    return h;
+}
+
+static json_t *parent_refs(cache_t *c, const struct obj *o)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < o->nowners; i++) {
+        const struct owner *w = &o->owners[i];
+        const struct obj *parent = cache_by_uid(c, w->uid);
+        json_t *r = json_object();
+        json_put_str(r, "group", w->group);
+        json_put_str(r, "kind", w->kind);
+        json_put_str(r, "namespace", parent ? parent->ns : "");
+        json_put_str(r, "name", w->name);
+        json_put_str(r, "uid", w->uid);
+        json_array_append_new(list, r);
+    }
+    return list;
+}
+
+static json_t *node_of(cache_t *c, const struct obj *o)
+{
+    json_t *n = json_object();
+    json_put_str(n, "group", o->of->group);
+    json_put_str(n, "version", o->of->version);
+    json_put_str(n, "kind", o->of->kind);
+    json_put_str(n, "namespace", o->ns);
+    json_put_str(n, "name", o->name);
+    json_put_str(n, "uid", o->uid);
+    if (o->nowners)
+        json_object_set_new_nocheck(n, "parentRefs", parent_refs(c, o));
+    put_raw(n, "info", o->info.info);
+    put_raw(n, "networkingInfo", o->info.networking);
+    json_put_str(n, "resourceVersion", o->rv);
+    put_raw(n, "images", o->info.images);
+    if (o->health)
+        json_object_set_new_nocheck(n, "health", health_json((enum health_status)o->health, o->health_message));
+    if (o->created) {
+        char text[RFC3339_TEXT];
+        rfc3339((wall_t){o->created * NS_PER_SEC}, text);
+        json_set_str(n, "createdAt", text);
+    }
+    return n;
+}
+
+typedef bool (*visit_fn)(void *ctx, cache_t *c, const struct obj *o);
+
+struct walk {
+    cache_t *c;
+    map_t seen; /* by uid */
+    visit_fn visit; /* false: neither this one nor what is below it */
+    void *ctx;
+};
+
+static void walk(struct walk *w, const struct obj *o, int depth)
+{
+    if (depth > MAX_TREE_DEPTH || !map_put(&w->seen, o->uid, NULL) || !w->visit(w->ctx, w->c, o))
+        return;
+    for (struct owner *r = cache_children(w->c, o->uid); r; r = r->next)
+        if (r->uid == o->uid && (r->child->ns == o->ns || !*o->ns))
+            walk(w, r->child, depth + 1);
+}
+
+static void walk_roots(cache_t *c, const struct tree_root *roots, size_t n, visit_fn visit, void *ctx,
+                       void (*missing)(void *ctx, const struct tree_root *root))
+{
+    struct walk w = {.c = c, .visit = visit, .ctx = ctx};
+    for (size_t i = 0; i < n; i++) {
+        const struct obj *o = cache_lookup(c, &roots[i].key);
+        if (o)
+            walk(&w, o, 0);
+        else if (missing)
+            missing(ctx, &roots[i]);
+    }
+    map_dispose(&w.seen);
+}
+
+struct tree_build {
+    json_t *nodes;
+    cache_permit_fn permitted;
+    void *ctx;
+};
+
+static bool add_node(void *ctx, cache_t *c, const struct obj *o)
+{
+    struct tree_build *b = ctx;
+    struct obj_key key = {o->of->group, o->of->kind, o->ns, o->name};
+    if (b->permitted && !b->permitted(b->ctx, &key))
+        return false;
+    json_array_append_new(b->nodes, node_of(c, o));
+    return true;
+}
+
+static void add_stub(void *ctx, const struct tree_root *root)
+{
+    struct tree_build *b = ctx;
+    json_t *n = json_object();
+    json_put_str(n, "group", root->key.group);
+    json_put_str(n, "version", root->version);
+    json_put_str(n, "kind", root->key.kind);
+    json_put_str(n, "namespace", root->key.ns);
+    json_put_str(n, "name", root->key.name);
+    json_object_set_new_nocheck(n, "health", health_json(HEALTH_MISSING, NULL));
+    json_array_append_new(b->nodes, n);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    static const char *const fields[] = {"group", "kind", "namespace", "name", "uid"};
+    const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+    int d = 0;
+    for (size_t i = 0; d == 0 && i < ARRAY_LEN(fields); i++)
+        d = str_cmp(json_str_at(x, fields[i]), json_str_at(y, fields[i]));
+    return d;
+}
+
+static json_t *sorted(json_t *list_take)
+{
+    AUTO_JSON list = list_take;
+    size_t n = json_array_size(list);
+    AUTO(free_p) json_t **items = xcalloc(n + 1, sizeof(*items));
+    for (size_t i = 0; i < n; i++)
+        items[i] = json_array_get(list, i);
+    if (n > 1)
+        qsort(items, n, sizeof(*items), by_key);
+    json_t *out = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append(out, items[i]);
+    return out;
+}
+
+json_t *cache_tree(cache_t *c, const struct tree_root *roots, size_t n, cache_permit_fn permitted, void *ctx)
+{
+    struct tree_build b = {.nodes = json_array(), .permitted = permitted, .ctx = ctx};
+    {
+        LOCKED(&c->lock);
+        walk_roots(c, roots, n, add_node, &b, add_stub);
+    }
+    return sorted(b.nodes);
+}
+
+struct find {
+    const struct obj_key *key;
+    bool found;
+};
+
+static bool find_node(void *ctx, cache_t *c, const struct obj *o)
+{
+    struct find *f = ctx;
+    (void)c;
+    f->found = f->found || (strcmp(o->name, f->key->name) == 0 && strcmp(o->of->kind, f->key->kind) == 0 &&
+                            str_same(o->ns, f->key->ns) && str_same(o->of->group, f->key->group));
+    return !f->found;
+}
+
+bool cache_tree_has(cache_t *c, const struct tree_root *roots, size_t n, const struct obj_key *key)
+{
+    struct find f = {.key = key};
+    LOCKED(&c->lock);
+    walk_roots(c, roots, n, find_node, &f, NULL);
+    return f.found;
+}
+
+/* ---- hosts ---- */
+
+static bool add_pod(void *ctx, cache_t *c, const struct obj *o)
+{
+    (void)c;
+    map_t *hosts = ctx;
+    if (!o->info.node)
+        return true;
+    struct node_sum *h = map_get(hosts, o->info.node);
+    if (!h) {
+        h = xcalloc(1, sizeof(*h));
+        map_put(hosts, o->info.node, h);
+    }
+    h->cpu += o->info.cpu_milli;
+    h->memory += o->info.memory_milli;
+    return true;
+}
+
+static json_t *resource_json(const char *name, int64_t ours, int64_t all)
+{
+    json_t *r = json_object();
+    json_set_str(r, "resourceName", name);
+    if (ours)
+        json_object_set_new_nocheck(r, "requestedByApp", json_integer(ours));
+    if (all > ours)
+        json_object_set_new_nocheck(r, "requestedByNeighbors", json_integer(all - ours));
+    return r;
+}
+
+json_t *cache_hosts(cache_t *c, const struct tree_root *roots, size_t n)
+{
+    map_t hosts = MAP_INIT(free);
+    json_t *out = json_array();
+    LOCKED(&c->lock);
+    walk_roots(c, roots, n, add_pod, &hosts, NULL);
+    AUTO(free_p) const char **names = map_sorted_keys(&hosts);
+    for (size_t i = 0; names[i]; i++) {
+        const struct node_sum *ours = map_get(&hosts, names[i]), *all = map_get(&c->nodes, names[i]);
+        json_t *host = json_object(), *resources = json_array();
+        json_set_str(host, "name", names[i]);
+        json_array_append_new(resources, resource_json("cpu", ours->cpu, all ? all->cpu : 0));
+        json_array_append_new(resources, resource_json("memory", ours->memory, all ? all->memory : 0));
+        json_object_set_new_nocheck(host, "resourcesInfo", resources);
+        json_array_append_new(out, host);
+    }
+    map_dispose(&hosts);
+    return out;
+}

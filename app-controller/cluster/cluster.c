@@ -1,0 +1,569 @@
+/* Design. A cluster is set up by jobs on a small pool of its own thread-less kind: `connect` (discovery, then starting
+ * watches) runs on a pool thread, because it blocks; watches run on the I/O thread and only write into the cache. States:
+ * connecting -> listing -> ready; a failed connect is tried again after a pause of at most 10 s for as long as somebody
+ * holds the cluster. Kinds come and go with discovery: a changed CRD or APIService asks for another round. */
+#include "app-controller/cluster/cluster.h"
+#include "app-controller/cluster/kube_config_of.h"
+#include "common/base/intern.h"
+#include "common/base/log.h"
+#include "common/base/thread.h"
+#include "common/base/vec.h"
+
+#include <stdatomic.h>
+
+enum { RETRY_FIRST_MS = 250, RETRY_MAX_MS = 10000 };
+
+/* A watch of one kind (in one namespace). */
+struct kind_watch {
+    cluster_t *cluster;
+    cache_kind_t *kind;
+    kube_watch_t *watch;
+    struct kube_resource resource; /* interned texts, owned */
+    char *ns;                      /* NULL: all */
+    uint32_t mark;
+    bool synced, stopped, rediscovers;
+};
+
+struct cluster {
+    atomic_uint refs;
+    struct cluster_spec spec;
+    struct cluster_env env;
+    cache_t *cache;
+    lock_t lock; /* guards what follows */
+    cond_t changed;
+    settings_t *settings;
+    kube_t *kube;
+    kube_api_t *api;
+    char *version;
+    VEC(struct kind_watch *) watches;
+    size_t unsynced;
+    err_t *error;       /* of the last attempt to connect, or of its watches */
+    wall_t synced_at, tried_at;
+    int64_t retry_ms;
+    bool stopping, connecting, connected, was_ready, again;
+    pthread_t thread;
+    bool has_thread;
+    cond_t work;
+    mono_t next_try;
+};
+
+static void on_cache_change(void *ctx, const struct cache_change *change)
+{
+    cluster_t *c = ctx;
+    if (c->env.on_change)
+        c->env.on_change(c->env.ctx, c, change);
+}
+
+static void *cluster_main(void *arg);
+
+static void copy_spec(struct cluster_spec *to, const struct cluster_spec *from)
+{
+    *to = (struct cluster_spec){.server = xstrdup(from->server),
+                                .name = xstrdup(from->name),
+                                .project = xstrdup(from->project),
+                                .cluster_resources = from->cluster_resources,
+                                .shard = from->shard,
+                                .uid = xstrdup(from->uid),
+                                .skip_reconcile = from->skip_reconcile,
+                                .refresh_requested = xstrdup(from->refresh_requested),
+                                .config = json_copy_deep(from->config)};
+    if (from->namespaces) {
+        size_t n = strv_len(from->namespaces);
+        to->namespaces = xcalloc(n + 1, sizeof(*to->namespaces));
+        for (size_t i = 0; i < n; i++)
+            to->namespaces[i] = xstrdup(from->namespaces[i]);
+    }
+}
+
+cluster_t *cluster_new(const struct cluster_spec *spec, const settings_t *settings, const struct cluster_env *env)
+{
+    cluster_t *c = xcalloc(1, sizeof(*c));
+    c->refs = 1;
+    copy_spec(&c->spec, spec);
+    c->env = *env;
+    c->settings = settings_ref(settings);
+    c->cache = cache_new(settings, env->mask_key, on_cache_change, c);
+    pthread_mutex_init(&c->lock, NULL);
+    cond_init(&c->changed);
+    cond_init(&c->work);
+    c->retry_ms = RETRY_FIRST_MS;
+    c->thread = thread_start("cluster", cluster_main, c);
+    c->has_thread = true;
+    return c;
+}
+
+cluster_t *cluster_ref(cluster_t *c)
+{
+    atomic_fetch_add(&c->refs, 1);
+    return c;
+}
+
+static void watch_free(struct kind_watch *w)
+{
+    intern_unref(w->resource.group);
+    intern_unref(w->resource.version);
+    intern_unref(w->resource.kind);
+    intern_unref(w->resource.plural);
+    intern_unref(w->resource.singular);
+    intern_unref(w->resource.subresources);
+    free(w->ns);
+    free(w);
+}
+
+/* Takes the watches off the cluster and ends them; must not hold the lock: callbacks may be waiting for it. */
+static void stop_watches(cluster_t *c, bool (*which)(cluster_t *, const struct kind_watch *))
+{
+    VEC(struct kind_watch *) out = {};
+    {
+        LOCKED(&c->lock);
+        for (size_t i = 0; i < c->watches.n;) {
+            if (which && !which(c, c->watches.v[i])) {
+                i++;
+                continue;
+            }
+            struct kind_watch *w = c->watches.v[i];
+            if (!w->synced && !w->stopped)
+                c->unsynced--;
+            VEC_PUSH(&out, w);
+            VEC_REMOVE(&c->watches, i);
+        }
+    }
+    VEC_FOREACH(&out, w)
+        kube_watch_stop((*w)->watch);
+    /* Watches of one kind in several namespaces share its place in the cache. */
+    VEC_FOREACH(&out, w) {
+        bool shared = false;
+        for (struct kind_watch **o = w + 1; o < out.v + out.n; o++)
+            shared = shared || (*o)->kind == (*w)->kind;
+        if (!shared)
+            cache_kind_remove(c->cache, (*w)->kind);
+    }
+    VEC_FOREACH(&out, w)
+        watch_free(*w);
+    VEC_FREE(&out);
+}
+
+void cluster_stop(cluster_t *c)
+{
+    bool join;
+    {
+        LOCKED(&c->lock);
+        join = c->has_thread;
+        c->has_thread = false;
+        c->stopping = true;
+        pthread_cond_broadcast(&c->work);
+        pthread_cond_broadcast(&c->changed);
+    }
+    if (join)
+        pthread_join(c->thread, NULL);
+    stop_watches(c, NULL);
+}
+
+void cluster_unref(cluster_t *c)
+{
+    if (!c || atomic_fetch_sub(&c->refs, 1) > 1)
+        return;
+    cluster_stop(c);
+    kube_close(c->kube);
+    kube_api_unref(c->api);
+    cache_free(c->cache);
+    settings_unref(c->settings);
+    cluster_spec_dispose(&c->spec);
+    VEC_FREE(&c->watches);
+    err_free(c->error);
+    free(c->version);
+    pthread_mutex_destroy(&c->lock);
+    pthread_cond_destroy(&c->changed);
+    pthread_cond_destroy(&c->work);
+    free(c);
+}
+
+/* ---- watches ---- */
+
+static void tell_state(cluster_t *c)
+{
+    if (c->env.on_state)
+        c->env.on_state(c->env.ctx, c);
+}
+
+/* Called with the lock held: every first list is complete, or its kind gave up. True when that is news. */
+static bool check_ready(cluster_t *c)
+{
+    if (!c->connected || c->unsynced)
+        return false;
+    bool news = !c->was_ready;
+    c->was_ready = true;
+    if (news)
+        c->synced_at = wall_now();
+    err_clear(&c->error);
+    pthread_cond_broadcast(&c->changed);
+    return news;
+}
+
+static void on_list(void *arg)
+{
+    struct kind_watch *w = arg;
+    w->mark = cache_kind_list(w->cluster->cache, w->kind);
+}
+
+static void on_event(void *arg, enum kube_event event, const char *p, size_t n)
+{
+    struct kind_watch *w = arg;
+    AUTO_ERR err = NULL;
+    int r = event == KUBE_DELETED ? cache_delete(w->cluster->cache, w->kind, p, n, &err)
+                                  : cache_put(w->cluster->cache, w->kind, p, n, &err);
+    if (r < 0)
+        log_warn(LOGF({"server", w->cluster->spec.server}), "an object is left out: %s", err_text(err));
+    if (w->rediscovers && w->synced)
+        cluster_rediscover(w->cluster);
+}
+
+static void settle(struct kind_watch *w)
+{
+    cluster_t *c = w->cluster;
+    bool news;
+    {
+        LOCKED(&c->lock);
+        if (!w->synced && !w->stopped)
+            c->unsynced--;
+        w->synced = true;
+        news = check_ready(c);
+    }
+    if (news) {
+        log_info(LOGF({"server", c->spec.server}), "cluster cache is synced");
+        tell_state(c);
+    }
+}
+
+static void on_synced(void *arg, const char *resource_version)
+{
+    struct kind_watch *w = arg;
+    (void)resource_version;
+    cache_kind_synced(w->cluster->cache, w->kind, w->ns, w->mark);
+    settle(w);
+}
+
+static void on_error(void *arg, err_t *err)
+{
+    struct kind_watch *w = arg;
+    cluster_t *c = w->cluster;
+    LOCKED(&c->lock);
+    if (!err) {
+        if (c->was_ready)
+            err_clear(&c->error);
+        pthread_cond_broadcast(&c->changed);
+        return;
+    }
+    err_free(c->error);
+    c->error = err_copy(err);
+    err_wrap(&c->error, "watch %s", w->resource.kind);
+    pthread_cond_broadcast(&c->changed);
+    log_debug(LOGF({"server", c->spec.server}), "watch %s: %s", w->resource.kind, err_text(err));
+}
+
+static void on_stop(void *arg, enum kube_watch_stop why)
+{
+    struct kind_watch *w = arg;
+    (void)why;
+    settle(w);
+    LOCKED(&w->cluster->lock);
+    w->stopped = true;
+    w->cluster->again = true;
+    pthread_cond_signal(&w->cluster->work);
+}
+
+static const struct kube_watch_ops watch_ops = {
+    .on_list = on_list, .on_event = on_event, .on_synced = on_synced, .on_error = on_error, .on_stop = on_stop};
+
+static void start_watch(cluster_t *c, const struct kube_resource *r, cache_kind_t *kind, const char *ns)
+{
+    struct kind_watch *w = xcalloc(1, sizeof(*w));
+    *w = (struct kind_watch){.cluster = c, .kind = kind, .ns = xstrdup(ns)};
+    w->resource = *r;
+    w->resource.group = intern_ref(r->group);
+    w->resource.version = intern_ref(r->version);
+    w->resource.kind = intern_ref(r->kind);
+    w->resource.plural = intern_ref(r->plural);
+    w->resource.singular = intern_ref(r->singular);
+    w->resource.subresources = intern_ref(r->subresources);
+    w->rediscovers = (strcmp(r->group, "apiextensions.k8s.io") == 0 && strcmp(r->kind, "CustomResourceDefinition") == 0) ||
+                     (strcmp(r->group, "apiregistration.k8s.io") == 0 && strcmp(r->kind, "APIService") == 0);
+    {
+        LOCKED(&c->lock);
+        VEC_PUSH(&c->watches, w);
+        c->unsynced++;
+    }
+    struct kube_watch_spec spec = {.resource = &w->resource, .list = {.ns = w->ns}};
+    w->watch = kube_watch_start(c->kube, &spec, &watch_ops, w);
+}
+
+static bool wanted(cluster_t *c, const settings_t *settings, const struct kube_resource *r)
+{
+    unsigned needed = KUBE_LIST | KUBE_WATCH;
+    if (!r->preferred || (r->verbs & needed) != needed)
+        return false;
+    if (c->spec.namespaces && !r->namespaced && !c->spec.cluster_resources)
+        return false;
+    return !settings_excludes(settings, r->group, r->kind, c->spec.server);
+}
+
+static bool is_watched(cluster_t *c, const struct kube_resource *r)
+{
+    LOCKED(&c->lock);
+    VEC_FOREACH(&c->watches, w)
+        if ((*w)->resource.group == r->group && (*w)->resource.kind == r->kind &&
+            (*w)->resource.version == r->version && !(*w)->stopped)
+            return true;
+    return false;
+}
+
+static bool not_wanted_any_more(cluster_t *c, const struct kind_watch *w)
+{
+    const struct kube_resource *r = kube_api_find(c->api, w->resource.group, NULL, w->resource.kind);
+    return w->stopped || !r || r->version != w->resource.version || !wanted(c, c->settings, r);
+}
+
+static void start_watches(cluster_t *c, kube_api_t *api, const settings_t *settings)
+{
+    size_t n;
+    const struct kube_resource *all = kube_api_all(api, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct kube_resource *r = &all[i];
+        if (!wanted(c, settings, r) || is_watched(c, r))
+            continue;
+        cache_kind_t *kind = cache_kind_add(c->cache, r->group, r->version, r->kind, r->namespaced);
+        if (!c->spec.namespaces || !r->namespaced)
+            start_watch(c, r, kind, NULL);
+        for (size_t k = 0; c->spec.namespaces && r->namespaced && c->spec.namespaces[k]; k++)
+            start_watch(c, r, kind, c->spec.namespaces[k]);
+    }
+}
+
+/* ---- connecting ---- */
+
+static int open_kube(cluster_t *c, err_t **err)
+{
+    if (c->kube)
+        return 0;
+    struct kube_config config;
+    if (kube_config_of(&c->spec, c->env.own, &config, err) < 0)
+        return -(int)ERR_INVALID_ARGUMENT;
+    struct kube_options options = {.io = c->env.io};
+    kube_t *kube = NULL;
+    int r = kube_open(&config, &options, &kube, err);
+    kube_config_dispose(&config);
+    if (r == 0) {
+        LOCKED(&c->lock);
+        c->kube = kube;
+    }
+    return r;
+}
+
+static int discover(cluster_t *c, err_t **err)
+{
+    if (open_kube(c, err) < 0)
+        return -(int)err_code(*err);
+    char *version = NULL;
+    kube_api_t *api = NULL;
+    AUTO_ERR partial = NULL;
+    if (kube_version(c->kube, &version, err) < 0)
+        return -(int)err_code(*err);
+    if (kube_discover(c->kube, &api, &partial, err) < 0) {
+        free(version);
+        return -(int)err_code(*err);
+    }
+    if (partial)
+        log_warn(LOGF({"server", c->spec.server}), "part of the API is not served: %s", err_text(partial));
+    settings_t *settings;
+    {
+        LOCKED(&c->lock);
+        kube_api_unref(c->api);
+        c->api = api;
+        free(c->version);
+        c->version = version;
+        settings = settings_ref(c->settings);
+    }
+    stop_watches(c, not_wanted_any_more);
+    start_watches(c, api, settings);
+    settings_unref(settings);
+    return 0;
+}
+
+static void connect_once(cluster_t *c)
+{
+    AUTO_ERR err = NULL;
+    int r = discover(c, &err);
+    bool news;
+    {
+        LOCKED(&c->lock);
+        c->tried_at = wall_now();
+        if (r < 0) {
+            log_warn(LOGF({"server", c->spec.server}), "cluster: %s", err_text(err));
+            err_free(c->error);
+            c->error = TAKE(err);
+            c->next_try = mono_after(mono_now(), MILLIS(c->retry_ms));
+            c->retry_ms = c->retry_ms * 2 < RETRY_MAX_MS ? c->retry_ms * 2 : RETRY_MAX_MS;
+            pthread_cond_broadcast(&c->changed);
+            return;
+        }
+        c->connected = true;
+        c->retry_ms = RETRY_FIRST_MS;
+        c->next_try = MONO_NEVER;
+        news = check_ready(c);
+    }
+    (void)news;
+    tell_state(c);
+}
+
+static void *cluster_main(void *arg)
+{
+    cluster_t *c = arg;
+    pthread_mutex_lock(&c->lock);
+    while (!c->stopping) {
+        bool due = c->again || mono_left(c->next_try) == 0;
+        if (!due) {
+            cond_wait_until(&c->work, &c->lock, c->next_try);
+            continue;
+        }
+        c->again = false;
+        pthread_mutex_unlock(&c->lock);
+        connect_once(c);
+        pthread_mutex_lock(&c->lock);
+        if (c->again && !c->stopping) {
+            /* A burst of CRDs is one round of discovery. */
+            cond_wait_until(&c->changed, &c->lock, mono_after(mono_now(), MILLIS(500)));
+        }
+    }
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+void cluster_rediscover(cluster_t *c)
+{
+    LOCKED(&c->lock);
+    c->again = true;
+    pthread_cond_signal(&c->work);
+}
+
+void cluster_set_settings(cluster_t *c, const settings_t *settings)
+{
+    cache_set_settings(c->cache, settings);
+    LOCKED(&c->lock);
+    settings_unref(c->settings);
+    c->settings = settings_ref(settings);
+    c->again = true;
+    pthread_cond_signal(&c->work);
+}
+
+/* ---- asking ---- */
+
+const char *cluster_server(const cluster_t *c)
+{
+    return c->spec.server;
+}
+
+const char *cluster_name(const cluster_t *c)
+{
+    return c->spec.name;
+}
+
+const struct cluster_spec *cluster_spec(const cluster_t *c)
+{
+    return &c->spec;
+}
+
+cache_t *cluster_cache(cluster_t *c)
+{
+    return c->cache;
+}
+
+kube_t *cluster_kube(cluster_t *c)
+{
+    LOCKED(&c->lock);
+    return c->kube;
+}
+
+int cluster_ready(cluster_t *c, mono_t deadline, err_t **err)
+{
+    LOCKED(&c->lock);
+    while (!c->was_ready && !c->stopping && mono_left(deadline) && !(c->error && !c->connected))
+        cond_wait_until(&c->changed, &c->lock, deadline);
+    if (c->was_ready && !c->stopping)
+        return 0;
+    if (c->stopping)
+        return err_set(err, ERR_CANCELED, "cluster %s is no longer managed", c->spec.server);
+    if (c->error)
+        return err_set(err, ERR_UNAVAILABLE, "cluster %s: %s", c->spec.server, err_text(c->error));
+    return err_set(err, ERR_UNAVAILABLE, "cluster %s: its objects are still being listed", c->spec.server);
+}
+
+kube_api_t *cluster_api(cluster_t *c)
+{
+    LOCKED(&c->lock);
+    return c->api ? kube_api_ref(c->api) : NULL;
+}
+
+char *cluster_version(cluster_t *c)
+{
+    LOCKED(&c->lock);
+    return xstrdup(str_or_empty(c->version));
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+char **cluster_api_versions(cluster_t *c)
+{
+    kube_api_t *api = cluster_api(c);
+    VEC(char *) list = {};
+    size_t n = 0;
+    const struct kube_resource *all = api ? kube_api_all(api, &n) : NULL;
+    for (size_t i = 0; i < n; i++) {
+        char *gv = *all[i].group ? xasprintf("%s/%s", all[i].group, all[i].version) : xstrdup(all[i].version);
+        VEC_PUSH(&list, xasprintf("%s/%s", gv, all[i].kind));
+        VEC_PUSH(&list, gv);
+    }
+    kube_api_unref(api);
+    VEC_SORT(&list, by_text);
+    size_t m = 0;
+    for (size_t i = 0; i < list.n; i++) {
+        if (m && strcmp(list.v[m - 1], list.v[i]) == 0)
+            free(list.v[i]);
+        else
+            list.v[m++] = list.v[i];
+    }
+    list.n = m;
+    VEC_PUSH(&list, NULL);
+    return list.v;
+}
+
+static void put_time(json_t *o, const char *key, wall_t t)
+{
+    char text[RFC3339_TEXT];
+    rfc3339(t, text);
+    if (t.ns)
+        json_set_str(o, key, text);
+    else
+        json_object_set_new_nocheck(o, key, json_null());
+}
+
+json_t *cluster_info(cluster_t *c)
+{
+    struct cache_stats stats;
+    cache_stats(c->cache, &stats);
+    json_t *info = json_object(), *state = json_object(), *cache = json_object();
+    LOCKED(&c->lock);
+    const char *status = c->error ? "Failed" : c->was_ready ? "Successful" : "Unknown";
+    json_set_str(state, "status", status);
+    json_set_str(state, "message", c->error ? err_text(c->error) : "");
+    put_time(state, "attemptedAt", c->tried_at);
+    json_object_set_new_nocheck(cache, "resourcesCount", json_integer((json_int_t)stats.objects));
+    json_object_set_new_nocheck(cache, "apisCount", json_integer((json_int_t)stats.kinds));
+    put_time(cache, "lastCacheSyncTime", c->synced_at);
+    json_object_set_new_nocheck(info, "connectionState", state);
+    json_object_set_new_nocheck(info, "cacheInfo", cache);
+    json_put_str(info, "serverVersion", c->version);
+    return info;
+}

@@ -1,0 +1,60 @@
+/* The controller's root object: what all its parts share. Parts are files of their own and hold no state but here. */
+#ifndef CARGOCD_APP_CONTROLLER_CONTROLLER_H
+#define CARGOCD_APP_CONTROLLER_CONTROLLER_H
+
+#include "app-controller/apps.h"
+#include "app-controller/cluster/cluster.h"
+#include "app-controller/world.h"
+#include "common/base/workq.h"
+#include "common/net/redis.h"
+#include "common/net/rpc.h"
+
+struct controller_options {
+    char *ns;                 /* the control plane's namespace */
+    char **app_namespaces;    /* further namespaces of Applications; globs or /regex/; NULL: none */
+    int64_t resync_ns, resync_jitter_ns, hard_resync_ns;
+    int64_t repo_timeout_ns, repo_error_grace_ns, sync_timeout_ns, wave_delay_ns;
+    int64_t self_heal_timeout_ns, heal_backoff_ns, heal_backoff_factor, heal_backoff_cap_ns;
+    int64_t status_processors, operation_processors;
+    bool persist_health;
+    bool events;              /* write Kubernetes Events */
+};
+
+struct controller {
+    struct controller_options options;
+    http_t *io;
+    kube_t *kube;             /* of the control plane's cluster */
+    struct kube_config own;
+    unsigned char mask_key[MASK_KEY_SIZE];
+    char epoch[UUID_SIZE];    /* names this life of the process */
+    world_t *world;           /* settings, repositories, projects, clusters */
+    apps_t *apps;
+    workq_t *refresh;         /* k: "namespace/name"; bits of enum refresh_bits */
+    workq_t *operations;      /* k: "namespace/name" */
+    rpc_replicas_t *repo;
+    redis_t *redis;
+    seal_t *seal;
+    kube_watch_t *app_watch, *project_watch;
+    volatile bool stopping;
+};
+
+/* What a refresh is asked for; several add up to the strongest. */
+enum refresh_bits {
+    REFRESH_CHECK = 1,     /* something of the Application changed: decide */
+    REFRESH_TREE = 2,      /* level 0: only the tree */
+    REFRESH_LIVE = 4,      /* level 1: compare with the revision last compared */
+    REFRESH_TARGET = 8,    /* level 2: resolve the target revision */
+    REFRESH_TIMER = 16     /* the reconciliation timer */
+};
+enum { OPERATE = 1 };
+
+extern const struct kube_resource application_resource, project_resource;
+
+/* Asks for a refresh of the application with this instance name. */
+void controller_request(struct controller *c, const char *instance, uint64_t bits);
+/* "namespace/name" of an instance name; the caller's. */
+char *controller_key_of(const struct controller *c, const char *instance) MUST_USE;
+/* Whether this replica deals with applications of the namespace. */
+bool controller_serves_namespace(const struct controller *c, const char *ns);
+
+#endif

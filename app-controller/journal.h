@@ -1,0 +1,24 @@
+/* The decision journal: why an application is as it is. The last few decisions with their reasons, in memory. */
+#ifndef CARGOCD_APP_CONTROLLER_JOURNAL_H
+#define CARGOCD_APP_CONTROLLER_JOURNAL_H
+
+#include "common/json/json.h"
+
+enum { JOURNAL_SIZE = 12 };
+
+struct journal {
+    /* JSON texts of {time, decision, verdict, reasons[]}; a ring. */
+    char *entries[JOURNAL_SIZE];
+    unsigned next;
+};
+
+/* Records a decision ("refresh", "compare", "auto-sync", "sync" …) with its verdict. reasons (taken; may be NULL) is an
+ * array of texts. The same decision with the same verdict and reasons as the last one of its kind only renews its time. */
+void journal_add(struct journal *j, const char *decision, const char *verdict, json_t *reasons_take);
+/* Newest first. */
+json_t *journal_read(const struct journal *j) MUST_USE;
+void journal_dispose(struct journal *j);
+/* Appends a formatted reason. */
+void reason_add(json_t *reasons, const char *fmt, ...) PRINTF(2, 3);
+
+#endif

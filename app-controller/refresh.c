@@ -1,0 +1,687 @@
+/* Design. A refresh decides how deep it has to go (its level), checks the application, renders, pairs, compares, and writes
+ * what changed. Levels: 0 only the tree; 1 live objects against the rendering at hand; 2 the target revision is resolved;
+ * 3 as 2, without cached revisions. When nothing that a comparison depends on has changed (the fingerprint), nothing is
+ * parsed and nothing is written. */
+#include "app-controller/refresh.h"
+#include "app-controller/autosync.h"
+#include "app-controller/operation.h"
+#include "app-controller/publish.h"
+#include "app-controller/status.h"
+#include "common/argo/app.h"
+#include "common/base/hash.h"
+#include "common/base/intern.h"
+#include "common/base/log.h"
+#include "common/base/map.h"
+#include "common/json/patch.h"
+#include "common/kinds/kinds.h"
+
+enum { LEVEL_NONE = -1, LEVEL_TREE, LEVEL_LIVE, LEVEL_TARGET, LEVEL_RESOLVE };
+
+/* Unreachable endpoints are tried again after this, at most. */
+static const int64_t PROBE_NS = SECONDS(10);
+
+struct refresh {
+    struct controller *ctl;
+    struct app *app;
+    json_t *doc;     /* as it was when the refresh began, then as our writes left it */
+    int level;
+    bool hard, requested; /* requested: by the annotation */
+    char *why;
+    json_t *project;
+    cluster_t *cluster;
+    settings_t *settings;
+    json_t *sources;
+    mono_t started;
+};
+
+/* ---- what is to be done ---- */
+
+static void set_level(struct refresh *r, int level, const char *why)
+{
+    if (level <= r->level)
+        return;
+    r->level = level;
+    free(r->why);
+    r->why = xstrdup(why);
+}
+
+static bool compared_to_other_sources(const json_t *doc)
+{
+    const json_t *to = json_at(doc, "status", "sync", "comparedTo");
+    if (!json_is_map(to))
+        return true;
+    if (app_multi_source(doc))
+        return !sources_same(json_at(doc, "spec", "sources"), json_object_get(to, "sources"));
+    AUTO_JSON source = app_single_source(doc);
+    return !sources_same(source, json_object_get(to, "source"));
+}
+
+static bool is_due(mono_t last, int64_t period)
+{
+    return period > 0 && (last.ns == 0 || mono_left(mono_after(last, period)) == 0);
+}
+
+static void decide(struct refresh *r, uint64_t bits)
+{
+    const json_t *doc = r->doc, *to = json_at(doc, "status", "sync", "comparedTo");
+    const char *annotation = object_annotation(doc, ANNOTATION_REFRESH);
+    mono_t refreshed, hard_refreshed;
+    {
+        LOCKED(&r->app->lock);
+        refreshed = r->app->refreshed_at;
+        hard_refreshed = r->app->hard_refreshed_at;
+    }
+    r->level = LEVEL_NONE;
+    if (annotation) {
+        r->requested = true;
+        r->hard = strcmp(annotation, "hard") == 0;
+        set_level(r, LEVEL_RESOLVE, "refresh was requested");
+        return;
+    }
+    if (compared_to_other_sources(doc))
+        set_level(r, LEVEL_RESOLVE, "spec.source differs from what was compared");
+    else if (is_due(hard_refreshed, r->ctl->options.hard_resync_ns) && hard_refreshed.ns)
+        set_level(r, LEVEL_TARGET, "the hard refresh period has passed"), r->hard = true;
+    else if (refreshed.ns == 0)
+        set_level(r, LEVEL_TARGET, "it was not compared yet by this process");
+    else if ((bits & REFRESH_TIMER) && is_due(refreshed, r->ctl->options.resync_ns))
+        set_level(r, LEVEL_TARGET, "the refresh period has passed");
+    else if (!destinations_same(json_at(doc, "spec", "destination"), json_object_get(to, "destination")))
+        set_level(r, LEVEL_TARGET, "spec.destination differs from what was compared");
+    else if (!sources_same(json_at(doc, "spec", "ignoreDifferences"), json_object_get(to, "ignoreDifferences")))
+        set_level(r, LEVEL_TARGET, "spec.ignoreDifferences differs from what was compared");
+    else if (bits & REFRESH_TARGET)
+        set_level(r, LEVEL_TARGET, "controller refresh requested");
+    else if (bits & REFRESH_LIVE)
+        set_level(r, LEVEL_LIVE, "a managed object changed");
+    else if (bits & REFRESH_TREE)
+        set_level(r, LEVEL_TREE, "an object of the tree changed");
+}
+
+/* ---- status ---- */
+
+static json_t *resource_status(const struct controller *ctl, const struct pair *p)
+{
+    const json_t *o = p->target ? p->target : p->live;
+    AUTO(free_p) char *group = object_group(o);
+    AUTO(free_p) char *version = object_version(o);
+    json_t *s = json_object();
+    json_put_str(s, "group", group);
+    json_put_str(s, "version", version);
+    json_put_str(s, "kind", object_kind(o));
+    json_put_str(s, "namespace", object_namespace(o));
+    json_put_str(s, "name", object_name(o));
+    json_put_str(s, "status", p->status);
+    if (ctl->options.persist_health && p->health.status != HEALTH_NONE) {
+        json_t *h = json_object();
+        json_set_str(h, "status", health_name(p->health.status));
+        json_put_str(h, "message", p->health.message);
+        json_object_set_new_nocheck(s, "health", h);
+    }
+    if (p->hook)
+        json_object_set_new_nocheck(s, "hook", json_true());
+    if (p->requires_pruning)
+        json_object_set_new_nocheck(s, "requiresPruning", json_true());
+    if (p->wave)
+        json_object_set_new_nocheck(s, "syncWave", json_integer(p->wave));
+    if (p->requires_confirmation)
+        json_object_set_new_nocheck(s, "requiresDeletionConfirmation", json_true());
+    return s;
+}
+
+static json_t *compared_to(const json_t *doc)
+{
+    json_t *to = json_object();
+    json_t *ignore = json_at(doc, "spec", "ignoreDifferences");
+    json_object_set_new_nocheck(to, "destination", json_copy_deep(json_at(doc, "spec", "destination")));
+    if (app_multi_source(doc)) {
+        json_object_set_new_nocheck(to, "sources", json_copy_deep(json_at(doc, "spec", "sources")));
+    } else {
+        json_t *source = app_single_source(doc);
+        json_object_set_new_nocheck(to, "source", source ? source : json_object());
+    }
+    if (json_array_size(ignore))
+        json_object_set_new_nocheck(to, "ignoreDifferences", json_copy_deep(ignore));
+    return to;
+}
+
+static void put_health(json_t *status, enum health_status health, const char *message)
+{
+    const json_t *old = json_object_get(status, "health");
+    bool same = str_eq(json_str_at(old, "status"), health_name(health));
+    const json_t *since = json_object_get(old, "lastTransitionTime");
+    json_t *h = json_object();
+    json_set_str(h, "status", health_name(health));
+    json_put_str(h, "message", message);
+    json_object_set_new_nocheck(h, "lastTransitionTime", same && since ? json_copy_deep(since) : json_time(wall_now()));
+    json_object_set_new_nocheck(status, "health", h);
+}
+
+static void put_sync(json_t *status, const json_t *doc, const struct comparison *c)
+{
+    json_t *sync = json_object();
+    AUTO_JSON revisions = comparison_revisions(c);
+    json_set_str(sync, "status", c->sync_status);
+    json_object_set_new_nocheck(sync, "comparedTo", compared_to(doc));
+    if (app_multi_source(doc) && json_array_size(revisions))
+        json_object_set_new_nocheck(sync, "revisions", json_copy_deep(revisions));
+    else
+        json_put_str(sync, "revision", json_string_value(json_array_get(revisions, 0)));
+    json_object_set_new_nocheck(status, "sync", sync);
+}
+
+static void put_source_types(json_t *status, const json_t *doc, const struct comparison *c)
+{
+    json_object_del(status, "sourceType");
+    json_object_del(status, "sourceTypes");
+    if (c->render_failed || !c->renderings.n)
+        return;
+    if (!app_multi_source(doc)) {
+        json_put_str(status, "sourceType", c->renderings.v[0].type);
+        return;
+    }
+    json_t *types = json_array();
+    for (size_t i = 0; i < c->renderings.n; i++)
+        json_array_append_new(types, json_str_new(c->renderings.v[i].type));
+    json_object_set_new_nocheck(status, "sourceTypes", types);
+}
+
+static void add_all(map_t *set, const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (!str_empty(json_string_value(json_array_get(list, i))))
+            map_put(set, json_string_value(json_array_get(list, i)), NULL);
+}
+
+static void put_sorted(json_t *o, const char *key, map_t *set)
+{
+    AUTO(free_p) const char **keys = map_sorted_keys(set);
+    json_t *list = json_array();
+    for (size_t i = 0; keys[i]; i++)
+        json_array_append_new(list, json_str_new(keys[i]));
+    if (json_array_size(list))
+        json_object_set_new_nocheck(o, key, list);
+    else
+        json_decref(list);
+    map_dispose(set);
+}
+
+static json_t *summary_of(const json_t *doc, const json_t *tree)
+{
+    map_t urls = MAP_INIT(NULL), images = MAP_INIT(NULL);
+    bool apps = false;
+    const json_t *nodes = json_object_get(tree, "nodes");
+    for (size_t i = 0; i < json_array_size(nodes); i++) {
+        const json_t *n = json_array_get(nodes, i);
+        add_all(&urls, json_at(n, "networkingInfo", "externalURLs"));
+        add_all(&images, json_object_get(n, "images"));
+        apps = apps || (str_eq(json_str_at(n, "kind"), "Application") && str_eq(json_str_at(n, "group"), ARGO_GROUP));
+    }
+    json_t *notes = json_at(doc, "metadata", "annotations");
+    for (void *it = json_object_iter(notes); it; it = json_object_iter_next(notes, it))
+        if (str_has_prefix(json_object_iter_key(it), "link.argocd.argoproj.io/"))
+            map_put(&urls, str_or_empty(json_string_value(json_object_iter_value(it))), NULL);
+    json_t *s = json_object();
+    put_sorted(s, "externalURLs", &urls);
+    put_sorted(s, "images", &images);
+    if (apps)
+        json_object_set_new_nocheck(s, "isAppOfApps", json_true());
+    return s;
+}
+
+/* ---- the application's memory of the comparison ---- */
+
+static void keep_findings(struct refresh *r, struct comparison *c)
+{
+    struct app *app = r->app;
+    struct found_resource *list = xcalloc(c->pairs.n, sizeof(*list));
+    for (size_t i = 0; i < c->pairs.n; i++) {
+        const struct pair *p = &c->pairs.v[i];
+        const json_t *o = p->target ? p->target : p->live;
+        AUTO(free_p) char *group = object_group(o);
+        AUTO(free_p) char *version = object_version(o);
+        list[i] = (struct found_resource){
+            .root = {.key = {intern(group), intern(object_kind(o)), intern(object_namespace(o)), intern(object_name(o))},
+                     .version = intern(version)},
+            .hook = p->hook,
+            .requires_pruning = p->requires_pruning,
+            .requires_confirmation = p->requires_confirmation,
+            .self_referenced = p->self_referenced,
+            .modified = p->modified,
+            .wave = p->wave,
+            .health = p->health.status,
+            .health_message = xstrdup(p->health.message),
+            .verdict = p->verdict,
+        };
+    }
+    LOCKED(&app->lock);
+    for (size_t i = 0; i < app->nresources; i++)
+        found_resource_dispose(&app->resources[i]);
+    free(app->resources);
+    app->resources = list;
+    app->nresources = c->pairs.n;
+    if (!c->render_failed) {
+        for (size_t i = 0; i < app->nrenderings; i++)
+            rendering_dispose(&app->renderings[i]);
+        free(app->renderings);
+        app->nrenderings = c->renderings.n;
+        app->renderings = xcalloc(c->renderings.n, sizeof(*app->renderings));
+        for (size_t i = 0; i < c->renderings.n; i++) {
+            app->renderings[i] = c->renderings.v[i];
+            c->renderings.v[i] = (struct rendering){};
+        }
+        VEC_FREE(&c->renderings);
+    }
+    if (app->cluster != r->cluster) {
+        cluster_unref(app->cluster);
+        app->cluster = cluster_ref(r->cluster);
+    }
+    free(app->project);
+    app->project = xstrdup(app_project(r->doc));
+}
+
+/* Everything that the outcome of a comparison depends on. */
+static uint64_t fingerprint(struct refresh *r, const struct rendering *renderings, size_t n)
+{
+    AUTO_JSON spec = json_copy_deep(json_at(r->doc, "spec"));
+    uint64_t h = json_hash(spec, settings_epoch(r->settings));
+    h = json_hash(json_at(r->project, "spec"), h);
+    for (size_t i = 0; i < n; i++) {
+        h = hash_content(str_or_empty(renderings[i].key), strlen(str_or_empty(renderings[i].key)), h);
+        h = hash_content(str_or_empty(renderings[i].revision), strlen(str_or_empty(renderings[i].revision)), h);
+    }
+    VEC(struct obj_key) keys = {};
+    uint64_t cached;
+    {
+        LOCKED(&r->app->lock);
+        for (size_t i = 0; i < r->app->nresources; i++)
+            VEC_PUSH(&keys, r->app->resources[i].root.key);
+        cached = cache_fingerprint(cluster_cache(r->cluster), r->app->instance, keys.v, keys.n);
+    }
+    VEC_FREE(&keys);
+    return hash_content(&cached, sizeof(cached), h) | 1;
+}
+
+/* ---- the steps ---- */
+
+static void journal(struct refresh *r, const char *decision, const char *verdict, json_t *reasons_take)
+{
+    LOCKED(&r->app->lock);
+    journal_add(&r->app->journal, decision, verdict, reasons_take);
+}
+
+static const char *const check_types[] = {"InvalidSpecError", "UnknownError", NULL};
+static const char *const compare_types[] = {"InvalidSpecError", "UnknownError", "ComparisonError", "SharedResourceWarning",
+                                            "RepeatedResourceWarning", "ExcludedResourceWarning", NULL};
+
+static void write_status(struct refresh *r, const json_t *status)
+{
+    AUTO_ERR err = NULL;
+    if (status_write(r->ctl, r->app, &r->doc, status, &err) < 0) {
+        log_warn(LOGF({"application", r->app->key}), "%s", err_text(err));
+        if (err_code(err) != ERR_NOT_FOUND)
+            workq_add_after(r->ctl->refresh, r->app->key, REFRESH_LIVE, SECONDS(2));
+    }
+    if (!r->requested)
+        return;
+    err_clear(&err);
+    if (refresh_annotation_remove(r->ctl, r->app, &r->doc, &err) < 0) {
+        log_warn(LOGF({"application", r->app->key}), "remove the refresh annotation: %s", err_text(err));
+        workq_add_after(r->ctl->refresh, r->app->key, REFRESH_CHECK, SECONDS(1));
+    }
+}
+
+static void mark_refreshed(struct refresh *r)
+{
+    LOCKED(&r->app->lock);
+    if (r->level >= LEVEL_TARGET)
+        r->app->refreshed_at = mono_now();
+    if (r->hard || r->app->hard_refreshed_at.ns == 0)
+        r->app->hard_refreshed_at = mono_now();
+}
+
+/* The specification or the project forbid looking further. */
+static void refuse(struct refresh *r, const json_t *conditions)
+{
+    json_t *reasons = json_array();
+    for (size_t i = 0; i < json_array_size(conditions); i++)
+        reason_add(reasons, "%s", json_str_at(json_array_get(conditions, i), "message"));
+    journal(r, "check", "refused", reasons);
+    AUTO_JSON status = json_copy_deep(json_at(r->doc, "status"));
+    if (!status)
+        status = json_object();
+    json_object_set_new_nocheck(status, "conditions",
+                                conditions_set(json_object_get(status, "conditions"), check_types, conditions, wall_now()));
+    json_put_at(status, json_str_new("Unknown"), "sync", "status");
+    put_health(status, HEALTH_UNKNOWN, NULL);
+    write_status(r, status);
+    unpublish(r->ctl, r->app);
+    LOCKED(&r->app->lock);
+    r->app->fingerprint = 0;
+    for (size_t i = 0; i < r->app->nresources; i++)
+        found_resource_dispose(&r->app->resources[i]);
+    r->app->nresources = 0;
+}
+
+/* A failure to render is told after a while only, and at once when somebody asked: a short outage of Git is no news. */
+static bool swallow_failure(struct refresh *r, const struct comparison *c)
+{
+    LOCKED(&r->app->lock);
+    if (!c->render_failed) {
+        r->app->repo_error_since = (wall_t){0};
+        return false;
+    }
+    wall_t now = wall_now();
+    if (r->app->repo_error_since.ns == 0)
+        r->app->repo_error_since = now;
+    return r->level < LEVEL_RESOLVE && now.ns - r->app->repo_error_since.ns <= r->ctl->options.repo_error_grace_ns;
+}
+
+static void tree_only(struct refresh *r)
+{
+    AUTO_JSON tree = tree_of(r->ctl, r->app, true);
+    publish(r->ctl, r->app, tree, NULL, NULL);
+    AUTO_JSON status = json_copy_deep(json_at(r->doc, "status"));
+    if (!status)
+        return;
+    json_object_set_new_nocheck(status, "summary", summary_of(r->doc, tree));
+    write_status(r, status);
+}
+
+static void run_autosync(struct refresh *r, json_t *status)
+{
+    static const char *const types[] = {"SyncError", NULL};
+    const struct controller_options *o = &r->ctl->options;
+    struct autosync_options options = {.heal_timeout_ns = o->self_heal_timeout_ns,
+                                       .backoff_ns = o->heal_backoff_ns,
+                                       .backoff_factor = o->heal_backoff_factor,
+                                       .backoff_cap_ns = o->heal_backoff_cap_ns};
+    AUTO_JSON doc = json_copy_deep(r->doc);
+    json_object_set_nocheck(doc, "status", status);
+    struct autosync_decision d;
+    autosync_decide(doc, r->level >= LEVEL_TARGET, &options, wall_now(), &d);
+    AUTO_JSON conditions = json_array();
+    AUTO_ERR err = NULL;
+    if (d.verdict == AUTOSYNC_GO && operation_request(r->ctl, r->app, d.operation, &r->doc, &err) < 0 &&
+        err_code(err) != ERR_FAILED_PRECONDITION) {
+        d.verdict = AUTOSYNC_REFUSED;
+        d.condition = xstrdup(err_text(err));
+    }
+    if (d.verdict == AUTOSYNC_GO && !err) {
+        /* The request cleared the state of the last operation. */
+        json_object_del(status, "operationState");
+        AUTO_JSON revisions = revisions_of(json_object_get(d.operation, "sync"));
+        AUTO(free_p) char *text = revisions_joined(revisions);
+        AUTO(free_p) char *message = xasprintf("Initiated automated sync to '%s'", text);
+        application_event(r->ctl, r->doc, "Normal", "OperationStarted", message);
+        workq_add(r->ctl->operations, r->app->key, OPERATE);
+    }
+    if (d.verdict == AUTOSYNC_LATER)
+        workq_add_after(r->ctl->refresh, r->app->key, REFRESH_TARGET, d.wait_ns);
+    if (d.condition)
+        condition_add(conditions, "SyncError", d.condition);
+    json_object_set_new_nocheck(status, "conditions",
+                                conditions_set(json_object_get(status, "conditions"), types, conditions, wall_now()));
+    static const char *const verdicts[] = {"no", "later", "refused", "started"};
+    json_t *reasons = json_array();
+    reason_add(reasons, "%s", str_or_empty(d.reason));
+    journal(r, "auto-sync", verdicts[d.verdict], reasons);
+    autosync_dispose(&d);
+}
+
+static json_t *explain(const struct comparison *c)
+{
+    json_t *reasons = json_array();
+    if (c->failure)
+        reason_add(reasons, "%s", c->failure);
+    for (size_t i = 0; i < c->pairs.n && json_array_size(reasons) < 20; i++) {
+        const struct pair *p = &c->pairs.v[i];
+        const json_t *o = p->target ? p->target : p->live;
+        if (strcmp(p->status, "OutOfSync") != 0)
+            continue;
+        const char *what = !p->live     ? "does not exist"
+                           : !p->target ? "is no longer in the source"
+                                        : "differs from the source";
+        reason_add(reasons, "%s %s/%s %s", object_kind(o), object_namespace(o), object_name(o), what);
+    }
+    if (c->health.message)
+        reason_add(reasons, "health: %s", c->health.message);
+    return reasons;
+}
+
+static json_t *build_status(struct refresh *r, const struct comparison *c, const json_t *tree)
+{
+    json_t *status = json_copy_deep(json_at(r->doc, "status"));
+    if (!status)
+        status = json_object();
+    const json_t *old_conditions = json_object_get(status, "conditions");
+    json_object_set_new_nocheck(status, "conditions",
+                                conditions_set(old_conditions, compare_types, c->conditions, wall_now()));
+    put_sync(status, r->doc, c);
+    put_health(status, c->health.status, c->health.message);
+    put_source_types(status, r->doc, c);
+    json_t *resources = json_array();
+    for (size_t i = 0; i < c->pairs.n; i++)
+        json_array_append_new(resources, resource_status(r->ctl, &c->pairs.v[i]));
+    json_object_set_new_nocheck(status, "resources", resources);
+    json_object_set_new_nocheck(status, "summary", summary_of(r->doc, tree));
+    json_set_str(status, "controllerNamespace", r->ctl->options.ns);
+    if (r->ctl->options.persist_health)
+        json_object_del(status, "resourceHealthSource");
+    else
+        json_set_str(status, "resourceHealthSource", "appTree");
+    return status;
+}
+
+/* reconciledAt goes with other changes, or when somebody asked; a timer alone writes nothing. */
+static void stamp(struct refresh *r, json_t *status)
+{
+    AUTO_JSON change = status_patch(json_at(r->doc, "status"), status);
+    bool first = !json_object_get(status, "reconciledAt");
+    if (first || r->requested || (change && r->level >= LEVEL_TARGET))
+        json_object_set_new_nocheck(status, "reconciledAt", json_time(wall_now()));
+}
+
+static void conclude(struct refresh *r, struct compare_input *in, struct comparison *c, uint64_t print)
+{
+    AUTO(free_p) char *verdict = xasprintf("%s, %s", c->sync_status, health_name(c->health.status));
+    journal(r, "compare", verdict, explain(c));
+    keep_findings(r, c);
+    AUTO_JSON tree = tree_of(r->ctl, r->app, true);
+    publish(r->ctl, r->app, tree, in, c);
+    AUTO_JSON status = build_status(r, c, tree);
+    run_autosync(r, status);
+    stamp(r, status);
+    write_status(r, status);
+    LOCKED(&r->app->lock);
+    r->app->fingerprint = c->failed ? 0 : print;
+}
+
+/* Renderings at hand serve a comparison with the revision last compared. */
+static bool use_kept_renderings(struct refresh *r, struct comparison *c)
+{
+    LOCKED(&r->app->lock);
+    if (r->level >= LEVEL_TARGET || r->app->nrenderings != json_array_size(r->sources) || !r->app->nrenderings)
+        return false;
+    for (size_t i = 0; i < r->app->nrenderings; i++)
+        if (!r->app->renderings[i].manifests)
+            return false;
+    for (size_t i = 0; i < r->app->nrenderings; i++) {
+        const struct rendering *k = &r->app->renderings[i];
+        VEC_PUSH(&c->renderings, (struct rendering){.key = xstrdup(k->key),
+                                                    .revision = xstrdup(k->revision),
+                                                    .type = xstrdup(k->type),
+                                                    .manifests = pack_copy(k->manifests),
+                                                    .warnings = json_copy_deep(k->warnings),
+                                                    .source_hash = k->source_hash});
+    }
+    return true;
+}
+
+static void warn(struct refresh *r, const struct comparison *c)
+{
+    for (size_t i = 0; i < c->renderings.n; i++) {
+        const json_t *w = c->renderings.v[i].warnings;
+        for (size_t k = 0; k < json_array_size(w); k++)
+            log_warn(LOGF({"application", r->app->key}), "%s", json_string_value(json_array_get(w, k)));
+    }
+}
+
+static void compare(struct refresh *r)
+{
+    struct compare_input in = {.doc = r->doc,
+                               .project = r->project,
+                               .cluster = r->cluster,
+                               .settings = r->settings,
+                               .sources = r->sources,
+                               .no_cache = r->hard,
+                               .no_revision_cache = r->level >= LEVEL_RESOLVE,
+                               .canceled = &r->ctl->stopping};
+    struct comparison c = {.ns = xstrdup(str_or_empty(json_str_at(r->doc, "spec", "destination", "namespace")))};
+    bool kept = use_kept_renderings(r, &c);
+    if (!kept)
+        comparison_render(r->ctl, r->app, &in, &c);
+    if (c.render_failed)
+        workq_add_after(r->ctl->refresh, r->app->key, REFRESH_TARGET, PROBE_NS);
+    if (swallow_failure(r, &c)) {
+        json_t *reasons = json_array();
+        reason_add(reasons, "%s", c.failure);
+        journal(r, "compare", "put off: manifests could not be generated", reasons);
+        comparison_dispose(&c);
+        return;
+    }
+    uint64_t print = c.render_failed ? 0 : fingerprint(r, c.renderings.v, c.renderings.n);
+    bool same;
+    {
+        LOCKED(&r->app->lock);
+        same = print && print == r->app->fingerprint && !r->requested;
+    }
+    if (same) {
+        AUTO_JSON status = json_copy_deep(json_at(r->doc, "status"));
+        AUTO_JSON tree = tree_of(r->ctl, r->app, true);
+        publish(r->ctl, r->app, tree, NULL, NULL);
+        run_autosync(r, status);
+        write_status(r, status);
+    } else {
+        if (!kept)
+            warn(r, &c);
+        comparison_pair(r->ctl, r->app, &in, &c);
+        comparison_judge(r->ctl, r->app, &in, &c);
+        conclude(r, &in, &c, print);
+    }
+    comparison_dispose(&c);
+}
+
+/* The cluster's objects are not known yet: wait for them without a verdict; when it cannot be reached, say so. */
+static bool cluster_is_ready(struct refresh *r)
+{
+    AUTO_ERR err = NULL;
+    if (cluster_ready(r->cluster, mono_now(), &err) == 0)
+        return true;
+    AUTO_JSON info = cluster_info(r->cluster);
+    if (!str_eq(json_str_at(info, "connectionState", "status"), "Failed"))
+        return false; /* told by on_state when it is ready */
+    static const char *const types[] = {"ComparisonError", "InvalidSpecError", "UnknownError", NULL};
+    AUTO_JSON conditions = json_array();
+    AUTO(free_p) char *message = xasprintf("Failed to load live state: %s", err_text(err));
+    condition_add(conditions, "ComparisonError", message);
+    AUTO_JSON status = json_copy_deep(json_at(r->doc, "status"));
+    if (!status)
+        status = json_object();
+    json_object_set_new_nocheck(status, "conditions",
+                                conditions_set(json_object_get(status, "conditions"), types, conditions, wall_now()));
+    json_put_at(status, json_str_new("Unknown"), "sync", "status");
+    if (!json_at(status, "sync", "comparedTo"))
+        json_put_at(status, compared_to(r->doc), "sync", "comparedTo");
+    put_health(status, HEALTH_UNKNOWN, NULL);
+    json_t *reasons = json_array();
+    reason_add(reasons, "%s", err_text(err));
+    journal(r, "compare", "Unknown", reasons);
+    write_status(r, status);
+    return false;
+}
+
+static void normalize_spec(struct refresh *r)
+{
+    AUTO_JSON copy = json_copy_deep(r->doc);
+    if (!app_normalize_spec(copy))
+        return;
+    AUTO_ERR err = NULL;
+    AUTO_JSON change = json_object();
+    json_object_set_new_nocheck(change, "spec", json_merge_diff(json_at(r->doc, "spec"), json_at(copy, "spec")));
+    if (application_patch(r->ctl, r->app, change, NULL, &r->doc, &err) < 0)
+        log_warn(LOGF({"application", r->app->key}), "normalise spec: %s", err_text(err));
+}
+
+static void run(struct refresh *r)
+{
+    AUTO_JSON conditions = json_array();
+    if (application_check(r->ctl, r->app, r->doc, &r->project, &r->cluster, conditions) < 0) {
+        refuse(r, conditions);
+        mark_refreshed(r);
+        return;
+    }
+    if (!cluster_is_ready(r))
+        return;
+    bool has_findings;
+    {
+        LOCKED(&r->app->lock);
+        has_findings = r->app->nresources > 0;
+    }
+    if (r->level == LEVEL_TREE && has_findings) {
+        tree_only(r);
+        return;
+    }
+    if (r->level == LEVEL_TREE)
+        r->level = LEVEL_TARGET;
+    if (r->level >= LEVEL_TARGET)
+        normalize_spec(r);
+    r->sources = app_sources(r->doc);
+    compare(r);
+    mark_refreshed(r);
+}
+
+static void schedule_next(struct controller *ctl, const char *key)
+{
+    if (ctl->options.resync_ns > 0)
+        workq_add_jittered(ctl->refresh, key, REFRESH_TIMER, ctl->options.resync_ns, ctl->options.resync_jitter_ns);
+}
+
+void refresh_run(void *ctx, const char *key, uint64_t bits)
+{
+    struct controller *ctl = ctx;
+    struct app *app = apps_get(ctl->apps, key);
+    if (!app || ctl->stopping) {
+        app_unref(ctl->apps, app);
+        return;
+    }
+    struct refresh r = {.ctl = ctl, .app = app, .doc = app_doc(app), .started = mono_now()};
+    bool skip = false;
+    str_to_bool(object_annotation(r.doc, ANNOTATION_SKIP), &skip);
+    if (r.doc && !skip) {
+        decide(&r, bits);
+        if (r.level != LEVEL_NONE && !(app_deleting(r.doc) && r.level < LEVEL_LIVE)) {
+            static const char *const names[] = {"tree", "live", "target", "resolve"};
+            log_debug(LOGF({"application", key}), "Refreshing app status (%s), level (%d)", str_or_empty(r.why), r.level);
+            r.settings = world_settings(ctl->world);
+            json_t *reasons = json_array();
+            reason_add(reasons, "%s", str_or_empty(r.why));
+            if (r.level > LEVEL_TREE)
+                journal(&r, "refresh", names[r.level], reasons);
+            else
+                json_decref(reasons);
+            run(&r);
+            log_debug(LOGF({"application", key}), "Reconciliation completed in %lld ms",
+                      (long long)((mono_now().ns - r.started.ns) / NS_PER_MS));
+        }
+        if (bits & (REFRESH_TIMER | REFRESH_CHECK))
+            schedule_next(ctl, key);
+    }
+    free(r.why);
+    json_decref(r.doc);
+    json_decref(r.project);
+    json_decref(r.sources);
+    cluster_unref(r.cluster);
+    settings_unref(r.settings);
+    app_unref(ctl->apps, app);
+}

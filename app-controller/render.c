@@ -1,0 +1,114 @@
+/* Asking the repository server for manifests. */
+#include "app-controller/comparison.h"
+#include "app-controller/repo_message.h"
+#include "common/argo/app.h"
+#include "common/argo/giturl.h"
+#include "common/base/hash.h"
+
+#include "proto/rpc/repo.pb-c.h"
+
+static const char *source_revision(const struct compare_input *in, size_t i)
+{
+    return str_or_empty(json_string_value(json_array_get(in->revisions, i)));
+}
+
+/* What a rendering depends on besides the repository's content, so that one of other settings is not taken for this. */
+static uint64_t hash_of_source(const struct compare_input *in, const json_t *source)
+{
+    uint64_t h = json_hash(source, settings_epoch(in->settings));
+    h = json_hash(json_at(in->doc, "spec", "destination"), h);
+    return hash_content(app_project(in->doc), strlen(app_project(in->doc)), h);
+}
+
+static json_t *parse_manifests(const Cargocd__Repo__GenerateManifestResponse *out, err_t **err)
+{
+    AUTO_JSON list = json_array();
+    for (size_t i = 0; i < out->n_manifests; i++) {
+        json_t *o = NULL;
+        if (json_read((const char *)out->manifests[i].data, out->manifests[i].len, &o, err) < 0) {
+            err_wrap(err, "malformed manifest %zu from the repository server", i);
+            return NULL;
+        }
+        json_array_append_new(list, o);
+    }
+    return TAKE(list);
+}
+
+static void take_response(struct app *app, size_t i, uint64_t hash, Cargocd__Repo__GenerateManifestResponse *out,
+                          struct rendering *r, err_t **err)
+{
+    r->source_hash = hash;
+    r->key = xstrdup(out->key);
+    r->revision = xstrdup(out->revision);
+    r->type = xstrdup(out->source_type);
+    r->warnings = json_array();
+    for (size_t w = 0; w < out->n_warnings; w++)
+        json_array_append_new(r->warnings, json_str_new(out->warnings[w]));
+    if (out->same) {
+        LOCKED(&app->lock);
+        if (i < app->nrenderings && str_eq(app->renderings[i].key, r->key))
+            r->manifests = pack_copy(app->renderings[i].manifests);
+        return;
+    }
+    AUTO_JSON list = parse_manifests(out, err);
+    r->manifests = pack_json(list);
+}
+
+static char *have_key(struct app *app, const struct compare_input *in, size_t i, uint64_t hash)
+{
+    if (in->no_cache)
+        return NULL;
+    LOCKED(&app->lock);
+    if (i >= app->nrenderings || app->renderings[i].source_hash != hash || !app->renderings[i].manifests)
+        return NULL;
+    return xstrdup(app->renderings[i].key);
+}
+
+static int render_source(struct controller *ctl, struct app *app, const struct compare_input *in, size_t i,
+                         struct rendering *r, err_t **err)
+{
+    const json_t *source = json_array_get(in->sources, i);
+    const char *url = str_or_empty(json_str_at(source, "repoURL"));
+    uint64_t hash = hash_of_source(in, source);
+    struct repo_request q;
+    repo_request_init(&q, ctl, app, in, source);
+    q.message.revision = (char *)(uintptr_t)source_revision(in, i);
+    AUTO(free_p) char *have = have_key(app, in, i, hash);
+    if (have)
+        q.message.have_key = have;
+    AUTO(free_p) char *place = giturl_normalize(url);
+    ProtobufCMessage *out = NULL;
+    int r_code = rpc_replicas_do(ctl->repo, place, "repo.GenerateManifest", &q.message.base,
+                                 &cargocd__repo__generate_manifest_response__descriptor, ctl->options.repo_timeout_ns,
+                                 in->canceled, &out, err);
+    repo_request_dispose(&q);
+    if (r_code < 0)
+        return r_code;
+    AUTO_ERR bad = NULL;
+    take_response(app, i, hash, (Cargocd__Repo__GenerateManifestResponse *)out, r, &bad);
+    protobuf_c_message_free_unpacked(out, NULL);
+    return bad ? err_move(err, TAKE(bad)) : 0;
+}
+
+void comparison_render(struct controller *ctl, struct app *app, const struct compare_input *in, struct comparison *c)
+{
+    for (size_t i = 0; i < json_array_size(in->sources); i++) {
+        AUTO_ERR err = NULL;
+        struct rendering r = {};
+        int code = render_source(ctl, app, in, i, &r, &err);
+        VEC_PUSH(&c->renderings, r);
+        if (code == 0)
+            continue;
+        bool several = json_array_size(in->sources) > 1;
+        free(c->failure);
+        c->failure = several ? xasprintf("Failed to load target state: failed to generate manifest for source %zu of %zu: "
+                                         "rpc error: code = %s desc = %s",
+                                         i + 1, json_array_size(in->sources), err_code_name(err_code(err)), err_text(err))
+                             : xasprintf("Failed to load target state: failed to generate manifest for source 1 of 1: rpc "
+                                         "error: code = %s desc = %s",
+                                         err_code_name(err_code(err)), err_text(err));
+        comparison_condition(c, "ComparisonError", "%s", c->failure);
+        c->failed = c->render_failed = true;
+        return;
+    }
+}

@@ -1,0 +1,201 @@
+#include "app-controller/status.h"
+#include "common/argo/app.h"
+#include "common/base/log.h"
+#include "common/kinds/kinds.h"
+
+#include <stdio.h>
+
+const struct kube_resource application_resource = {.group = ARGO_GROUP, .version = "v1alpha1", .kind = "Application",
+                                                   .plural = "applications", .singular = "application",
+                                                   .namespaced = true, .preferred = true, .subresources = ""};
+const struct kube_resource project_resource = {.group = ARGO_GROUP, .version = "v1alpha1", .kind = "AppProject",
+                                               .plural = "appprojects", .singular = "appproject", .namespaced = true,
+                                               .preferred = true, .subresources = ""};
+
+void application_store(struct controller *ctl, const json_t *doc)
+{
+    AUTO(free_p) char *key = xasprintf("%s/%s", object_namespace(doc), object_name(doc));
+    AUTO(free_p) char *instance = instance_name(object_namespace(doc), object_name(doc), ctl->options.ns);
+    bool is_new;
+    app_unref(ctl->apps, apps_put(ctl->apps, key, instance, doc, true, &is_new, NULL));
+}
+
+static void take_answer(struct controller *ctl, json_t **doc, json_t *answer_take)
+{
+    application_store(ctl, answer_take);
+    json_decref(*doc);
+    *doc = answer_take;
+}
+
+int application_patch(struct controller *ctl, struct app *app, const json_t *patch, const char *rv, json_t **doc,
+                      err_t **err)
+{
+    AUTO_JSON body = json_copy_deep(patch);
+    if (rv)
+        json_put_at(body, json_str_new(rv), "metadata", "resourceVersion");
+    json_t *answer = NULL;
+    int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_MERGE, body, NULL, &answer, err);
+    if (r < 0)
+        return err_wrap(err, "application %s", app->key);
+    take_answer(ctl, doc, answer);
+    return 0;
+}
+
+int application_get(struct controller *ctl, struct app *app, json_t **doc, err_t **err)
+{
+    json_t *answer = NULL;
+    int r = kube_get(ctl->kube, &application_resource, app->ns, app->name, NULL, &answer, err);
+    if (r < 0)
+        return err_wrap(err, "application %s", app->key);
+    take_answer(ctl, doc, answer);
+    return 0;
+}
+
+/* "Updated sync status: OutOfSync -> Synced", with the health's message when it has one. */
+static void tell_change(struct controller *ctl, const json_t *doc, const json_t *old, const json_t *new,
+                        const char *field, const char *what)
+{
+    const char *was = str_or_empty(json_str_at(old, field, "status")), *is = str_or_empty(json_str_at(new, field, "status"));
+    if (strcmp(was, is) == 0)
+        return;
+    const char *why = str_or_empty(json_str_at(new, field, "message"));
+    AUTO(free_p) char *message = *why ? xasprintf("Updated %s status: %s -> %s (%s)", what, was, is, why)
+                                      : xasprintf("Updated %s status: %s -> %s", what, was, is);
+    application_event(ctl, doc, "Normal", "ResourceUpdated", message);
+}
+
+/* The old status and a condition that says why the new one is not there. */
+static int write_too_large(struct controller *ctl, struct app *app, json_t **doc, err_t **err)
+{
+    static const char *const evaluated[] = {"UnknownError", NULL};
+    AUTO_JSON list = json_array();
+    condition_add(list, "UnknownError",
+                  "the status of this application is larger than the API server accepts; it has too many resources");
+    AUTO_JSON patch = json_object();
+    json_put_at(patch, conditions_set(json_at(*doc, "status", "conditions"), evaluated, list, wall_now()), "status",
+                "conditions");
+    return application_patch(ctl, app, patch, NULL, doc, err);
+}
+
+int status_write(struct controller *ctl, struct app *app, json_t **doc, const json_t *new_status, err_t **err)
+{
+    AUTO_JSON old = json_copy_deep(json_at(*doc, "status"));
+    AUTO_JSON change = status_patch(old, new_status);
+    if (!change)
+        return 0;
+    AUTO_JSON patch = json_object();
+    json_object_set_new_nocheck(patch, "status", TAKE(change));
+    struct kube_failure failure = {};
+    struct kube_params params = {.failure = &failure};
+    json_t *answer = NULL;
+    int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_MERGE, patch, &params, &answer, err);
+    int http = failure.http_status;
+    kube_failure_dispose(&failure);
+    if (r < 0 && http == 413) {
+        err_clear(err);
+        return write_too_large(ctl, app, doc, err);
+    }
+    if (r < 0)
+        return err_wrap(err, "write status of application %s", app->key);
+    take_answer(ctl, doc, answer);
+    tell_change(ctl, *doc, old, new_status, "sync", "sync");
+    tell_change(ctl, *doc, old, new_status, "health", "health");
+    return 0;
+}
+
+static void add_op(json_t *ops, const char *op, const char *annotation, const char *value)
+{
+    AUTO_STR path = STR_INIT;
+    str_puts(&path, "/metadata/annotations/");
+    str_t escaped = STR_INIT;
+    for (const char *p = annotation; *p; p++)
+        str_puts(&escaped, *p == '/' ? "~1" : (char[]){*p, 0});
+    str_puts(&path, str_text(&escaped));
+    str_dispose(&escaped);
+    json_t *o = json_object();
+    json_set_str(o, "op", op);
+    json_set_str(o, "path", str_text(&path));
+    if (value)
+        json_set_str(o, "value", value);
+    json_array_append_new(ops, o);
+}
+
+static int remove_annotation(struct controller *ctl, struct app *app, json_t **doc, err_t **err)
+{
+    const char *type = object_annotation(*doc, ANNOTATION_REFRESH), *at = object_annotation(*doc, ANNOTATION_REFRESH_AT);
+    if (!type)
+        return 0;
+    AUTO_JSON ops = json_array();
+    if (at) {
+        add_op(ops, "test", ANNOTATION_REFRESH_AT, at);
+        add_op(ops, "remove", ANNOTATION_REFRESH_AT, NULL);
+    } else {
+        add_op(ops, "test", ANNOTATION_REFRESH, type);
+    }
+    add_op(ops, "remove", ANNOTATION_REFRESH, NULL);
+    json_t *answer = NULL;
+    int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_JSON, ops, NULL, &answer, err);
+    if (r == 0)
+        take_answer(ctl, doc, answer);
+    return r;
+}
+
+int refresh_annotation_remove(struct controller *ctl, struct app *app, json_t **doc, err_t **err)
+{
+    AUTO(free_p) char *at = xstrdup(object_annotation(*doc, ANNOTATION_REFRESH_AT));
+    AUTO_ERR local = NULL;
+    int r = remove_annotation(ctl, app, doc, &local);
+    if (r == 0 || r == -ERR_NOT_FOUND)
+        return 0;
+    if (r != -ERR_INVALID_ARGUMENT && r != -ERR_FAILED_PRECONDITION)
+        return err_move(err, TAKE(local));
+    /* The test failed: another request came, or somebody took the annotation away. */
+    r = application_get(ctl, app, doc, err);
+    if (r < 0)
+        return r == -ERR_NOT_FOUND ? 0 : r;
+    const char *now = object_annotation(*doc, ANNOTATION_REFRESH_AT);
+    if (now && at && strcmp(now, at) != 0)
+        return 0; /* a newer request: it must run */
+    return remove_annotation(ctl, app, doc, err);
+}
+
+void application_event(struct controller *ctl, const json_t *doc, const char *type, const char *reason,
+                       const char *message)
+{
+    static const struct kube_resource events = {.group = "", .version = "v1", .kind = "Event", .plural = "events",
+                                                .singular = "event", .namespaced = true, .preferred = true,
+                                                .subresources = ""};
+    log_info(LOGF({"application", object_name(doc)}, {"app-namespace", object_namespace(doc)},
+                  {"project", app_project(doc)}, {"reason", reason}, {"type", type}),
+             "%s", message);
+    if (!ctl->options.events)
+        return;
+    AUTO_JSON e = json_object();
+    AUTO(free_p) char *name = xasprintf("%s.%llx", object_name(doc), (unsigned long long)wall_now().ns);
+    json_set_str(e, "apiVersion", "v1");
+    json_set_str(e, "kind", "Event");
+    json_put_at(e, json_str_new(name), "metadata", "name");
+    json_put_at(e, json_str_new(object_namespace(doc)), "metadata", "namespace");
+    json_put_at(e, json_str_new(str_or_empty(json_str_at(doc, "spec", "destination", "server"))), "metadata",
+                "annotations", "dest-server");
+    json_put_at(e, json_str_new(str_or_empty(json_str_at(doc, "spec", "destination", "namespace"))), "metadata",
+                "annotations", "dest-namespace");
+    json_t *about = json_object();
+    json_set_str(about, "apiVersion", ARGO_GROUP "/v1alpha1");
+    json_set_str(about, "kind", "Application");
+    json_set_str(about, "namespace", object_namespace(doc));
+    json_set_str(about, "name", object_name(doc));
+    json_set_str(about, "uid", object_uid(doc));
+    json_set_str(about, "resourceVersion", object_resource_version(doc));
+    json_object_set_new_nocheck(e, "involvedObject", about);
+    json_put_at(e, json_str_new("argocd-application-controller"), "source", "component");
+    json_set_str(e, "type", type);
+    json_set_str(e, "reason", reason);
+    json_set_str(e, "message", message);
+    json_object_set_new_nocheck(e, "count", json_integer(1));
+    json_object_set_new_nocheck(e, "firstTimestamp", json_time(wall_now()));
+    json_object_set_new_nocheck(e, "lastTimestamp", json_time(wall_now()));
+    AUTO_ERR err = NULL;
+    if (kube_create(ctl->kube, &events, object_namespace(doc), e, NULL, NULL, &err) < 0)
+        log_warn(LOGF({"application", object_name(doc)}), "event %s: %s", reason, err_text(err));
+}

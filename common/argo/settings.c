@@ -1,0 +1,385 @@
+#include "common/argo/settings.h"
+#include "common/base/glob.h"
+#include "common/base/hash.h"
+#include "common/base/vec.h"
+#include "common/yaml/yaml.h"
+
+#include <stdatomic.h>
+
+/* An entry of resource.exclusions or resource.inclusions. */
+struct filter {
+    char **groups, **kinds, **clusters;
+};
+typedef VEC(struct filter) filters_t;
+typedef VEC(struct ignore_rule) rules_t;
+
+struct settings {
+    atomic_uint refs;
+    json_t *data; /* of the ConfigMap */
+    uint64_t epoch;
+    struct tracking tracking;
+    filters_t exclusions, inclusions;
+    rules_t ignore, ignore_updates;
+    bool ignore_aggregated_roles, updates_follow_differences;
+    char **masked_annotations;
+};
+
+const char *settings_value(const settings_t *s, const char *key)
+{
+    return str_or_empty(json_str_at(s->data, key));
+}
+
+bool settings_bool(const settings_t *s, const char *key, bool fallback)
+{
+    bool b = fallback;
+    str_to_bool(settings_value(s, key), &b);
+    return b;
+}
+
+static char **texts_of(const json_t *list)
+{
+    size_t n = json_array_size(list);
+    if (!n)
+        return NULL;
+    char **out = xcalloc(n + 1, sizeof(*out));
+    for (size_t i = 0; i < n; i++)
+        out[i] = xstrdup(str_or_empty(json_string_value(json_array_get(list, i))));
+    return out;
+}
+
+static void add_filters(filters_t *to, const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i);
+        VEC_PUSH(to, (struct filter){.groups = texts_of(json_object_get(item, "apiGroups")),
+                                     .kinds = texts_of(json_object_get(item, "kinds")),
+                                     .clusters = texts_of(json_object_get(item, "clusters"))});
+    }
+}
+
+static int read_yaml(const settings_t *s, const char *key, json_t **out, err_t **err)
+{
+    const char *text = settings_value(s, key);
+    *out = NULL;
+    if (!*text)
+        return 0;
+    if (yaml_read(text, strlen(text), NULL, out, err) < 0)
+        return err_wrap(err, "argocd-cm: %s", key);
+    return 0;
+}
+
+static int parse_filters(settings_t *s, err_t **err)
+{
+    static const char *const keys[] = {"resource.exclusions", "resource.inclusions"};
+    filters_t *lists[] = {&s->exclusions, &s->inclusions};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        AUTO_JSON list = NULL;
+        int r = read_yaml(s, keys[i], &list, err);
+        if (r < 0)
+            return r;
+        if (list && !json_is_array(list) && !json_is_null(list))
+            return err_set(err, ERR_INVALID_ARGUMENT, "argocd-cm: %s is no list", keys[i]);
+        add_filters(lists[i], list);
+    }
+    return 0;
+}
+
+/* "apps_Deployment" or "apps/Deployment" -> group, kind; "all" is everything; without a group: core. */
+static void split_group_kind(const char *text, char separator, char **group, char **kind)
+{
+    if (strcmp(text, "all") == 0) {
+        *group = xstrdup("*");
+        *kind = xstrdup("*");
+        return;
+    }
+    const char *at = strrchr(text, separator);
+    *group = at ? xstrndup(text, (size_t)(at - text)) : xstrdup("");
+    *kind = xstrdup(at ? at + 1 : text);
+}
+
+static void add_rule(rules_t *to, const char *name, char separator, const json_t *body)
+{
+    char *group, *kind;
+    split_group_kind(name, separator, &group, &kind);
+    VEC_PUSH(to, (struct ignore_rule){.group = group,
+                                      .kind = kind,
+                                      .pointers = texts_of(json_object_get(body, "jsonPointers")),
+                                      .jq = texts_of(json_object_get(body, "jqPathExpressions")),
+                                      .managers = texts_of(json_object_get(body, "managedFieldsManagers"))});
+}
+
+static void parse_split_customizations(settings_t *s, str_t *warnings)
+{
+    static const struct {
+        const char *prefix;
+        size_t rules; /* offset of the list */
+    } kinds[] = {
+        {"resource.customizations.ignoreDifferences.", offsetof(struct settings, ignore)},
+        {"resource.customizations.ignoreResourceUpdates.", offsetof(struct settings, ignore_updates)},
+    };
+    AUTO(free_p) const char **keys = json_sorted_keys(s->data);
+    for (size_t k = 0; keys[k]; k++) {
+        for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+            const char *name = str_after(keys[k], kinds[i].prefix);
+            if (!name)
+                continue;
+            AUTO_ERR err = NULL;
+            AUTO_JSON body = NULL;
+            if (read_yaml(s, keys[k], &body, &err) < 0) {
+                if (warnings)
+                    str_printf(warnings, "%s\n", err_text(err));
+                continue;
+            }
+            add_rule((rules_t *)((char *)s + kinds[i].rules), name, '_', body);
+        }
+    }
+}
+
+/* The older, single key: {group/Kind: {ignoreDifferences: "yaml", …}}. */
+static int parse_combined_customizations(settings_t *s, err_t **err)
+{
+    static const char *const fields[] = {"ignoreDifferences", "ignoreResourceUpdates"};
+    rules_t *lists[] = {&s->ignore, &s->ignore_updates};
+    AUTO_JSON all = NULL;
+    int r = read_yaml(s, "resource.customizations", &all, err);
+    if (r < 0 || !json_is_map(all))
+        return r;
+    AUTO(free_p) const char **keys = json_sorted_keys(all);
+    for (size_t k = 0; keys[k]; k++) {
+        for (size_t f = 0; f < ARRAY_LEN(fields); f++) {
+            const char *text = json_str_at(all, keys[k], fields[f]);
+            AUTO_JSON body = NULL;
+            if (!text)
+                continue;
+            if (yaml_read(text, strlen(text), NULL, &body, err) < 0)
+                return err_wrap(err, "argocd-cm: resource.customizations: %s: %s", keys[k], fields[f]);
+            add_rule(lists[f], strcmp(keys[k], "*/*") == 0 ? "all" : keys[k], '/', body);
+        }
+    }
+    return 0;
+}
+
+static void add_pointer_rule(rules_t *to, const char *group, const char *kind, const char *const *pointers,
+                             size_t n)
+{
+    char **list = xcalloc(n + 1, sizeof(*list));
+    for (size_t i = 0; i < n; i++)
+        list[i] = xstrdup(pointers[i]);
+    VEC_PUSH(to, (struct ignore_rule){.group = xstrdup(group), .kind = xstrdup(kind), .pointers = list});
+}
+
+static int parse_compare_options(settings_t *s, err_t **err)
+{
+    static const char *const status[] = {"/status"};
+    AUTO_JSON options = NULL;
+    int r = read_yaml(s, "resource.compareoptions", &options, err);
+    if (r < 0)
+        return r;
+    s->ignore_aggregated_roles = json_bool_at(options, "ignoreAggregatedRoles");
+    s->updates_follow_differences = !json_is_false(
+        json_object_get(options, "ignoreDifferencesOnResourceUpdates"));
+    json_t *field = json_object_get(options, "ignoreResourceStatusField");
+    const char *which = json_is_false(field) ? "none" : str_or_empty(json_string_value(field));
+    if (strcmp(which, "crd") == 0)
+        add_pointer_rule(&s->ignore, "apiextensions.k8s.io", "CustomResourceDefinition", status, 1);
+    else if (strcmp(which, "none") != 0 && strcmp(which, "off") != 0 && strcmp(which, "false") != 0)
+        add_pointer_rule(&s->ignore, "*", "*", status, 1);
+    return 0;
+}
+
+static void finish_update_rules(settings_t *s)
+{
+    static const char *const always[] = {"/metadata/resourceVersion", "/metadata/generation",
+                                         "/metadata/managedFields"};
+    for (size_t i = 0; s->updates_follow_differences && i < s->ignore.n; i++) {
+        const struct ignore_rule *r = &s->ignore.v[i];
+        add_pointer_rule(&s->ignore_updates, r->group, r->kind, (const char *const *)r->pointers,
+                         strv_len(r->pointers));
+    }
+    add_pointer_rule(&s->ignore_updates, "*", "*", always, ARRAY_LEN(always));
+}
+
+int settings_parse(const json_t *config_map, settings_t **out, str_t *warnings, err_t **err)
+{
+    settings_t *s = xcalloc(1, sizeof(*s));
+    s->refs = 1;
+    json_t *data = json_at(config_map, "data");
+    s->data = json_is_map(data) ? json_copy_deep(data) : json_object();
+    s->epoch = json_hash(s->data, 1);
+    s->tracking = (struct tracking){
+        .method = tracking_method_parse(settings_value(s, "application.resourceTrackingMethod")),
+        .label_key = settings_value(s, "application.instanceLabelKey"),
+        .installation_id = settings_value(s, "installationID"),
+    };
+    s->masked_annotations = strv_split(settings_value(s, "resource.sensitive.mask.annotations"), ",", true);
+    int r = parse_filters(s, err);
+    if (r == 0)
+        r = parse_combined_customizations(s, err);
+    if (r == 0)
+        r = parse_compare_options(s, err);
+    if (r < 0) {
+        settings_unref(s);
+        return r;
+    }
+    parse_split_customizations(s, warnings);
+    finish_update_rules(s);
+    *out = s;
+    return 0;
+}
+
+settings_t *settings_ref(const settings_t *s)
+{
+    settings_t *mutable = (settings_t *)(uintptr_t)s;
+    atomic_fetch_add(&mutable->refs, 1);
+    return mutable;
+}
+
+static void free_filters(filters_t *list)
+{
+    VEC_FOREACH (list, f) {
+        strv_free(f->groups);
+        strv_free(f->kinds);
+        strv_free(f->clusters);
+    }
+    VEC_FREE(list);
+}
+
+static void free_rules(rules_t *list)
+{
+    VEC_FOREACH (list, r) {
+        free((char *)(uintptr_t)r->group);
+        free((char *)(uintptr_t)r->kind);
+        strv_free((char **)(uintptr_t)r->pointers);
+        strv_free((char **)(uintptr_t)r->jq);
+        strv_free((char **)(uintptr_t)r->managers);
+    }
+    VEC_FREE(list);
+}
+
+void settings_unref(settings_t *s)
+{
+    if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
+        return;
+    json_decref(s->data);
+    free_filters(&s->exclusions);
+    free_filters(&s->inclusions);
+    free_rules(&s->ignore);
+    free_rules(&s->ignore_updates);
+    strv_free(s->masked_annotations);
+    free(s);
+}
+
+uint64_t settings_epoch(const settings_t *s)
+{
+    return s->epoch;
+}
+
+const struct tracking *settings_tracking(const settings_t *s)
+{
+    return &s->tracking;
+}
+
+static bool any_glob(char *const *list, const char *text)
+{
+    for (size_t i = 0; list && list[i]; i++)
+        if (glob_match(list[i], text, NULL))
+            return true;
+    return !list;
+}
+
+static bool cluster_matches(const struct filter *f, const char *server)
+{
+    return any_glob(f->clusters, str_or_empty(server));
+}
+
+static bool filter_matches(const struct filter *f, const char *group, const char *kind, const char *server)
+{
+    bool by_kind = !f->kinds || strv_contains(f->kinds, "*") || strv_contains(f->kinds, kind);
+    return any_glob(f->groups, group) && by_kind && cluster_matches(f, server);
+}
+
+static bool any_filter(const filters_t *list, const char *group, const char *kind, const char *server)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (filter_matches(&list->v[i], group, kind, server))
+            return true;
+    return false;
+}
+
+static bool always_excluded(const char *group, const char *kind)
+{
+    return strcmp(group, "events.k8s.io") == 0 || strcmp(group, "metrics.k8s.io") == 0 ||
+           (!*group && strcmp(kind, "Event") == 0) ||
+           (strcmp(group, "coordination.k8s.io") == 0 && strcmp(kind, "Lease") == 0);
+}
+
+bool settings_excludes(const settings_t *s, const char *group, const char *kind, const char *server)
+{
+    if (always_excluded(group, kind) || any_filter(&s->exclusions, group, kind, server))
+        return true;
+    if (any_filter(&s->inclusions, group, kind, server))
+        return false;
+    for (size_t i = 0; i < s->inclusions.n; i++)
+        if (cluster_matches(&s->inclusions.v[i], server))
+            return true; /* this cluster has a list of what is included, and it is not on it */
+    return false;
+}
+
+const struct ignore_rule *settings_ignore_rules(const settings_t *s, size_t *n)
+{
+    *n = s->ignore.n;
+    return s->ignore.v;
+}
+
+bool settings_ignore_aggregated_roles(const settings_t *s)
+{
+    return s->ignore_aggregated_roles;
+}
+
+const struct ignore_rule *settings_ignore_update_rules(const settings_t *s, size_t *n)
+{
+    *n = s->ignore_updates.n;
+    return s->ignore_updates.v;
+}
+
+bool settings_ignore_updates_enabled(const settings_t *s)
+{
+    return settings_bool(s, "resource.ignoreResourceUpdatesEnabled", true);
+}
+
+char *const *settings_masked_annotations(const settings_t *s)
+{
+    return s->masked_annotations;
+}
+
+bool settings_in_cluster_enabled(const settings_t *s)
+{
+    return settings_bool(s, "cluster.inClusterEnabled", true);
+}
+
+struct ignore_rule *ignore_rules_of(const json_t *list, size_t *n)
+{
+    *n = json_array_size(list);
+    struct ignore_rule *rules = xcalloc(*n, sizeof(*rules));
+    for (size_t i = 0; i < *n; i++) {
+        const json_t *item = json_array_get(list, i);
+        rules[i] = (struct ignore_rule){.group = json_str_at(item, "group"),
+                                        .kind = json_str_at(item, "kind"),
+                                        .name = json_str_at(item, "name"),
+                                        .ns = json_str_at(item, "namespace"),
+                                        .pointers = texts_of(json_object_get(item, "jsonPointers")),
+                                        .jq = texts_of(json_object_get(item, "jqPathExpressions")),
+                                        .managers = texts_of(json_object_get(item, "managedFieldsManagers"))};
+    }
+    return rules;
+}
+
+void ignore_rules_free(struct ignore_rule *rules, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        strv_free((char **)(uintptr_t)rules[i].pointers);
+        strv_free((char **)(uintptr_t)rules[i].jq);
+        strv_free((char **)(uintptr_t)rules[i].managers);
+    }
+    free(rules);
+}

@@ -1,0 +1,38 @@
+/* Health of objects: the checks that Argo CD has built in for Kubernetes' own kinds
+ * (docs/operator-manual/health.md of that project), and how healths add up. */
+#ifndef CARGOCD_ENGINE_HEALTH_H
+#define CARGOCD_ENGINE_HEALTH_H
+
+#include "common/kinds/kinds.h"
+
+/* From best to worst. */
+enum health_status {
+    HEALTH_NONE, /* the kind has no health */
+    HEALTH_HEALTHY,
+    HEALTH_SUSPENDED,
+    HEALTH_PROGRESSING,
+    HEALTH_MISSING,
+    HEALTH_DEGRADED,
+    HEALTH_UNKNOWN,
+    HEALTH_STATUS_MAX
+};
+struct health {
+    enum health_status status;
+    char *message; /* owned; may be NULL */
+};
+void health_dispose(struct health *h);
+/* "Healthy"; "" for HEALTH_NONE. */
+const char *health_name(enum health_status s);
+enum health_status health_parse(const char *name);
+/* Whether b is worse than a. */
+bool health_worse(enum health_status a, enum health_status b);
+
+#define HOOK_FINALIZER "argocd.argoproj.io/hook-finalizer"
+
+/* Sets *out (HEALTH_NONE for kinds without a check). An object that is being deleted is Progressing, unless
+ * it is a hook that waits for its finalizer. On an error *out is Unknown with the error's text. */
+int health_assess(const json_t *object, struct health *out, err_t **err);
+/* Whether health_assess looks at objects of this kind, so that others need not be read. */
+bool health_has_check(const char *group, const char *kind);
+
+#endif

@@ -1,0 +1,25 @@
+/* What a tree shows of an object besides its name: states of pods, images, network. Compact, because every
+ * object of a cluster has one: texts are interned and shared. Facts: Argo CD's controller/cache/info.go,
+ * kubectl's pod printer. */
+#ifndef CARGOCD_ENGINE_NODE_INFO_H
+#define CARGOCD_ENGINE_NODE_INFO_H
+
+#include "common/kinds/kinds.h"
+
+struct node_info {
+    /* Interned; NULL when there is nothing. */
+    const char *info;                /* JSON array text: [{"name":…,"value":…}] */
+    const char *images;              /* JSON array text */
+    const char *networking;          /* JSON object text */
+    const char *node;                /* a pod's node */
+    int64_t cpu_milli, memory_milli; /* a pod's requests; 0 when it has ended */
+};
+void node_info_of(const json_t *object, char *const *custom_labels, struct node_info *out);
+void node_info_release(struct node_info *i);
+bool node_info_same(const struct node_info *a, const struct node_info *b);
+/* What kubectl would show as a pod's status. */
+char *pod_status_reason(const json_t *pod) MUST_USE;
+/* Paths that node_info_of and health_assess read of this kind; for json/project.h. */
+const char *const *node_info_paths(const char *group, const char *kind, size_t *n);
+
+#endif

@@ -1,0 +1,353 @@
+/* One client per address of a headless Service. A thread asks for the addresses again and again; it is on its
+ * own because a name server may take its time, and it is left behind when the replicas are freed meanwhile.
+ *
+ * The order for a key is that of the hashes of (address, key): it is the same in every process, and a replica
+ * that comes or goes moves only the keys that it gets or had. */
+#include "common/net/rpc_client.h"
+
+#include "common/base/hash.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+
+enum {
+    RESOLVE_SECONDS = 5,
+    RESOLVE_IDLE_SECONDS = 30, /* when nobody asked for a while */
+    FIRST_SECONDS = 2,         /* how long a call waits for the first addresses */
+    FRESH_MILLIS = 300, /* how long for a replica that is just being connected, while others are there */
+    MAX_REPLICAS = 64,
+};
+
+struct replica {
+    char *address;
+    rpc_client_t *client;
+    size_t users; /* calls that hold it */
+    bool gone;    /* the name has it no more */
+};
+
+struct rpc_replicas {
+    char *scheme, *host, *port; /* port with its colon */
+    char *server_name;
+    struct tls_files tls; /* owned copies */
+
+    lock_t lock; /* guards what follows */
+    cond_t changed;
+    VEC(struct replica *) all;
+    size_t refs; /* the owner and the thread */
+    bool closing, resolved;
+    mono_t used;
+    err_t *error; /* of the last resolution */
+};
+
+/* ---- the set ---- */
+
+static void replica_free(struct replica *r)
+{
+    rpc_client_free(r->client);
+    free(r->address);
+    free(r);
+}
+
+static struct replica *find(rpc_replicas_t *r, const char *address)
+{
+    VEC_FOREACH (&r->all, it)
+        if (strcmp((*it)->address, address) == 0)
+            return *it;
+    return NULL;
+}
+
+static int add(rpc_replicas_t *r, const char *address, err_t **err)
+{
+    struct replica *known = find(r, address);
+    if (known) {
+        known->gone = false;
+        return 0;
+    }
+    struct rpc_client_options o = {.address = address, .tls = r->tls, .server_name = r->server_name};
+    rpc_client_t *client = NULL;
+    int rc = rpc_client_new(&o, &client, err);
+    if (rc < 0)
+        return rc;
+    struct replica *new = xcalloc(1, sizeof(*new));
+    new->address = xstrdup(address);
+    new->client = client;
+    VEC_PUSH(&r->all, new);
+    return 0;
+}
+
+/* The addresses that the name has now; those that it has no more are kept while they are used. */
+static void update(rpc_replicas_t *r, const struct addrinfo *found)
+{
+    char ip[INET6_ADDRSTRLEN];
+    LOCKED(&r->lock);
+    VEC_FOREACH (&r->all, it)
+        (*it)->gone = true;
+    size_t n = 0;
+    for (const struct addrinfo *a = found; a && n < MAX_REPLICAS && !r->closing; a = a->ai_next, n++) {
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, ip, sizeof(ip), NULL, 0, NI_NUMERICHOST) != 0)
+            continue;
+        bool v6 = a->ai_family == AF_INET6;
+        AUTO(free_p)
+        char *address = xasprintf("%s%s%s%s%s", r->scheme, v6 ? "[" : "", ip, v6 ? "]" : "", r->port);
+        add(r, address, NULL);
+    }
+    r->resolved = true;
+    err_clear(&r->error);
+    pthread_cond_broadcast(&r->changed);
+}
+
+/* One that is gone and free, taken out of the set. */
+static struct replica *take_gone(rpc_replicas_t *r)
+{
+    LOCKED(&r->lock);
+    for (size_t i = 0; i < r->all.n; i++) {
+        struct replica *it = r->all.v[i];
+        if (it->gone && !it->users) {
+            VEC_REMOVE(&r->all, i);
+            return it;
+        }
+    }
+    return NULL;
+}
+
+/* ---- the thread ---- */
+
+static void resolve(rpc_replicas_t *r)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    int rc = getaddrinfo(r->host, r->port + 1, &hints, &found);
+    if (rc == 0) {
+        update(r, found);
+        freeaddrinfo(found);
+    } else {
+        LOCKED(&r->lock);
+        err_set(&r->error, ERR_UNAVAILABLE, "look up %s: %s", r->host, gai_strerror(rc));
+        pthread_cond_broadcast(&r->changed);
+    }
+    for (struct replica *gone; (gone = take_gone(r));)
+        replica_free(gone);
+}
+
+static void unref(rpc_replicas_t *r)
+{
+    {
+        LOCKED(&r->lock);
+        if (--r->refs)
+            return;
+    }
+    err_free(r->error);
+    VEC_FREE(&r->all);
+    free((char *)r->tls.cert);
+    free((char *)r->tls.key);
+    free((char *)r->tls.ca);
+    free(r->scheme);
+    free(r->host);
+    free(r->port);
+    free(r->server_name);
+    pthread_mutex_destroy(&r->lock);
+    pthread_cond_destroy(&r->changed);
+    free(r);
+}
+
+static void *keep_resolving(void *arg)
+{
+    rpc_replicas_t *r = arg;
+    for (bool go_on = true; go_on;) {
+        resolve(r);
+        LOCKED(&r->lock);
+        mono_t now = mono_now();
+        bool idle = mono_cmp(mono_after(r->used, SECONDS(RESOLVE_IDLE_SECONDS)), now) < 0;
+        mono_t until = mono_after(now, SECONDS(idle ? RESOLVE_IDLE_SECONDS : RESOLVE_SECONDS));
+        while (!r->closing && cond_wait_until(&r->changed, &r->lock, until))
+            ;
+        go_on = !r->closing;
+    }
+    unref(r);
+    return NULL;
+}
+
+/* ---- life ---- */
+
+static bool is_ip(const char *host)
+{
+    unsigned char ip[sizeof(struct in6_addr)];
+    return inet_pton(AF_INET, host, ip) == 1 || inet_pton(AF_INET6, host, ip) == 1;
+}
+
+static rpc_replicas_t *replicas_new(const struct rpc_client_options *o, struct rpc_address *a)
+{
+    rpc_replicas_t *r = xcalloc(1, sizeof(*r));
+    pthread_mutex_init(&r->lock, NULL);
+    cond_init(&r->changed);
+    r->refs = 1;
+    r->scheme = xstrdup(a->tls ? "tls+tcp://" : "tcp://");
+    r->host = xstrdup(a->host);
+    r->port = xstrdup(a->ipc ? "" : strrchr(a->url, ':'));
+    r->server_name = xstrdup(o->server_name ? o->server_name : a->host);
+    r->tls = (struct tls_files){xstrdup(o->tls.cert), xstrdup(o->tls.key), xstrdup(o->tls.ca)};
+    return r;
+}
+
+int rpc_replicas_new(const struct rpc_client_options *o, rpc_replicas_t **out, err_t **err)
+{
+    struct rpc_address a;
+    int rc = rpc_address_parse(o->address, &a, err);
+    if (rc < 0)
+        return rc;
+    rpc_replicas_t *r = replicas_new(o, &a);
+    bool fixed = a.ipc || is_ip(a.host);
+    if (!fixed && a.tls && (!o->tls.cert || !o->tls.key || !o->tls.ca))
+        rc = err_set(err, ERR_INVALID_ARGUMENT, "address '%s' needs a certificate, its key and an authority",
+                     o->address);
+    else if (fixed)
+        rc = add(r, o->address, err);
+    rpc_address_dispose(&a);
+    if (rc < 0) {
+        unref(r);
+        return rc;
+    }
+    r->resolved = fixed;
+    if (!fixed) {
+        r->refs++;
+        pthread_detach(thread_start("rpc-resolve", keep_resolving, r));
+    }
+    *out = r;
+    return 0;
+}
+
+void rpc_replicas_free(rpc_replicas_t *r)
+{
+    if (!r)
+        return;
+    {
+        LOCKED(&r->lock);
+        r->closing = true;
+        pthread_cond_broadcast(&r->changed);
+    }
+    for (;;) {
+        struct replica *one;
+        {
+            LOCKED(&r->lock);
+            one = r->all.n ? VEC_POP(&r->all) : NULL;
+        }
+        if (!one)
+            break;
+        replica_free(one);
+    }
+    unref(r);
+}
+
+/* ---- calls ---- */
+
+struct candidate {
+    struct replica *replica;
+    unsigned char score[SHA256_SIZE];
+};
+
+static int by_score(const void *a, const void *b)
+{
+    return memcmp(((const struct candidate *)b)->score, ((const struct candidate *)a)->score, SHA256_SIZE);
+}
+
+/* The replicas in the order for this key, each held. */
+static size_t candidates(rpc_replicas_t *r, const char *key, struct candidate *out)
+{
+    LOCKED(&r->lock);
+    r->used = mono_now();
+    mono_t until = mono_after(r->used, SECONDS(FIRST_SECONDS));
+    while (!r->resolved && !r->error && cond_wait_until(&r->changed, &r->lock, until))
+        ;
+    size_t n = 0;
+    VEC_FOREACH (&r->all, it) {
+        if ((*it)->gone || n == MAX_REPLICAS)
+            continue;
+        (*it)->users++;
+        sha256_ctx_t *hash = sha256_begin();
+        sha256_field_str(hash, (*it)->address);
+        sha256_field_str(hash, key);
+        out[n].replica = *it;
+        sha256_end(hash, out[n++].score);
+    }
+    qsort(out, n, sizeof(*out), by_score);
+    return n;
+}
+
+static void release(rpc_replicas_t *r, struct candidate *c, size_t n)
+{
+    LOCKED(&r->lock);
+    for (size_t i = 0; i < n; i++)
+        c[i].replica->users--;
+}
+
+static bool any_connected(const struct candidate *c, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (rpc_client_connected(c[i].replica->client))
+            return true;
+    return false;
+}
+
+/* How long a call waits for this one's connection; negative: not at all, the next one is there. */
+static int64_t patience(const struct candidate *c, bool others, mono_t connect_by)
+{
+    int64_t left = mono_left(connect_by);
+    if (!others || rpc_client_connected(c->replica->client))
+        return left;
+    if (rpc_client_tried(c->replica->client))
+        return -1;
+    return left < MILLIS(FRESH_MILLIS) ? left : MILLIS(FRESH_MILLIS);
+}
+
+static bool next_may_help(enum err_code code, bool answered)
+{
+    return code == ERR_RESOURCE_EXHAUSTED || (code == ERR_UNAVAILABLE && !answered);
+}
+
+static int do_in_order(const struct candidate *c, size_t n, struct rpc_request_options *o,
+                       volatile bool *canceled, ProtobufCMessage **out, err_t **err)
+{
+    mono_t deadline = o->timeout_ns > 0 ? mono_after(mono_now(), o->timeout_ns) : MONO_NEVER;
+    mono_t connect_by = mono_after(mono_now(), SECONDS(RPC_CONNECT_SECONDS)); /* for all of them together */
+    bool others = any_connected(c, n);
+    AUTO_ERR last = NULL;
+    for (size_t i = 0; i < n; i++) {
+        AUTO_ERR e = NULL;
+        bool answered = false;
+        int64_t left = mono_left(deadline);
+        o->connect_ns = patience(&c[i], others, connect_by);
+        if (o->connect_ns < 0 || (last && !left))
+            continue;
+        if (o->timeout_ns > 0)
+            o->timeout_ns = left ? left : 1;
+        int r = rpc_request_do(c[i].replica->client, o, canceled, &answered, out, &e);
+        if (r == 0)
+            return 0;
+        if (!next_may_help(err_code(e), answered))
+            return err_move(err, TAKE(e));
+        if (err_code(last) == ERR_RESOURCE_EXHAUSTED)
+            continue; /* says more than that another one is not there */
+        err_free(last);
+        last = TAKE(e);
+    }
+    return last ? err_move(err, TAKE(last)) : err_set(err, ERR_UNAVAILABLE, "no replica is connected");
+}
+
+int rpc_replicas_do(rpc_replicas_t *r, const char *key, const char *method, const ProtobufCMessage *in,
+                    const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, volatile bool *canceled,
+                    ProtobufCMessage **out, err_t **err)
+{
+    AUTO(free_p) struct candidate *c = xcalloc(MAX_REPLICAS, sizeof(*c));
+    size_t n = candidates(r, key, c);
+    if (!n) {
+        LOCKED(&r->lock);
+        return err_set(err, ERR_UNAVAILABLE, "%s",
+                       r->error ? err_text(r->error) : "the name has no addresses");
+    }
+    struct rpc_request_options o = {
+        .method = method, .in = in, .out_type = out_type, .timeout_ns = timeout_ns};
+    int rc = do_in_order(c, n, &o, canceled, out, err);
+    release(r, c, n);
+    return rc;
+}

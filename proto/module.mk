@@ -1,0 +1,15 @@
+# The contracts between the daemons: protoc-c makes $(B)/gen/proto/rpc/*.pb-c.{c,h} of every proto/rpc/*.proto, and the
+# archive `proto` holds them. Sources include "proto/rpc/<name>.pb-c.h".
+PROTO_RPC := $(wildcard $(d)/rpc/*.proto)
+PROTO_GEN := $(PROTO_RPC:%.proto=$(B)/gen/%.pb-c.c)
+GEN_HEADERS += $(PROTO_GEN:.c=.h)
+ARCHIVES += proto
+LIB_proto += $(PROTO_GEN)
+# libcommon's RPC speaks Envelope, so whatever links it needs the archive too.
+UNIT_ARCHIVES_common += proto
+.SECONDARY: $(PROTO_GEN) $(PROTO_GEN:.c=.h)
+
+$(B)/gen/proto/rpc/%.pb-c.c $(B)/gen/proto/rpc/%.pb-c.h: proto/rpc/%.proto
+	$(call say,PROTO,$<)
+	@mkdir -p $(B)/gen
+	$(Q)protoc-c --c_out=$(B)/gen $<
