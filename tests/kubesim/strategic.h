@@ -4,7 +4,7 @@
 
 #include "common/kinds/kinds.h"
 
-int patch_strategic(const json_t *original, const json_t *patch, const char *group, const char *kind,
-                    json_t **out, err_t **err);
+int patch_strategic(const json_t *original, const json_t *patch, const char *group, const char *version,
+                    const char *kind, json_t **out, err_t **err);
 
 #endif

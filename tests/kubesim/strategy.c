@@ -404,10 +404,8 @@ void strategy_normalise(struct admission *a)
         schema_default(a->endpoint->schema, a->object);
         return;
     }
-    typed_normalise(r->key, a->object);
-    defaults_apply(r->key, sim_minor(a->sim), a->object);
-    /* Defaults may leave what the types leave out. */
-    typed_normalise(r->key, a->object);
+    default_fields(r->key, sim_minor(a->sim), a->object);
+    typed_finish(r->key, sim_minor(a->sim), a->object);
 }
 
 static bool has_status(const struct admission *a)

@@ -76,10 +76,11 @@ static json_t *decode(const struct write *w, json_t *o)
                                      : status_bad_request("the body is not an object");
     if (failure)
         return failure;
-    AUTO(free_p) char *bad = typed_check(r->flags & R_CUSTOM ? "" : r->key, o);
-    if (bad)
-        return status_bad_request("%s in version \"%s\" cannot be handled as a %s: %s", r->kind,
-                                  w->endpoint->version, r->kind, bad);
+    bool custom = r->flags & R_CUSTOM;
+    if (!typed_decode(o, custom ? NULL : kind_schema(w->endpoint->group, w->endpoint->version, r->kind)))
+        return status_bad_request(
+            "%s in version \"%s\" cannot be handled as a %s: a field has a value of another type", r->kind,
+            w->endpoint->version, r->kind);
     if (!json_is_map(json_object_get(o, "metadata")))
         json_object_set_new(o, "metadata", json_object());
     json_t *meta = json_object_get(o, "metadata");
@@ -177,7 +178,7 @@ static void generate_name(json_t *meta)
 
 static void new_metadata(json_t *meta)
 {
-    static const char *const dropped[] = {"deletionTimestamp", "deletionGracePeriodSeconds", "generation"};
+    static const char *const dropped[] = {"deletionTimestamp", "deletionGracePeriodSeconds"};
     char uid[UUID_TEXT];
     generate_name(meta);
     random_uuid(uid);
@@ -417,7 +418,8 @@ static json_t *apply_patch(const struct write *w, const json_t *doc, enum patch_
         }
     } else if (type == PATCH_MERGE) {
         out = json_merge_apply(doc, patch);
-    } else if (patch_strategic(doc, patch, r->group, r->kind, &out, &err) < 0) {
+    } else if (patch_strategic(doc, patch, w->endpoint->group, w->endpoint->version, r->kind, &out, &err) <
+               0) {
         *failure = status_bad_request("%s", err_text(err));
         return NULL;
     }

@@ -127,7 +127,7 @@ static void default_pod_spec(json_t *spec)
         json_object_set(spec, "serviceAccountName", json_object_get(spec, "serviceAccount"));
 }
 
-void defaults_pod_template(json_t *template)
+static void default_pod_template(json_t *template)
 {
     default_pod_spec(json_object_get(template, "spec"));
 }
@@ -413,12 +413,12 @@ static void apply_newer(const char *key, int minor, json_t *object)
         json_put_at(object, json_string(name), "metadata", "labels", "kubernetes.io/metadata.name");
 }
 
-void defaults_apply(const char *key, int minor, json_t *object)
+void default_fields(const char *key, int minor, json_t *object)
 {
     if (strcmp(key, "pods") != 0 && strcmp(key, "podtemplates") != 0)
-        defaults_pod_template(json_at(object, "spec", "template"));
+        default_pod_template(json_at(object, "spec", "template"));
     if (strcmp(key, "podtemplates") == 0)
-        defaults_pod_template(json_object_get(object, "template"));
+        default_pod_template(json_object_get(object, "template"));
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         if (strcmp(kinds[i].key, key) != 0)
             continue;
