@@ -235,7 +235,7 @@ static void large_both_ways(const char *address, const struct tls_files *tls, si
 
 static void large_over_tcp(void **state)
 {
-    large_both_ways("tcp://127.0.0.1:0", NULL, 50 << 20);
+    large_both_ways("tcp://127.0.0.1:0", NULL, (50 << 20) / SCALE);
 }
 
 static void large_over_tls(void **state)
@@ -243,7 +243,7 @@ static void large_over_tls(void **state)
     AUTO(free_p) char *dir = temp_dir();
     struct tls_pair ca = {};
     struct tls_files files = make_files(dir, "peer", (const char *[]){"127.0.0.1", NULL}, &ca);
-    large_both_ways("tls+tcp://127.0.0.1:0", &files, 50 << 20);
+    large_both_ways("tls+tcp://127.0.0.1:0", &files, (50 << 20) / SCALE);
     tls_pair_dispose(&ca);
     files_free(&files);
     dir_remove(dir, NULL);
@@ -272,7 +272,7 @@ static void pieces_are_there_at_once(void **state)
     AUTO_ERR err = NULL;
     struct fixture f = {};
     begin(&f, "tcp://127.0.0.1:0");
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100 / SCALE; i++)
         ASSERT_OK(
             call_text(f.client, i % 2 ? "test.Make" : "test.PoolMake", i % 3 ? "1100000" : "3200000", &err));
     end(&f);
