@@ -5,5 +5,5 @@ LDLIBS_repo := -lgit2
 # Servers and repositories for its unit tests.
 LIB_repotest := $(wildcard tests/unit/repo-server/fixture/*.c)
 ARCHIVES += repotest
-UNIT_ARCHIVES_repo-server := repo repotest
+UNIT_ARCHIVES_repo-server := repo repotest proto
 UNIT_LDLIBS_repo-server := $(LDLIBS_repo)
