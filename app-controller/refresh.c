@@ -4,6 +4,7 @@
  * parsed and nothing is written. */
 #include "app-controller/refresh.h"
 #include "app-controller/autosync.h"
+#include "app-controller/metrics.h"
 #include "app-controller/operation.h"
 #include "app-controller/publish.h"
 #include "app-controller/status.h"
@@ -78,7 +79,9 @@ static void decide(struct refresh *r, uint64_t bits)
         set_level(r, LEVEL_RESOLVE, "refresh was requested");
         return;
     }
-    if (compared_to_other_sources(doc))
+    if (bits & REFRESH_RESOLVE)
+        set_level(r, LEVEL_RESOLVE, "an operation ended");
+    else if (compared_to_other_sources(doc))
         set_level(r, LEVEL_RESOLVE, "spec.source differs from what was compared");
     else if (is_due(hard_refreshed, r->ctl->options.hard_resync_ns) && hard_refreshed.ns)
         set_level(r, LEVEL_TARGET, "the hard refresh period has passed"), r->hard = true;
@@ -671,6 +674,7 @@ void refresh_run(void *ctx, const char *key, uint64_t bits)
             else
                 json_decref(reasons);
             run(&r);
+            metrics_reconciled(ctl, r.doc, r.started);
             log_debug(LOGF({"application", key}), "Reconciliation completed in %lld ms",
                       (long long)((mono_now().ns - r.started.ns) / NS_PER_MS));
         }

@@ -20,38 +20,44 @@ void http_free(http_t *h);
 /* How to reach a peer and who we are there. Immutable and reference-counted; texts are copied. */
 typedef struct http_endpoint http_endpoint_t;
 struct http_endpoint_config {
-    const char *ca_pem;  /* NULL: the system's */
-    const char *ca_file; /* instead of ca_pem */
-    const char *client_cert_pem, *client_key_pem;
-    const char *server_name; /* verified instead of the URL's host */
-    bool insecure;           /* no verification of the server */
-    const char *proxy;       /* http, https, socks5 URL; NULL: from the environment; "": none */
-    const char *no_proxy;
+    const char *ca_pem;                           /* NULL: the system's */
+    const char *ca_file;                          /* instead of ca_pem */
+    const char *client_cert_pem, *client_key_pem; /* key NULL: it is in the same text */
+    const char *server_name;                      /* verified instead of the URL's host */
+    bool insecure;                                /* no verification of the server */
+    const char *proxy;               /* http, https, socks5 URL; NULL: from the environment; "": none */
+    const char *no_proxy;            /* exceptions; NULL: none, or the environment's when proxy is */
     const char *username, *password; /* Basic */
     const char *bearer_token;
     const char *user_agent; /* NULL: cargocd/<version> */
     bool http1_only;
     bool compression;           /* ask for gzip */
     int64_t connect_timeout_ns; /* 0: 10 s, TLS included */
-    unsigned max_connections;   /* 0: no cap */
+    unsigned max_connections;   /* of a lane to one origin; 0: no cap */
 };
 http_endpoint_t *http_endpoint_new(const struct http_endpoint_config *config) MUST_USE;
 http_endpoint_t *http_endpoint_ref(http_endpoint_t *e);
 void http_endpoint_unref(http_endpoint_t *e);
 
+/* STREAM is for transfers that may be paused: each has its own HTTP/1.1 connection, because a paused stream
+ * would hold up the others of an HTTP/2 connection. */
 enum http_lane { HTTP_LANE_REQUEST, HTTP_LANE_WATCH, HTTP_LANE_LIST, HTTP_LANE_STREAM, HTTP_LANE_MAX };
 
 struct http_request {
-    const char *method;         /* NULL: GET */
-    const char *url;            /* http or https; a user information in it is refused */
-    http_endpoint_t *endpoint;  /* NULL: defaults */
-    const char *const *headers; /* "Name: value" lines, NULL-terminated; NULL: none */
-    const void *body;           /* copied */
+    const char *method;        /* NULL: GET */
+    const char *url;           /* http or https; a user information in it is refused */
+    http_endpoint_t *endpoint; /* NULL: defaults */
+    /* "Name: value" lines, NULL-terminated; NULL: none. They replace the endpoint's. */
+    const char *const *headers;
+    const void *body; /* copied */
     size_t body_size;
     enum http_lane lane;
     int64_t timeout_ns;      /* for the whole exchange; 0: none */
     int64_t idle_timeout_ns; /* without a byte; 0: none */
     size_t max_body; /* of the response, after decompression; 0: 64 MiB for http_do, none for streams */
+    /* The request may be sent again when its connection is lost before any answer. GET, HEAD and OPTIONS
+     * always may; others are then sent at most once and fail with ERR_UNAVAILABLE. */
+    bool idempotent;
     unsigned max_redirects;  /* 0: none are followed. Credentials never follow to another host. */
     volatile bool *canceled; /* http_do: looked at ten times a second */
 };
@@ -89,7 +95,8 @@ void http_cancel(http_transfer_t *t);
 void http_resume(http_transfer_t *t);
 void http_transfer_release(http_transfer_t *t);
 
-/* Runs fn(arg) on the I/O thread, after the delay. */
+/* Runs fn(arg) on the I/O thread, after the delay; in the order of posting when the delays are equal. What
+ * waits when http_free is called runs then. */
 void http_post(http_t *h, int64_t delay_ns, void (*fn)(void *arg), void *arg);
 bool http_on_thread(const http_t *h);
 
