@@ -1,9 +1,9 @@
-/* HTTP client on libcurl's multi interface: one I/O thread that only moves bytes, blocking calls for the
- * pools, streaming calls for watches and logs.
+/* HTTP client on libcurl's multi interface: one I/O thread that only moves bytes, blocking calls for the pools, streaming
+ * calls for watches and logs.
  *
- * Requests to one endpoint share connections: HTTP/2 with many streams where the server speaks it, kept-alive
- * HTTP/1.1 elsewhere. Requests of different lanes never share a connection, so that a thousand watches cannot
- * hold up a patch. When a connection has as many streams as the server allows, the next one is opened. */
+ * Requests to one endpoint share connections: HTTP/2 with many streams where the server speaks it, kept-alive HTTP/1.1
+ * elsewhere. Requests of different lanes never share a connection, so that a thousand watches cannot hold up a patch.
+ * When a connection has as many streams as the server allows, the next one is opened. */
 #ifndef CARGOCD_NET_HTTP_H
 #define CARGOCD_NET_HTTP_H
 
@@ -20,20 +20,20 @@ void http_free(http_t *h);
 /* How to reach a peer and who we are there. Immutable and reference-counted; texts are copied. */
 typedef struct http_endpoint http_endpoint_t;
 struct http_endpoint_config {
-    const char *ca_pem;  /* NULL: the system's */
-    const char *ca_file; /* instead of ca_pem */
+    const char *ca_pem;           /* NULL: the system's */
+    const char *ca_file;          /* instead of ca_pem */
     const char *client_cert_pem, *client_key_pem;
-    const char *server_name; /* verified instead of the URL's host */
-    bool insecure;           /* no verification of the server */
-    const char *proxy;       /* http, https, socks5 URL; NULL: from the environment; "": none */
+    const char *server_name;      /* verified instead of the URL's host */
+    bool insecure;                /* no verification of the server */
+    const char *proxy;            /* http, https, socks5 URL; NULL: from the environment; "": none */
     const char *no_proxy;
     const char *username, *password; /* Basic */
     const char *bearer_token;
-    const char *user_agent; /* NULL: cargocd/<version> */
+    const char *user_agent;       /* NULL: cargocd/<version> */
     bool http1_only;
-    bool compression;           /* ask for gzip */
-    int64_t connect_timeout_ns; /* 0: 10 s, TLS included */
-    unsigned max_connections;   /* 0: no cap */
+    bool compression;             /* ask for gzip */
+    int64_t connect_timeout_ns;   /* 0: 10 s, TLS included */
+    unsigned max_connections;     /* 0: no cap */
 };
 http_endpoint_t *http_endpoint_new(const struct http_endpoint_config *config) MUST_USE;
 http_endpoint_t *http_endpoint_ref(http_endpoint_t *e);
@@ -42,16 +42,16 @@ void http_endpoint_unref(http_endpoint_t *e);
 enum http_lane { HTTP_LANE_REQUEST, HTTP_LANE_WATCH, HTTP_LANE_LIST, HTTP_LANE_STREAM, HTTP_LANE_MAX };
 
 struct http_request {
-    const char *method;         /* NULL: GET */
-    const char *url;            /* http or https; a user information in it is refused */
-    http_endpoint_t *endpoint;  /* NULL: defaults */
+    const char *method; /* NULL: GET */
+    const char *url;    /* http or https; a user information in it is refused */
+    http_endpoint_t *endpoint; /* NULL: defaults */
     const char *const *headers; /* "Name: value" lines, NULL-terminated; NULL: none */
-    const void *body;           /* copied */
+    const void *body;   /* copied */
     size_t body_size;
     enum http_lane lane;
     int64_t timeout_ns;      /* for the whole exchange; 0: none */
     int64_t idle_timeout_ns; /* without a byte; 0: none */
-    size_t max_body; /* of the response, after decompression; 0: 64 MiB for http_do, none for streams */
+    size_t max_body;         /* of the response, after decompression; 0: 64 MiB for http_do, none for streams */
     unsigned max_redirects;  /* 0: none are followed. Credentials never follow to another host. */
     volatile bool *canceled; /* http_do: looked at ten times a second */
 };
@@ -65,8 +65,8 @@ void http_response_dispose(struct http_response *r);
 /* The first value of a header (name in lower case), as the caller's copy; NULL when absent. */
 char *http_header(const str_t *headers, const char *name) MUST_USE;
 
-/* Blocks until the response is whole. Any status is success (0); errors are those of reaching the peer, named
- * with the URL without its query. Not to be called on the I/O thread. */
+/* Blocks until the response is whole. Any status is success (0); errors are those of reaching the peer, named with the
+ * URL without its query. Not to be called on the I/O thread. */
 int http_do(http_t *h, const struct http_request *request, struct http_response *response, err_t **err);
 
 /* Streaming. Callbacks run on the I/O thread and must not block. */
@@ -80,10 +80,8 @@ struct http_stream_ops {
 };
 enum { HTTP_PAUSE = 1 };
 typedef struct http_transfer http_transfer_t;
-/* The handle is the caller's until http_transfer_release; on_done comes in any case, also when starting
- * fails. */
-http_transfer_t *http_start(http_t *h, const struct http_request *request, const struct http_stream_ops *ops,
-                            void *arg) MUST_USE;
+/* The handle is the caller's until http_transfer_release; on_done comes in any case, also when starting fails. */
+http_transfer_t *http_start(http_t *h, const struct http_request *request, const struct http_stream_ops *ops, void *arg) MUST_USE;
 /* Any thread; on_done follows with ERR_CANCELED unless the transfer has ended already. */
 void http_cancel(http_transfer_t *t);
 void http_resume(http_transfer_t *t);
@@ -93,8 +91,7 @@ void http_transfer_release(http_transfer_t *t);
 void http_post(http_t *h, int64_t delay_ns, void (*fn)(void *arg), void *arg);
 bool http_on_thread(const http_t *h);
 
-/* "https://host:443/path": scheme, host, port and path of a URL for messages, without user information and
- * query. */
+/* "https://host:443/path": scheme, host, port and path of a URL for messages, without user information and query. */
 char *http_url_for_message(const char *url) MUST_USE;
 
 #endif
