@@ -45,14 +45,14 @@ static void killed_server(const char *address)
     mono_t before = mono_now();
     kill_and_reap(pid);
     close(out);
-    assert_true(wait_until(none_pending, &p, SECONDS(20)));
+    assert_true(wait_until(none_pending, &p, SECONDS(30)));
     assert_int_equal(p.unavailable, 10);
-    assert_true(p.ended - before.ns < SECONDS(2));
+    assert_true(p.ended - before.ns < SECONDS(10));
 
     before = mono_now();
     assert_int_equal(call_text(f.client, "test.Echo", "x", &err), -ERR_UNAVAILABLE);
     int64_t waited = mono_now().ns - before.ns;
-    assert_true(waited > MILLIS(1500) && waited < SECONDS(4));
+    assert_true(waited > MILLIS(1500) && waited < SECONDS(15));
 
     pid = start_self("serve", f.address, &out);
     AUTO(free_p) char *again = read_line(out);
@@ -89,7 +89,7 @@ static void restarted_server(void **state)
         ASSERT_OK(call_text(f.client, "test.Echo", "x", &err));
         rpc_server_free(f.server, SECONDS(1));
         pool_free(f.pool);
-        assert_true(wait_until(is_disconnected, f.client, SECONDS(5)));
+        assert_true(wait_until(is_disconnected, f.client, SECONDS(20)));
         AUTO(free_p) char *address = TAKE(f.address);
         serve(&f, address, 8);
     }
@@ -131,7 +131,7 @@ static void killed_client(void **state)
     assert_int_equal(canceled_seen, 0);
     kill_and_reap(pid);
     close(out);
-    assert_true(wait_until(three_canceled, NULL, SECONDS(5)));
+    assert_true(wait_until(three_canceled, NULL, SECONDS(20)));
     end(&f);
 }
 
