@@ -89,8 +89,9 @@ include install.mk
 clean:
 	rm -rf build
 
+# The commands are described in one place.
 help:
-	@echo 'make [all|deps|check|demo|e2e|bench|fuzz|lint|format|images|install|clean]   see README.md'
+	@awk -F ' *[|] *' '/^## /{on = /Commands/} on && $$2 ~ /`make/ {gsub(/`/, ""); printf "  %-34s %s\n", $$2, $$3}' README.md
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 .PHONY: all clean help FORCE

@@ -46,7 +46,8 @@ struct redis_write {
 int redis_pipeline(redis_t *r, const struct redis_write *writes, size_t n, err_t **err);
 
 /* One subscription thread per redis_t. on_message runs there; on_state tells when the subscription is (again)
- * in force (true: news may have been missed before) and when it is lost. Channels get no prefix. */
+ * in force (true: news may have been missed before) and when it is lost. Channels get no prefix. Further
+ * calls do nothing. */
 struct redis_subscription {
     const char *pattern; /* PSUBSCRIBE */
     void (*on_message)(void *arg, const char *channel, const char *p, size_t n);
@@ -67,7 +68,8 @@ struct seal_key {
 };
 seal_t *seal_new(const struct seal_key *keys, size_t n) MUST_USE;
 void seal_free(seal_t *s);
-/* The plain text is compressed (zstd) when that pays. */
+/* The plain text is compressed (zstd) when that pays. max_age_ns <= 0: it never grows too old. *out has overflowed when
+ * it does not take the value, when that is over 1 GiB, and when there is no key. */
 void seal_close(const seal_t *s, const char *redis_key, const void *p, size_t n, int64_t max_age_ns,
                 wall_t now, str_t *out);
 /* ERR_DATA_LOSS: forged, swapped, of another key; ERR_OUT_OF_RANGE: too old. At most max bytes come out. */
@@ -78,7 +80,7 @@ struct seal_stats {
 };
 void seal_stats(const seal_t *s, struct seal_stats *out);
 
-/* get and set with sealing; a refused entry is ERR_NOT_FOUND (and counted). */
+/* get and set with sealing, under the key with its prefix; a refused entry is ERR_NOT_FOUND (and counted). */
 int redis_get_sealed(redis_t *r, const seal_t *s, const char *key, size_t max, str_t *out, err_t **err);
 int redis_set_sealed(redis_t *r, const seal_t *s, const char *key, const void *p, size_t n, int64_t ttl_ns,
                      err_t **err);

@@ -109,8 +109,8 @@ struct rpc_request_options {
     const ProtobufCMessageDescriptor *out_type;
     int64_t timeout_ns, connect_ns;
 };
-/* rpc_do with the time it waits for a connection; *answered tells whether an error is the call's own; otherwise the
- * server was not reached or did not begin it. */
+/* rpc_do with the time it waits for a connection; *answered tells whether an error is the call's own;
+ * otherwise the server was not reached or did not begin it. */
 int rpc_request_do(rpc_client_t *c, const struct rpc_request_options *o, volatile bool *canceled,
                    bool *answered, ProtobufCMessage **out, err_t **err);
 /* These are called under the lock. */

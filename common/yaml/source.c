@@ -118,7 +118,7 @@ int source_open(struct source *s, const char *p, size_t n, bool close_line, err_
     int r = count_directives(s->text, err);
     if (r < 0)
         return r;
-    if (memchr(s->text.p, BOM[0], s->text.n))
+    if (memchr(s->text.p, 0xef, s->text.n))
         replace_boms(s);
     return 0;
 }
