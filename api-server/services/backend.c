@@ -259,7 +259,6 @@ struct backend *backend_new(server_t *s)
 {
     struct backend *b = xcalloc(1, sizeof *b);
     b->s = s;
-    s->backend = b;
     pthread_mutex_init(&b->lock, NULL);
     cond_init(&b->changed);
     b->trees = workq_new("trees", 4, fetch_tree, b);
