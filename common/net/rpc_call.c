@@ -2,8 +2,8 @@
 
 enum {
     KEEP_SECONDS = 60,
-    KEEP_CALLS = 4096,    /* answered calls that are remembered */
-    KEEP_BYTES = 4 << 20, /* of small replies among them; of the others only that they were answered */
+    KEEP_CALLS = 1024,    /* answered calls that are remembered */
+    KEEP_BYTES = 1 << 20, /* of small replies among them; of the others only that they were answered */
     HOLD_BYTES = 1 << 30, /* of large replies that are being fetched */
     MAX_ASKERS = 16,      /* of one call */
 };
@@ -34,10 +34,18 @@ void rpc_calls_drop_reply(rpc_server_t *s, rpc_call_t *call)
 {
     if (!call->reply)
         return;
+    call->dropped = true;
+    if (call->pinned)
+        return;
     *(is_large(call) ? &s->held : &s->kept) -= call->nreply;
     free(TAKE(call->reply));
-    call->dropped = true;
     askers_dispose(call);
+}
+
+/* Somebody else works with it. */
+static bool in_use(const rpc_call_t *call)
+{
+    return call->pinned || call->cancel_queued;
 }
 
 static void forget(rpc_server_t *s, rpc_call_t *call)
@@ -56,27 +64,24 @@ static void keep_bounded(rpc_server_t *s)
 {
     rpc_call_t *call, *next;
     for (call = TAILQ_FIRST(&s->done); call && s->kept > KEEP_BYTES; call = TAILQ_NEXT(call, link))
-        if (!is_large(call))
+        if (!is_large(call) && !call->pinned)
             rpc_calls_drop_reply(s, call);
     for (call = TAILQ_FIRST(&s->done); call && s->ndone > KEEP_CALLS; call = next) {
         next = TAILQ_NEXT(call, link);
-        if (!call->cancel_queued && !(is_large(call) && call->reply))
+        if (!in_use(call) && !(is_large(call) && call->reply))
             forget(s, call);
     }
 }
 
 static void remember(rpc_server_t *s, rpc_call_t *call)
 {
-    call->state = RPC_DONE;
+    call->done = true;
     call->expires = mono_after(mono_now(), SECONDS(KEEP_SECONDS));
     TAILQ_REMOVE(&s->running, call, link);
     TAILQ_INSERT_TAIL(&s->done, call, link);
-    s->nrunning--;
     s->ndone++;
     if (call->reply)
         *(is_large(call) ? &s->held : &s->kept) += call->nreply;
-    keep_bounded(s);
-    pthread_cond_broadcast(&s->changed);
     rpc_timer_set(&s->timer, call->expires);
 }
 
@@ -101,30 +106,46 @@ static void wait_for_cancel(rpc_server_t *s, rpc_call_t *call)
         pthread_cond_wait(&s->changed, &s->lock);
 }
 
-/* Sends the answer to whoever waits for it, those included who come meanwhile. Large replies stay with those
- * askers. */
+/* Nothing of this call is under way any more. */
+static void unpin(rpc_server_t *s, rpc_call_t *call)
+{
+    call->pinned = false;
+    if (call->dropped)
+        rpc_calls_drop_reply(s, call);
+    s->nrunning--;
+    keep_bounded(s);
+    pthread_cond_broadcast(&s->changed);
+}
+
+/* Sends the answer to those who wait for it. It is known as answered before the first of them hears it, since
+ * he may ask for the next piece at once; large replies stay for as long as he is there. */
 static void answer(rpc_call_t *call)
 {
     rpc_server_t *s = call->server;
-    VEC(struct rpc_asker) told = {};
-    pthread_mutex_lock(&s->lock);
-    wait_for_cancel(s, call);
-    call->state = RPC_ANSWERING;
-    while (call->askers.n) {
-        struct rpc_asker to = VEC_POP(&call->askers);
-        pthread_mutex_unlock(&s->lock);
-        respond(call, &to);
-        VEC_PUSH(&told, to);
-        pthread_mutex_lock(&s->lock);
+    size_t n;
+    struct rpc_asker *askers;
+    {
+        LOCKED(&s->lock);
+        wait_for_cancel(s, call);
+        n = call->askers.n;
+        askers = xmalloc((n + 1) * sizeof(*askers));
+        for (size_t i = 0; i < n; i++) {
+            askers[i] = call->askers.v[i];
+            rpc_conn_ref(askers[i].conn);
+        }
+        if (!is_large(call))
+            askers_dispose(call);
+        call->pinned = true;
+        err_text(call->error); /* makes the text, which is only read from here on, by several threads */
+        remember(s, call);
     }
-    if (is_large(call))
-        VEC_FOREACH (&told, a)
-            add_asker(call, a);
-    remember(s, call);
-    pthread_mutex_unlock(&s->lock);
-    VEC_FOREACH (&told, a)
-        rpc_conn_unref(a->conn);
-    VEC_FREE(&told);
+    for (size_t i = 0; i < n; i++) {
+        respond(call, &askers[i]);
+        rpc_conn_unref(askers[i].conn);
+    }
+    free(askers);
+    LOCKED(&s->lock);
+    unpin(s, call);
 }
 
 static void request_done(rpc_call_t *call)
@@ -197,7 +218,7 @@ static void queue_cancel(rpc_call_t *call)
 
 static void cancel(rpc_call_t *call)
 {
-    if (call->state != RPC_RUNNING || call->canceled)
+    if (call->done || call->canceled)
         return;
     __atomic_store_n(&call->canceled, true, __ATOMIC_RELAXED);
     if (call->cancel_fn)
@@ -293,7 +314,7 @@ mono_t rpc_calls_tick(rpc_server_t *s, mono_t now)
         after = TAILQ_NEXT(call, link);
         if (mono_cmp(call->expires, now) > 0)
             return mono_cmp(call->expires, next) < 0 ? call->expires : next;
-        if (!call->cancel_queued)
+        if (!in_use(call))
             forget(s, call);
     }
     return next;
@@ -346,9 +367,9 @@ static const struct rpc_method *find_method(rpc_server_t *s, const char *name)
 /* One that has arrived before. */
 static void again(rpc_call_t *call, const struct rpc_asker *from)
 {
-    if (call->state != RPC_DONE && call->askers.n < MAX_ASKERS)
+    if (!call->done && call->askers.n < MAX_ASKERS)
         add_asker(call, from);
-    else if (call->state != RPC_DONE)
+    else if (!call->done)
         rpc_refuse(from, call->key, ERR_RESOURCE_EXHAUSTED, "%s is asked for too often", call->method->name);
     else if (call->dropped)
         rpc_refuse(from, call->key, ERR_ABORTED, "%s was answered before", call->method->name);

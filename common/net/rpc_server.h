@@ -24,15 +24,16 @@ struct rpc_asker {
     unsigned char trace[RPC_TRACE_MAX];
 };
 
-/* A call from its arrival until it is forgotten. It is RUNNING until its handler answers, ANSWERING while
- * that answer is being sent, and then DONE: kept for a minute, so that a duplicate gets the same answer. */
+/* A call from its arrival until it is forgotten. When it is answered it is kept for a while, so that a
+ * duplicate gets the same answer, and a caller the pieces of a large one. */
 struct rpc_call {
     TAILQ_ENTRY(rpc_call) link; /* in running or done */
     rpc_server_t *server;
     const struct rpc_method *method;
-    char key[RPC_KEY_TEXT]; /* the id in hex: its key in server->calls */
-    enum { RPC_RUNNING, RPC_ANSWERING, RPC_DONE } state;
-    VEC(struct rpc_asker) askers; /* without an answer; when DONE, those that may ask for pieces */
+    char key[RPC_KEY_TEXT];       /* the id in hex: its key in server->calls */
+    bool done;                    /* answered: the answer is set and does not change */
+    bool pinned;                  /* the answer is being sent: it stays */
+    VEC(struct rpc_asker) askers; /* without an answer; when done, those that may ask for pieces */
     mono_t deadline;
     unsigned char *body; /* the request until it is decoded */
     size_t nbody;
@@ -46,7 +47,7 @@ struct rpc_call {
     err_t *error;
     unsigned char *reply; /* NULL with an error, and when it was not kept */
     size_t nreply;
-    bool dropped; /* the reply was not kept */
+    bool dropped; /* the reply was not kept, or is not to be when it is no longer pinned */
     mono_t expires;
 };
 TAILQ_HEAD(rpc_calls, rpc_call);

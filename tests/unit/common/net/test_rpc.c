@@ -224,9 +224,7 @@ static void large_both_ways(const char *address, const struct tls_files *tls, si
     if (tls)
         f.tls = *tls;
     begin(&f, address);
-    AUTO(free_p) unsigned char *bytes = xmalloc(size);
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = (unsigned char)(i * 7 + i / 4096);
+    AUTO(free_p) unsigned char *bytes = pattern(size);
     AUTO_STR out = {};
     ASSERT_OK(call(f.client, "test.PoolEcho", bytes, size, SECONDS(60), &out, &err));
     assert_int_equal(out.len, size);
@@ -237,7 +235,7 @@ static void large_both_ways(const char *address, const struct tls_files *tls, si
 
 static void large_over_tcp(void **state)
 {
-    large_both_ways("tcp://127.0.0.1:0", NULL, 50 << 20);
+    large_both_ways("tcp://127.0.0.1:0", NULL, (50 << 20) / SCALE);
 }
 
 static void large_over_tls(void **state)
@@ -245,7 +243,7 @@ static void large_over_tls(void **state)
     AUTO(free_p) char *dir = temp_dir();
     struct tls_pair ca = {};
     struct tls_files files = make_files(dir, "peer", (const char *[]){"127.0.0.1", NULL}, &ca);
-    large_both_ways("tls+tcp://127.0.0.1:0", &files, 50 << 20);
+    large_both_ways("tls+tcp://127.0.0.1:0", &files, (50 << 20) / SCALE);
     tls_pair_dispose(&ca);
     files_free(&files);
     dir_remove(dir, NULL);
@@ -265,6 +263,18 @@ static void sizes_around_a_piece(void **state)
         ASSERT_OK(call(f.client, "test.Echo", bytes, sizes[i], SECONDS(20), &out, &err));
         assert_int_equal(out.len, sizes[i]);
     }
+    end(&f);
+}
+
+/* The next piece may be asked for before the server is done with the first one. */
+static void pieces_are_there_at_once(void **state)
+{
+    AUTO_ERR err = NULL;
+    struct fixture f = {};
+    begin(&f, "tcp://127.0.0.1:0");
+    for (int i = 0; i < 100 / SCALE; i++)
+        ASSERT_OK(
+            call_text(f.client, i % 2 ? "test.Make" : "test.PoolMake", i % 3 ? "1100000" : "3200000", &err));
     end(&f);
 }
 
@@ -357,5 +367,5 @@ TESTS_OR_SERVE(T(echo_over_tcp), T(echo_over_ipc), T(errors_keep_code_and_text),
                T(hundreds_at_once_out_of_order), T(threads_get_their_own_answers), T(busy_is_an_answer),
                T(deadline_reaches_the_handler), T(cancel_reaches_the_handler), T(cancel_runs_the_hook_once),
                T(lost_caller_cancels), T(large_over_tcp), T(large_over_tls), T(sizes_around_a_piece),
-               T(too_large_is_refused), T(free_waits_for_calls), T(free_cancels_after_grace),
-               T(bad_addresses))
+               T(pieces_are_there_at_once), T(too_large_is_refused), T(free_waits_for_calls),
+               T(free_cancels_after_grace), T(bad_addresses))
