@@ -36,7 +36,7 @@ PROGS :=
 ARCHIVES :=
 UNIT_TESTS :=
 MODULES := common/base common/json common/yaml common/kinds common/engine common/net common/kube common/argo \
-	proto repo-server app-controller api-server cli tests/kubesim tests/unit tests/fuzz tests/bench
+	proto repo-server app-controller api-server api-server/web cli tests/kubesim tests/unit tests/fuzz tests/bench
 define include_module
 d := $(1)
 -include $(1)/module.mk
