@@ -20,8 +20,6 @@ const MIME = {
     svg: 'image/svg+xml',
     txt: 'text/plain; charset=utf-8',
 };
-// Chunks that the login and list pages load; the rest is on demand.
-const ENTRY_VIEWS = ['views/login', 'views/applications'];
 
 function parseArgs(argv) {
     const o = { out: '', test: false };
@@ -84,8 +82,8 @@ function entryFiles(results) {
     const outputs = results[0].metafile.outputs;
     const names = new Set(['index.html', findEntry(results, 'src/theme.ts').name, findEntry(results, 'src/styles/style.css').name]);
     for (const [out, info] of Object.entries(outputs)) {
-        const e = info.entryPoint ?? '';
-        if (e === 'src/main.tsx' || ENTRY_VIEWS.some(v => e.startsWith(`src/${v}`))) for (const o of closure(outputs, out)) names.add(relative('out', o));
+        // Login and list are in it; every other page is on demand.
+        if (info.entryPoint === 'src/main.tsx') for (const o of closure(outputs, out)) names.add(relative('out', o));
     }
     return names;
 }

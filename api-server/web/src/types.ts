@@ -63,6 +63,7 @@ export interface Metadata {
     deletionTimestamp?: string;
     annotations?: Record<string, string>;
     labels?: Record<string, string>;
+    finalizers?: string[];
     ownerReferences?: { kind: string; name: string; uid: string }[];
 }
 

@@ -1,6 +1,6 @@
 // What a user prefers, kept in the browser. Argo CD's own preferences are imported once.
 
-import { effect, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 import { IMPORTED_PREFS_KEY, PREFS_KEY } from '../product';
 
 export interface Prefs {
@@ -96,4 +96,26 @@ export function startPrefs(): void {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
         prefs.value = { ...prefs.peek() };
     });
+}
+
+// Narrow windows show filters and panels over the page; there they start closed and are not remembered.
+export const narrow = signal(false);
+const filtersOver = signal(false);
+export const filtersShown = computed(() => (narrow.value ? filtersOver.value : prefs.value.filtersOpen));
+
+export function toggleFilters(): void {
+    if (narrow.peek()) filtersOver.value = !filtersOver.peek();
+    else setPref('filtersOpen', !prefs.peek().filtersOpen);
+}
+
+export const phone = signal(false);
+
+export function startWidths(): void {
+    const follow = (query: string, to: typeof narrow) => {
+        const m = matchMedia(query);
+        to.value = m.matches;
+        m.addEventListener('change', () => (to.value = m.matches));
+    };
+    follow('(max-width: 1099px)', narrow);
+    follow('(max-width: 599px)', phone);
 }
