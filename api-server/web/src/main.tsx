@@ -59,7 +59,7 @@ function Root() {
 
 async function start(): Promise<void> {
     const login = path.peek() === '/login';
-    const allowed = await boot();
+    const allowed = await boot(login);
     customCss();
     if (login || bootError.peek()) return;
     if (!allowed) return toLogin();

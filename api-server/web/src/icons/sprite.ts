@@ -99,7 +99,10 @@ function pathOf(spec: string): SVGPathElement {
     const p = document.createElementNS(NS, 'path');
     const style = spec[0];
     p.setAttribute('d', style === '!' || style === '~' ? spec.slice(1) : spec);
-    if (style === '!') p.setAttribute('class', 'fill');
+    if (style === '!') {
+        p.setAttribute('fill', 'currentColor');
+        p.setAttribute('stroke', 'none');
+    }
     if (style === '~') p.setAttribute('stroke-dasharray', '3.4 3.5');
     return p;
 }

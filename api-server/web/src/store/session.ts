@@ -53,8 +53,8 @@ export function startSession(): void {
     });
 }
 
-// Reads the three things every page needs. True if the user may go on to the pages.
-export async function boot(): Promise<boolean> {
+// Reads the three things every page needs. True if the user may go on to the pages (the login page asks no further).
+export async function boot(login: boolean): Promise<boolean> {
     bootError.value = undefined;
     void api.version().then(
         v => (version.value = v),
@@ -68,7 +68,7 @@ export async function boot(): Promise<boolean> {
         bootError.value = failure.message;
         return false;
     }
-    if (user.peek()?.loggedIn) return true;
+    if (login || user.peek()?.loggedIn) return true;
     return mayReadAnonymously();
 }
 

@@ -3,7 +3,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { IconName } from '../icons/sprite';
-import { absolute, ago, duration, parseTime } from '../lib/time';
+import { absolute, age, ago, duration, parseTime } from '../lib/time';
 import { fastClock, slowClock } from '../store/clock';
 import { toast } from '../store/toasts';
 import { Icon } from './icon';
@@ -213,6 +213,16 @@ export function Ago({ iso }: { iso: string | undefined }) {
     return (
         <time dateTime={iso} title={absolute(iso)}>
             {ago(iso, slowClock.value)}
+        </time>
+    );
+}
+
+// The same in one unit, for the cells of tables.
+export function Age({ iso }: { iso: string | undefined }) {
+    if (!iso || Number.isNaN(parseTime(iso))) return <span class="muted">–</span>;
+    return (
+        <time dateTime={iso} title={absolute(iso)}>
+            {age(iso, slowClock.value)}
         </time>
     );
 }

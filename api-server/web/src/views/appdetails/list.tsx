@@ -5,7 +5,7 @@ import { naturalKey, compare, plural } from '../../lib/text';
 import { buildItems, filterTest, readFilter, type TreeItem } from '../../lib/treemodel';
 import { param } from '../../routes/router';
 import { phone, prefs } from '../../store/prefs';
-import { Ago } from '../../widgets/controls';
+import { Age } from '../../widgets/controls';
 import { Icon, KindTile } from '../../widgets/icon';
 import { Blank, Bones } from '../../widgets/states';
 import { HealthStatus, SyncStatus } from '../../widgets/status';
@@ -118,7 +118,7 @@ function Row({ item, index }: { item: TreeItem; index: number }) {
                 {n.namespace}
             </div>
             <div role="gridcell" class="r-created">
-                <Ago iso={n.createdAt} />
+                <Age iso={n.createdAt} />
             </div>
             <div role="gridcell" class="r-health">{item.health && <HealthStatus value={item.health} />}</div>
             <div role="gridcell" class="r-sync">{item.sync && <SyncStatus value={item.sync} />}</div>

@@ -18,6 +18,7 @@ function tones(): Record<string, string> {
 }
 
 function toneOf(c: Card, t: Record<string, string>): string {
+    if (c.kind === 'app') return t.info!;
     const health = c.item?.health ?? (c.members.some(m => m.health === 'Degraded') ? 'Degraded' : c.members[0]?.health);
     if (c.kind === 'stub') return t.hair!;
     return health ? t[healthLook(health).tone.slice(2)]! : t.line!;
@@ -33,6 +34,12 @@ function context(c: HTMLCanvasElement, w: number, h: number): CanvasRenderingCon
     g?.setTransform(ratio, 0, 0, ratio, 0, 0);
     g?.clearRect(0, 0, w, h);
     return g;
+}
+
+function label(c: Card): string {
+    if (c.item) return c.item.node.name;
+    if (c.kind === 'app') return 'application';
+    return c.kind === 'stub' ? `${c.hidden} hidden` : `${c.members.length} × ${c.members[0]?.node.kind ?? ''}`;
 }
 
 interface View {
@@ -70,7 +77,7 @@ export function paint(canvas: HTMLCanvasElement, cards: Card[], l: Layout, v: Vi
             g.beginPath();
             g.rect(x, y, w - 3, h);
             g.clip();
-            g.fillText(cards[i]!.item?.node.name ?? (cards[i]!.members.length > 0 ? `${cards[i]!.members.length} ×` : ''), x + w * 0.16 + 4, y + h / 2);
+            g.fillText(label(cards[i]!), x + w * 0.16 + 4, y + h / 2);
             g.restore();
         }
     }
@@ -99,10 +106,15 @@ export function Minimap({ cards, layout: l, scroller, zoom, origin, listeners }:
             const g = canvas.current && context(canvas.current, W, H);
             if (!g || !el) return;
             const t = tones();
-            for (let i = 0; i < cards.length; i++) {
-                const b = l.boxes[i]!;
-                g.fillStyle = toneOf(cards[i]!, t);
-                g.fillRect(b.x * sx, b.y * sy, Math.max(2, b.w * sx - 1), Math.max(1, b.h * sy - 0.5));
+            // Trouble last and never thinner than two pixels: it is what one looks for here.
+            for (const trouble of [false, true]) {
+                for (let i = 0; i < cards.length; i++) {
+                    const tone = toneOf(cards[i]!, t);
+                    if ((tone === t.bad || tone === t.missing) !== trouble) continue;
+                    const b = l.boxes[i]!;
+                    g.fillStyle = tone;
+                    g.fillRect(b.x * sx, b.y * sy, Math.max(2, b.w * sx - 1), Math.max(trouble ? 2 : 0.7, b.h * sy - 0.4));
+                }
             }
             g.strokeStyle = t.info!;
             g.lineWidth = 1.5;

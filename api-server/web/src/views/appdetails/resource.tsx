@@ -39,6 +39,9 @@ function findTarget(ctx: AppContext, wanted: ResourceRef): Target {
     return { ctx, ref: { ...wanted, ...(managed ?? {}), ...(node ?? {}) }, isApp, node, managed };
 }
 
+// What the facts of a pod say better.
+const POD_INFO = new Set(['Status Reason', 'Containers', 'Restart Count']);
+
 function Images({ list }: { list: string[] | undefined }) {
     if (!list?.length) return null;
     return (
@@ -181,7 +184,7 @@ function ResourceSummary({ t }: { t: Target }) {
                 </>
             )}
             {ref.kind === 'Pod' && node && <PodFacts t={t} />}
-            {(node?.info ?? []).map(i => (
+            {(node?.info ?? []).filter(i => ref.kind !== 'Pod' || !POD_INFO.has(i.name)).map(i => (
                 <>
                     <dt>{i.name}</dt>
                     <dd>{i.value}</dd>

@@ -77,7 +77,8 @@ export default function TreeView({ ctx }: { ctx: AppContext }) {
         { keys: '0', title: 'Fit the tree into the window', group: 'Tree', run: () => view.current?.fit() },
     ]);
 
-    if (!ctx.store.tree.table.ready.value && items.length === 0) {
+    // Without the tree the managed resources alone are drawn; while it is on its way nothing is, so that nothing jumps.
+    if (!ctx.store.tree.table.ready.value && !ctx.store.tree.table.error.value) {
         return (
             <div class="pad">
                 <Bones />

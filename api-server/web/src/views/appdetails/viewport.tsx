@@ -16,6 +16,8 @@ const PAD = 36;
 const MARGIN = 0.25;
 const STEP = 0.2;
 const CANVAS_BELOW = 0.6;
+// A tree that would be smaller than this is not shown whole at first.
+const READABLE = 0.75;
 const MIN_ZOOM = 0.1;
 const MAX_ZOOM = 2;
 const MINIMAP_ABOVE = 150;
@@ -63,7 +65,8 @@ export function Viewport(p: Props) {
     const [frame, setFrame] = useState<Frame>({ left: 0, top: 0, w: 0, h: 0 });
     const [zoom, setZoom] = useState(1);
     const [menu, setMenu] = useState<{ card: Card; at: DOMRect }>();
-    const pending = useRef<{ left: number; top: number } | undefined>(undefined);
+    // Where to scroll once the content has been drawn at that zoom.
+    const pending = useRef<{ left: number; top: number; zoom: number } | undefined>(undefined);
     const placed = useRef(false);
     const before = useRef<{ cards: Card[]; layout: Layout; origin: { x: number; y: number }; zoom: number } | undefined>(undefined);
     const wantFocus = useRef(false);
@@ -89,22 +92,23 @@ export function Viewport(p: Props) {
 
     // The first placement: the whole tree if it is readable then, else the root at full size.
     useLayoutEffect(() => {
-        if (placed.current || frame.w === 0) return;
+        if (placed.current || frame.w === 0 || frame.h === 0) return;
         placed.current = true;
-        const z = clamp(fitZoom(lay, frame), 0.75, 1);
+        const whole = fitZoom(lay, frame);
+        const z = whole < READABLE ? 1 : Math.min(1, whole);
         const o = originOf(lay, frame, z, direction);
         const root = lay.boxes[0]!;
         pending.current = {
             left: o.x + (root.x + root.w / 2) * z - (direction === 'LR' ? root.w * z : frame.w / 2),
             top: o.y + (root.y + root.h / 2) * z - (direction === 'LR' ? frame.h / 2 : root.h * z),
+            zoom: z,
         };
         setZoom(z);
-        if (z === zoom) apply();
-    }, [frame.w]);
+    }, [frame.w, frame.h]);
 
     const apply = () => {
         const to = pending.current;
-        if (!to) return;
+        if (!to || to.zoom !== zoom) return;
         pending.current = undefined;
         box.current!.scrollLeft = to.left;
         box.current!.scrollTop = to.top;
@@ -149,7 +153,7 @@ export function Viewport(p: Props) {
         const lx = (el.scrollLeft + px - origin.x) / zoom;
         const ly = (el.scrollTop + py - origin.y) / zoom;
         const o = originOf(lay, frame, z, direction);
-        pending.current = { left: o.x + lx * z - px, top: o.y + ly * z - py };
+        pending.current = { left: o.x + lx * z - px, top: o.y + ly * z - py, zoom: z };
         setZoom(z);
     };
     p.handle.current = { zoomBy: f => zoomTo(zoom * f), fit: () => zoomTo(Math.min(1, fitZoom(lay, frame))) };
@@ -288,8 +292,8 @@ export function Viewport(p: Props) {
         w: (frame.w * (1 + 2 * MARGIN + STEP)) / zoom,
         h: (frame.h * (1 + 2 * MARGIN + STEP)) / zoom,
     };
-    const shown = useMemo(() => (overview || frame.w === 0 ? [] : visible(lay, window_)), [lay, overview, zoom, frame]);
-    const lines = useMemo(() => (overview || frame.w === 0 ? [] : edges(lay, window_, direction)), [lay, overview, zoom, frame]);
+    const shown = useMemo(() => (overview || frame.h === 0 ? [] : visible(lay, window_)), [lay, overview, zoom, frame]);
+    const lines = useMemo(() => (overview || frame.h === 0 ? [] : edges(lay, window_, direction)), [lay, overview, zoom, frame]);
     const extra = useMemo(() => crossEdges(cards, lay), [lay]);
     const onMore = (card: Card, at: DOMRect) => setMenu({ card, at });
     const focusIndex = cards.findIndex(c => c.id === p.focus);
@@ -314,7 +318,7 @@ export function Viewport(p: Props) {
             >
                 <div class="tree-content" role="presentation" style={{ width: `${lay.width * zoom + origin.x + PAD}px`, height: `${lay.height * zoom + origin.y + PAD}px` }}>
                     <div class="tree-layer" role="presentation" style={{ transform: `translate(${origin.x}px, ${origin.y}px) scale(${zoom})` }}>
-                        {!overview && frame.w > 0 && (
+                        {!overview && frame.h > 0 && (
                             <svg class="edges" aria-hidden="true" style={{ left: `${window_.x}px`, top: `${window_.y}px` }} width={window_.w} height={window_.h} viewBox={`${window_.x} ${window_.y} ${window_.w} ${window_.h}`}>
                                 {lines.map(l => (
                                     <path key={l.from} d={l.d} />

@@ -3,7 +3,7 @@ import { appHref, href, setParams } from '../../routes/router';
 import { refresh } from '../../store/actions';
 import { apps, listQuery } from '../../store/apps';
 import { clusterLabel, isRunning, lastSync } from '../../store/appspec';
-import { Ago, Button, MenuButton, Took } from '../../widgets/controls';
+import { Age, Button, MenuButton, Took } from '../../widgets/controls';
 import { Icon } from '../../widgets/icon';
 import { HealthStatus, OperationStatus, SyncStatus } from '../../widgets/status';
 import { appMenu, displayName, Found, isRefreshing, openSync, revisionText, SourceText, Star, syncDenied } from './parts';
@@ -18,7 +18,7 @@ const COLUMNS: [string, string, string][] = [
     ['operation', 'Operation', 'w-op'],
     ['source', 'Source', 'w-source'],
     ['destination', 'Destination', 'w-dest'],
-    ['created', 'Created', 'w-time'],
+    ['created', 'Created', 'w-created'],
     ['lastSync', 'Last sync', 'w-time'],
 ];
 
@@ -115,11 +115,11 @@ export const TableRow = memo(function TableRow({ id, index, selected, cursor, on
             <div role="gridcell" class="w-dest ellipsis" title={`${clusterLabel(row.dest)} ${row.dest.namespace ?? ''}`}>
                 {row.dest.name || clusterLabel(row.dest).split(' ')[0]} <span class="muted">{row.dest.namespace}</span>
             </div>
-            <div role="gridcell" class="w-time">
-                <Ago iso={row.created} />
+            <div role="gridcell" class="w-created">
+                <Age iso={row.created} />
             </div>
             <div role="gridcell" class="w-time">
-                <Ago iso={lastSync(row)} />
+                <Age iso={lastSync(row)} />
             </div>
             <div role="gridcell" class="w-acts">
                 <Button tiny kind="quiet" bare icon="sync" label={`Sync ${row.name}`} disabled={syncDenied(row)} onClick={() => openSync(row)} />
