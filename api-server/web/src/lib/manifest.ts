@@ -5,13 +5,11 @@ import { dump } from 'js-yaml';
 // Numbers that a double cannot hold keep their text: they travel through the writer as marked strings.
 const MARK = '\u2063num:';
 
-interface Context {
-    source?: string;
-}
+// A string, or a number outside of strings.
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
 
-function exactNumbers(_key: string, v: unknown, ctx?: Context): unknown {
-    if (typeof v !== 'number' || !ctx?.source || Number.isSafeInteger(v)) return v;
-    return String(v) === ctx.source ? v : MARK + ctx.source;
+function keepNumbers(json: string): string {
+    return json.replace(TOKEN, t => (t[0] === '"' || String(Number(t)) === t ? t : JSON.stringify(MARK + t)));
 }
 
 export interface ManifestOptions {
@@ -20,7 +18,7 @@ export interface ManifestOptions {
 
 export function toYaml(json: string, o: ManifestOptions): string {
     if (json === '' || json === 'null') return '';
-    const doc = JSON.parse(json, exactNumbers as (k: string, v: unknown) => unknown) as { metadata?: { managedFields?: unknown } } | null;
+    const doc = JSON.parse(keepNumbers(json)) as { metadata?: { managedFields?: unknown } } | null;
     if (o.hideManagedFields && doc?.metadata) delete doc.metadata.managedFields;
     const text = dump(doc, { lineWidth: -1, noRefs: true });
     return text.replace(new RegExp(`(["']?)${MARK}([-+0-9.eE]+)\\1`, 'g'), '$2');
