@@ -44,8 +44,16 @@ export function savedScroll(name: string): number {
     return scrolls.get(`${entry} ${name}`) ?? 0;
 }
 
+// Called before a page is left for another, to put what is pending into its address.
+const leaving = new Set<() => void>();
+
+export function beforeLeaving(fn: () => void): void {
+    leaving.add(fn);
+}
+
 export function navigate(to: string, how: { replace?: boolean } = {}): void {
     flush();
+    if (!how.replace) for (const fn of leaving) fn();
     const url = href(to);
     if (how.replace) history.replaceState({ entry }, '', url);
     else {

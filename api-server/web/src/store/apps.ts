@@ -3,7 +3,7 @@
 import { computed, effect, signal, untracked } from '@preact/signals';
 import { ListEngine, type Query } from '../lib/listengine';
 import { Feed } from '../live/feed';
-import { params } from '../routes/router';
+import { beforeLeaving, params, path, setParams } from '../routes/router';
 import { readQuery } from '../routes/listquery';
 import type { AppRow } from '../types';
 import { APP_DEFAULTS, appListSpec } from './appspec';
@@ -25,8 +25,33 @@ apps.onChange(c => {
     revision.value++;
 });
 
-export function useQuery(q: Query): void {
-    listQuery.value = q;
+const ADDRESS_DELAY = 150;
+let typed: string | undefined;
+let typing: ReturnType<typeof setTimeout> | undefined;
+
+// The search filters at once; the address follows when the typing rests (browsers limit how often it may change).
+export function setSearch(text: string): void {
+    typed = text;
+    listQuery.value = { ...listQuery.peek(), search: text };
+    clearTimeout(typing);
+    typing = setTimeout(settleSearch, ADDRESS_DELAY);
+}
+
+function settleSearch(): void {
+    if (typed === undefined) return;
+    const search = typed;
+    dropSearch();
+    if (onList()) setParams({ search });
+}
+
+// Forgets what was typed and is not in the address yet.
+export function dropSearch(): void {
+    typed = undefined;
+    clearTimeout(typing);
+}
+
+function onList(): boolean {
+    return /^\/applications\/?$/.test(path.peek());
 }
 
 let lastQuery: Query | undefined;
@@ -64,9 +89,12 @@ export const totalApps = computed(() => {
 });
 
 export function startApps(): void {
+    beforeLeaving(settleSearch);
     effect(() => {
         const p = params.value;
-        if (location.pathname.endsWith('/applications')) useQuery(readQuery(p));
+        if (!onList()) return;
+        const q = readQuery(p);
+        listQuery.value = typed === undefined ? q : { ...q, search: typed };
     });
     let before = new Set(prefs.peek().favourites);
     effect(() => {

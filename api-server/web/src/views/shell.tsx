@@ -239,10 +239,10 @@ export function Shell({ children }: { children: ComponentChildren }) {
             <Rail />
             <header class="top">
                 <Crumbs />
-                <button type="button" class="find" aria-label="Find applications, pages and commands" onClick={() => (paletteOpen.value = true)} data-testid="find">
+                <button type="button" class="find" title="Find applications, pages and commands" onClick={() => (paletteOpen.value = true)} data-testid="find">
                     <Icon name="search" />
                     <span>Find</span>
-                    <kbd>Ctrl K</kbd>
+                    <kbd aria-hidden="true">Ctrl K</kbd>
                 </button>
                 <LiveDot />
                 <ThemeButton />

@@ -15,6 +15,7 @@ import { KindTile } from '../widgets/icon';
 import { Sheet } from '../widgets/overlay';
 import { Bones, Problem } from '../widgets/states';
 import { HealthStatus, SyncStatus } from '../widgets/status';
+import { syncDenied } from './applications/parts';
 
 const OPTIONS: [string, string, string][] = [
     ['CreateNamespace=true', 'Create the namespace', ''],
@@ -152,7 +153,8 @@ function SyncForm({ app: ref, preset, loaded: app, onClose, onDone }: Props & { 
     const pruned = c.prune ? chosen.filter(r => r.requiresPruning) : [];
     const word = c.replace ? app.metadata.name : 'prune';
     const mustType = !c.dryRun && (c.replace || pruned.length > MANY_PRUNED || (pruned.length > 0 && pruned.length === list.length));
-    const blocked = list.length > 0 && chosen.length === 0 ? 'Pick at least one resource' : mustType && typed !== word ? `Type ${word} first` : undefined;
+    const denied = syncDenied({ project: app.spec.project, ...ref });
+    const blocked = denied ?? (list.length > 0 && chosen.length === 0 ? 'Pick at least one resource' : mustType && typed !== word ? `Type ${word} first` : undefined);
 
     const go = async () => {
         setBusy(true);

@@ -25,7 +25,8 @@ interface Props {
     inner?: Record<string, string | number | undefined>;
     outer?: Record<string, string | number | undefined>;
     header?: ComponentChildren;
-    children: (key: string, index: number, columns: number) => ComponentChildren;
+    // `slot` is the element's place in the window: rows that scroll in take over the elements of those that left.
+    children: (key: string, index: number, slot: number) => ComponentChildren;
     onColumns?: (n: number) => void;
 }
 
@@ -55,10 +56,11 @@ export function VirtualList(p: Props) {
 
     useLayoutEffect(() => {
         const el = box.current!;
-        if (resetKey.current !== p.resetKey) el.scrollTop = 0;
-        else if (columns === 1) {
-            const to = anchored(before.current, p.keys, el.scrollTop, row);
-            if (to !== el.scrollTop) el.scrollTop = to;
+        // The offset that was drawn, not the element's: asking that would lay the page out once more.
+        if (view.top > 0 && resetKey.current !== p.resetKey) el.scrollTop = 0;
+        else if (view.top > 0 && columns === 1) {
+            const to = anchored(before.current, p.keys, view.top, row);
+            if (to !== view.top) el.scrollTop = to;
         }
         resetKey.current = p.resetKey;
         before.current = p.keys;
@@ -82,6 +84,7 @@ export function VirtualList(p: Props) {
     };
     const range = visibleRange(Math.max(0, view.top - pad), view.height, row, rows, p.overscan ?? 3);
     const shown = p.keys.slice(range.from * columns, range.to * columns);
+    const slots = (Math.ceil(view.height / row) + 2 * (p.overscan ?? 3) + 1) * columns;
     return (
         <div class={`virtual ${p.class ?? ''}`} ref={box} onScroll={onScroll} tabIndex={-1} {...p.outer}>
             {p.header}
@@ -100,7 +103,11 @@ export function VirtualList(p: Props) {
                             : {}),
                     }}
                 >
-                    {view.height > 0 && shown.map((k, i) => p.children(k, range.from * columns + i, columns))}
+                    {view.height > 0 &&
+                        shown.map((k, i) => {
+                            const index = range.from * columns + i;
+                            return p.children(k, index, index % slots);
+                        })}
                 </div>
             </div>
         </div>

@@ -34,8 +34,8 @@ export default function YamlView({ text, label }: { text: string; label: string 
                 </div>
             ) : (
                 <VirtualList name={`yaml ${label}`} class="yaml-lines" keys={keys} rowHeight={LINE} overscan={10} outer={{ role: 'group', 'aria-label': label, tabIndex: 0 }}>
-                    {(k, i) => (
-                        <div class="yaml-line" key={k}>
+                    {(_, i, slot) => (
+                        <div class="yaml-line" key={slot}>
                             <span class="no">{i + 1}</span>
                             <code>{row(i)}</code>
                         </div>

@@ -7,7 +7,7 @@ const health = (key, status) => t.server.world.patch(key, a => {
     a.status.health = { status };
 });
 const state = page => page.getAttribute('[data-testid=live]', 'data-state');
-const row = (page, name) => page.textContent(`[data-testid=app]:has-text("${name}") .w-health`);
+const row = (page, name) => page.textContent(`[data-key="argocd/${name}"] .w-health`);
 
 test('scenario 22: the server restarts; data stays, and all is live and right again without a page load', async () => {
     const page = await open(t, '/applications?view=list', { expect: ['ERR_CONNECTION_REFUSED', 'WebSocket'] });
@@ -45,7 +45,8 @@ test('a cut connection resumes where it was', async () => {
 test('a lost message is noticed and made good', async () => {
     const page = await open(t, '/applications?view=list');
     await page.waitForSelector('[data-testid=app]');
-    const resumes = t.server.live.resumes;
+    await until(async () => t.server.live.connections.size === 1, 3000, 'alone');
+    const resumes = t.server.live.resumes ?? 0;
     t.server.live.gap();
     health('argocd/guestbook', 'Suspended');
     await page.waitForTimeout(250);

@@ -2,6 +2,7 @@
 // request to another origin fails the test that made it, unless the test said that it is part of the scenario.
 
 import assert from 'node:assert/strict';
+import { cpus, loadavg } from 'node:os';
 import { after, before } from 'node:test';
 import { chromium } from 'playwright-core';
 import { start } from '../server.mjs';
@@ -28,6 +29,7 @@ export async function open(t, path, o = {}) {
     const context = o.context ?? (await t.browser.newContext({ viewport: o.viewport ?? { width: 1440, height: 900 }, colorScheme: o.dark ? 'dark' : 'light', reducedMotion: o.motion ? 'no-preference' : 'reduce' }));
     if (!o.anonymous) await context.addCookies([{ name: 'argocd.token', value: 'test', url: t.server.url }]);
     const page = await context.newPage();
+    page.setDefaultTimeout(8000);
     page.trouble = [];
     page.requested = [];
     const expected = o.expect ?? [];
@@ -63,6 +65,21 @@ export async function until(what, timeout = 3000, why = 'in time') {
         await new Promise(r => setTimeout(r, 25));
     }
 }
+
+// Milliseconds of processor time that the page's main thread spends on something, whoever else uses the machine.
+export async function cpuOf(page, work) {
+    const cdp = await page.context().newCDPSession(page);
+    await cdp.send('Performance.enable', { timeDomain: 'threadTicks' });
+    const read = async () => Object.fromEntries((await cdp.send('Performance.getMetrics')).metrics.map(m => [m.name, m.value * 1000]));
+    const before = await read();
+    const value = await work();
+    const after = await read();
+    await cdp.detach();
+    return { script: after.ScriptDuration - before.ScriptDuration, task: after.TaskDuration - before.TaskDuration, value };
+}
+
+// Wall time says something only where nobody else uses the processors.
+export const quiet = () => loadavg()[0] < cpus().length;
 
 // Timings on a shared machine: the best of a few runs must keep the budget.
 export async function bestOf(runs, budget, what) {

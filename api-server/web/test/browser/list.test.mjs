@@ -103,7 +103,6 @@ test('keyboard: move, select, open, back to the same place', async () => {
     await page.keyboard.press('/');
     assert.equal(await page.evaluate(() => document.activeElement.getAttribute('data-testid')), 'search');
     await page.keyboard.type('svc-00');
-    await page.keyboard.press('Escape');
     await page.evaluate(() => document.activeElement.blur());
     await page.keyboard.press('j');
     await page.keyboard.press('j');
@@ -111,6 +110,7 @@ test('keyboard: move, select, open, back to the same place', async () => {
     await page.waitForSelector('[data-testid=selection]');
     await page.keyboard.press('Escape');
     await page.waitForSelector('[data-testid=selection]', { state: 'detached' });
+    await page.waitForTimeout(100);
     const at = await page.evaluate(() => document.activeElement.textContent);
     assert.match(at, /^svc-00/);
     await page.keyboard.press('Enter');

@@ -237,7 +237,7 @@ export class Live {
 
     // What goes wrong.
     gap() {
-        this.skipSeq = this.connections.size;
+        this.skipSeq = 1;
     }
 
     restart() {

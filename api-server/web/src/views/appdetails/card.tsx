@@ -1,8 +1,10 @@
-// One card of the tree. At most about 14 elements: hundreds are on the screen.
+// One card of the tree. At most about 14 elements: hundreds are on the screen. Its label says everything in whole words;
+// of the text that is drawn only the name is text, the abbreviations beside it are put there by the style sheet, so that
+// nobody has to listen to "po 3d 1/1".
 
 import { useEffect, useRef } from 'preact/hooks';
 import { kindCategory, kindGlyph, kindLabel, monogram } from '../../icons/kinds';
-import { middleEllipsis, plural } from '../../lib/text';
+import { plural } from '../../lib/text';
 import { age } from '../../lib/time';
 import { dotsShown, type Box } from '../../lib/treelayout';
 import { keyOf, type Card, type TreeItem } from '../../lib/treemodel';
@@ -25,7 +27,9 @@ interface Props {
     onMore: (c: Card, at: DOMRect) => void;
 }
 
-const NAME_CHARS = 27;
+// Longer names keep this much of their end when they are cut.
+const WHOLE = 24;
+const TAIL = 11;
 const MAX_TAGS = 2;
 
 // What of a resource is worth two words on its card.
@@ -42,11 +46,11 @@ function tags(item: TreeItem): string[] {
 
 function describe(card: Card, ctx: AppContext): string {
     if (card.kind === 'app') return `Application ${ctx.ref.name}, ${ctx.app.status?.health?.status ?? 'Unknown'}, ${ctx.app.status?.sync?.status ?? 'Unknown'}`;
-    if (card.kind === 'stub') return `${plural(card.hidden, 'resource')} hidden by filters`;
+    if (card.kind === 'stub') return `${card.hidden.toLocaleString('en-US')} hidden by filters`;
     if (card.kind === 'pods') return plural(card.members.length, 'pod');
     if (card.kind === 'group') return `${card.members.length} × ${card.members[0]!.node.kind}`;
     const i = card.item!;
-    return [`${i.node.kind} ${i.node.name}`, i.health, i.sync, i.managed?.requiresPruning && 'to be pruned', i.orphaned && 'orphaned'].filter(Boolean).join(', ');
+    return [`${i.node.kind} ${i.node.name}`, i.health, i.sync, i.managed?.requiresPruning && 'to be pruned', i.orphaned && 'orphaned', ...tags(i)].filter(Boolean).join(', ');
 }
 
 function States({ health, sync, prune }: { health?: string; sync?: string; prune?: boolean }) {
@@ -63,9 +67,21 @@ function States({ health, sync, prune }: { health?: string; sync?: string; prune
 function KindMark({ group, kind }: { group: string; kind: string }) {
     const glyph = kindGlyph(kind);
     return (
-        <span class={`card-kind k-${kindCategory(group, kind)}`}>
-            {glyph ? <Icon name={glyph} /> : <b>{monogram(kind)}</b>}
-            {kindLabel(kind)}
+        <span class={`card-kind k-${kindCategory(group, kind)}`} data-text={kindLabel(kind)}>
+            {glyph ? <Icon name={glyph} /> : <b data-text={monogram(kind)} />}
+        </span>
+    );
+}
+
+const Short = ({ text }: { text: string }) => <span data-text={text} />;
+
+// Both ends of a long name carry the meaning: the style sheet cuts the first part only.
+function Name({ text }: { text: string }) {
+    if (text.length <= WHOLE) return <span class="card-name">{text}</span>;
+    return (
+        <span class="card-name">
+            <span class="ellipsis">{text.slice(0, -TAIL)}</span>
+            {text.slice(-TAIL)}
         </span>
     );
 }
@@ -121,14 +137,10 @@ export function CardView({ ctx, card, box, direction, focused, onFocus, onFold, 
                     tabIndex={-1}
                     aria-label="Actions"
                     onClick={e => onMore(card, e.currentTarget.getBoundingClientRect())}
-                >
-                    ⋮
-                </button>
+                />
             )}
             {(card.kind === 'app' || card.kind === 'resource') && (card.hasChildren || card.folded) && (
-                <button type="button" class={`fold ${direction}`} tabIndex={-1} aria-label={card.folded ? `Show ${card.hidden} below` : 'Fold'} title={card.folded ? `${card.hidden} below` : 'Fold'} onClick={() => onFold(card)}>
-                    {card.folded ? `+${card.hidden}` : '−'}
-                </button>
+                <button type="button" class={`fold ${direction}`} tabIndex={-1} aria-label={card.folded ? `Show ${card.hidden} below` : 'Fold'} title={card.folded ? `${card.hidden} below` : 'Fold'} data-mark={card.folded ? `+${card.hidden}` : '−'} onClick={() => onFold(card)} />
             )}
         </div>
     );
@@ -138,10 +150,10 @@ function AppFace({ ctx }: { ctx: AppContext }) {
     return (
         <>
             <KindMark group="argoproj.io" kind="Application" />
-            <span class="card-name">{middleEllipsis(ctx.ref.name, NAME_CHARS)}</span>
+            <Name text={ctx.ref.name} />
             <span class="card-meta">
                 <States health={ctx.app.status?.health?.status ?? 'Unknown'} sync={ctx.app.status?.sync?.status ?? 'Unknown'} />
-                {age(ctx.app.metadata.creationTimestamp, slowClock.value)}
+                <Short text={age(ctx.app.metadata.creationTimestamp, slowClock.value)} />
             </span>
         </>
     );
@@ -154,17 +166,15 @@ function ItemFace({ item }: { item: TreeItem }) {
     return (
         <>
             <KindMark group={n.group ?? ''} kind={n.kind} />
-            <span class="card-name">{middleEllipsis(n.name, NAME_CHARS)}</span>
+            <Name text={n.name} />
             <span class="card-meta">
                 <States health={item.health} sync={item.sync} prune={item.managed?.requiresPruning} />
                 {item.managed?.hook && <Icon name="hook" label="Hook" />}
-                {age(n.createdAt, slowClock.value)}
+                <Short text={age(n.createdAt, slowClock.value)} />
                 {all.slice(0, MAX_TAGS).map(t => (
-                    <span class="tag" key={t}>
-                        {t}
-                    </span>
+                    <span class="tag" key={t} data-text={t} />
                 ))}
-                {more > 0 && `+${more}`}
+                {more > 0 && <Short text={`+${more}`} />}
             </span>
         </>
     );
@@ -177,8 +187,12 @@ function GroupFace({ card, onOpenPod, onFold }: { card: Card; onOpenPod: (i: Tre
                 <span class="card-kind">
                     <Icon name="filter" />
                 </span>
-                <span class="card-name">{card.hidden.toLocaleString('en-US')} hidden</span>
-                <span class="card-meta">clear filters</span>
+                <span class="card-name">
+                    {card.hidden.toLocaleString('en-US')} hidden
+                </span>
+                <span class="card-meta">
+                    <Short text="clear filters" />
+                </span>
             </>
         );
     }
@@ -192,7 +206,7 @@ function GroupFace({ card, onOpenPod, onFold }: { card: Card; onOpenPod: (i: Tre
                 </span>
                 <span class="card-meta">
                     <States health={worst(card.members)} sync={card.members.some(i => i.sync === 'OutOfSync') ? 'OutOfSync' : card.members.find(i => i.sync)?.sync} />
-                    show all
+                    <Short text="show all" />
                 </span>
             </>
         );

@@ -3,12 +3,11 @@ import { BASE } from '../../rest/http';
 import { setParams } from '../../routes/router';
 import { keyOfApp, refresh, refreshing, terminate } from '../../store/actions';
 import { sourcesOf } from '../../live/rows';
-import { can } from '../../store/session';
 import type { neighbours } from '../../store/apps';
 import type { Prefs } from '../../store/prefs';
 import { Button, Copy, MenuButton, type MenuEntries } from '../../widgets/controls';
 import { HealthStatus, SyncStatus } from '../../widgets/status';
-import { rbacObject, Star } from '../applications/parts';
+import { Star, syncDenied } from '../applications/parts';
 import { appNode, openNode, type AppContext } from './context';
 
 interface Props {
@@ -39,8 +38,7 @@ function moreEntries({ ctx: { app, ref }, running }: Props): MenuEntries {
 
 export function Header(p: Props) {
     const { app, ref } = p.ctx;
-    const object = rbacObject({ project: app.spec.project, namespace: ref.namespace, name: ref.name });
-    const denied = can('applications', 'sync', object) ? undefined : `You need applications, sync on ${object}`;
+    const denied = syncDenied({ project: app.spec.project, ...ref });
     const busy = refreshing.value.has(keyOfApp(ref)) || app.metadata.annotations?.['argocd.argoproj.io/refresh'] !== undefined;
     return (
         <header class="app-head">

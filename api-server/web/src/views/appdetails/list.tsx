@@ -91,7 +91,7 @@ export default function ListView({ ctx }: { ctx: AppContext }) {
                         </div>
                     }
                 >
-                    {(k, i) => <Row key={k} item={byId.get(k)!} index={i} />}
+                    {(k, i, slot) => <Row key={slot} item={byId.get(k)!} index={i} />}
                 </VirtualList>
             )}
         </div>

@@ -14,6 +14,7 @@ import { Minimap, paint } from './minimap';
 
 const PAD = 36;
 const MARGIN = 0.25;
+const FREE = 0.9;
 const STEP = 0.2;
 const CANVAS_BELOW = 0.6;
 // A tree that would be smaller than this is not shown whole at first.
@@ -49,10 +50,10 @@ interface Frame {
 
 const clamp = (v: number, lo: number, hi: number) => Math.max(lo, Math.min(hi, v));
 
-// Where the layout's origin stands in the scrolled content: small trees are centred across.
-function originOf(l: Layout, f: { w: number; h: number }, zoom: number, direction: 'LR' | 'TB'): { x: number; y: number } {
-    const centre = (space: number, size: number) => Math.max(PAD, (space - size * zoom) / 2);
-    return direction === 'LR' ? { x: PAD, y: centre(f.h, l.height) } : { x: centre(f.w, l.width), y: PAD };
+// Where the layout's origin stands in the scrolled content: most of a window of free space lies around the tree, so that
+// any card can be held in its place and any point can be zoomed at.
+function originOf(f: { w: number; h: number }): { x: number; y: number } {
+    return { x: Math.round(f.w * FREE), y: Math.round(f.h * FREE) };
 }
 
 function fitZoom(l: Layout, f: { w: number; h: number }): number {
@@ -69,9 +70,13 @@ export function Viewport(p: Props) {
     const pending = useRef<{ left: number; top: number; zoom: number } | undefined>(undefined);
     const placed = useRef(false);
     const before = useRef<{ cards: Card[]; layout: Layout; origin: { x: number; y: number }; zoom: number } | undefined>(undefined);
+    const exact = useRef<{ left: number; top: number } | undefined>(undefined);
     const wantFocus = useRef(false);
+    // The focused card now: keys may come faster than the page is drawn.
+    const at = useRef(p.focus);
+    at.current = p.focus;
     const { layout: lay, cards, direction } = p;
-    const origin = originOf(lay, frame, zoom, direction);
+    const origin = originOf(frame);
     const overview = zoom < CANVAS_BELOW;
 
     const look = () => {
@@ -90,20 +95,23 @@ export function Viewport(p: Props) {
         return () => watch.disconnect();
     }, []);
 
+    // The whole tree in the middle (its root at the near edge) if it fits at this zoom, else the root.
+    const place = (z: number) => {
+        const root = lay.boxes[0]!;
+        const centred = (size: number, space: number, at: number) => (size * z <= space - 2 * PAD ? (size * z - space) / 2 : at * z - space / 2);
+        const x = direction === 'LR' ? -PAD : centred(lay.width, frame.w, root.x + root.w / 2);
+        const y = direction === 'LR' ? centred(lay.height, frame.h, root.y + root.h / 2) : -PAD;
+        pending.current = { left: origin.x + x, top: origin.y + y, zoom: z };
+        setZoom(z);
+        apply();
+    };
+
     // The first placement: the whole tree if it is readable then, else the root at full size.
     useLayoutEffect(() => {
         if (placed.current || frame.w === 0 || frame.h === 0) return;
         placed.current = true;
         const whole = fitZoom(lay, frame);
-        const z = whole < READABLE ? 1 : Math.min(1, whole);
-        const o = originOf(lay, frame, z, direction);
-        const root = lay.boxes[0]!;
-        pending.current = {
-            left: o.x + (root.x + root.w / 2) * z - (direction === 'LR' ? root.w * z : frame.w / 2),
-            top: o.y + (root.y + root.h / 2) * z - (direction === 'LR' ? frame.h / 2 : root.h * z),
-            zoom: z,
-        };
-        setZoom(z);
+        place(whole < READABLE ? 1 : Math.min(1, whole));
     }, [frame.w, frame.h]);
 
     const apply = () => {
@@ -119,10 +127,21 @@ export function Viewport(p: Props) {
     useLayoutEffect(() => {
         const old = before.current;
         before.current = { cards, layout: lay, origin, zoom };
-        if (old && old.layout !== lay && placed.current && !pending.current) keepPlace(old);
+        const moved = old && (old.layout !== lay || old.origin.x !== origin.x || old.origin.y !== origin.y);
+        if (old && moved && placed.current && !pending.current) keepPlace(old);
         apply();
         if (overview) repaint();
     });
+
+    // Moves the scroll by fractions of pixels that do not get lost: the browser keeps whole ones.
+    const hold = (dx: number, dy: number) => {
+        const el = box.current!;
+        const from = exact.current && Math.abs(exact.current.left - el.scrollLeft) < 1 && Math.abs(exact.current.top - el.scrollTop) < 1 ? exact.current : { left: el.scrollLeft, top: el.scrollTop };
+        exact.current = { left: from.left + dx, top: from.top + dy };
+        el.scrollLeft = exact.current.left;
+        el.scrollTop = exact.current.top;
+        look();
+    };
 
     const keepPlace = (old: NonNullable<typeof before.current>) => {
         const el = box.current!;
@@ -135,14 +154,13 @@ export function Viewport(p: Props) {
         const now = new Map(cards.map((c, i) => [c.id, i]));
         const candidates = old.cards.map((c, i) => ({ id: c.id, i })).filter(c => now.has(c.id) && intersects(old.layout.boxes[c.i]!, shown));
         const anchor = candidates.find(c => c.id === p.focus) ?? candidates[0];
-        if (!anchor) return;
+        // Nothing of what was seen is left.
+        if (!anchor) return place(zoom);
         const a = old.layout.boxes[anchor.i]!;
         const b = lay.boxes[now.get(anchor.id)!]!;
         const dx = origin.x + b.x * zoom - (old.origin.x + a.x * old.zoom);
         const dy = origin.y + b.y * zoom - (old.origin.y + a.y * old.zoom);
-        if (dx !== 0) el.scrollLeft += dx;
-        if (dy !== 0) el.scrollTop += dy;
-        look();
+        hold(dx, dy);
     };
 
     const zoomTo = (target: number, at?: { x: number; y: number }) => {
@@ -152,11 +170,10 @@ export function Viewport(p: Props) {
         const py = at?.y ?? el.clientHeight / 2;
         const lx = (el.scrollLeft + px - origin.x) / zoom;
         const ly = (el.scrollTop + py - origin.y) / zoom;
-        const o = originOf(lay, frame, z, direction);
-        pending.current = { left: o.x + lx * z - px, top: o.y + ly * z - py, zoom: z };
+        pending.current = { left: origin.x + lx * z - px, top: origin.y + ly * z - py, zoom: z };
         setZoom(z);
     };
-    p.handle.current = { zoomBy: f => zoomTo(zoom * f), fit: () => zoomTo(Math.min(1, fitZoom(lay, frame))) };
+    p.handle.current = { zoomBy: f => zoomTo(zoom * f), fit: () => place(clamp(Math.min(1, fitZoom(lay, frame)), MIN_ZOOM, 1)) };
     const zoomRef = useRef(zoomTo);
     zoomRef.current = zoomTo;
     const zoomNow = useRef(zoom);
@@ -164,7 +181,7 @@ export function Viewport(p: Props) {
 
     useEffect(() => {
         const el = box.current!;
-        const at = (x: number, y: number) => {
+        const inside = (x: number, y: number) => {
             const r = el.getBoundingClientRect();
             return { x: x - r.left, y: y - r.top };
         };
@@ -172,7 +189,7 @@ export function Viewport(p: Props) {
         const onWheel = (e: WheelEvent) => {
             if (!e.ctrlKey && !e.metaKey) return;
             e.preventDefault();
-            zoomRef.current(zoomNow.current * Math.exp(-clamp(e.deltaY, -120, 120) / 300), at(e.clientX, e.clientY));
+            zoomRef.current(zoomNow.current * Math.exp(-clamp(e.deltaY, -120, 120) / 300), inside(e.clientX, e.clientY));
         };
         let pinch: { distance: number; zoom: number } | undefined;
         const spread = (e: TouchEvent) => Math.hypot(e.touches[0]!.clientX - e.touches[1]!.clientX, e.touches[0]!.clientY - e.touches[1]!.clientY);
@@ -185,7 +202,7 @@ export function Viewport(p: Props) {
             pinch ??= { distance: spread(e), zoom: zoomNow.current };
             const x = (e.touches[0]!.clientX + e.touches[1]!.clientX) / 2;
             const y = (e.touches[0]!.clientY + e.touches[1]!.clientY) / 2;
-            zoomRef.current((pinch.zoom * spread(e)) / pinch.distance, at(x, y));
+            zoomRef.current((pinch.zoom * spread(e)) / pinch.distance, inside(x, y));
         };
         el.addEventListener('wheel', onWheel, { passive: false });
         el.addEventListener('touchmove', onTouch, { passive: false });
@@ -250,7 +267,8 @@ export function Viewport(p: Props) {
         if (i === undefined) return;
         reveal(i);
         wantFocus.current = true;
-        p.setFocus(cards[i]!.id);
+        at.current = cards[i]!.id;
+        p.setFocus(at.current);
     };
     useEffect(() => {
         if (!wantFocus.current) return;
@@ -264,7 +282,7 @@ export function Viewport(p: Props) {
     const onKey = (e: KeyboardEvent) => {
         if (e.ctrlKey || e.metaKey || e.altKey || overlayOpen()) return;
         if ((e.target as Element).closest('button')) return;
-        const i = Math.max(0, cards.findIndex(c => c.id === p.focus));
+        const i = Math.max(0, cards.findIndex(c => c.id === at.current));
         const card = cards[i]!;
         const [deeper, back, next, previous] = direction === 'LR' ? ['ArrowRight', 'ArrowLeft', 'ArrowDown', 'ArrowUp'] : ['ArrowDown', 'ArrowUp', 'ArrowRight', 'ArrowLeft'];
         const level = (d: number) => {
@@ -316,7 +334,7 @@ export function Viewport(p: Props) {
                 data-testid="tree"
                 data-zoom={zoom.toFixed(2)}
             >
-                <div class="tree-content" role="presentation" style={{ width: `${lay.width * zoom + origin.x + PAD}px`, height: `${lay.height * zoom + origin.y + PAD}px` }}>
+                <div class="tree-content" role="presentation" style={{ width: `${lay.width * zoom + 2 * origin.x}px`, height: `${lay.height * zoom + 2 * origin.y}px` }}>
                     <div class="tree-layer" role="presentation" style={{ transform: `translate(${origin.x}px, ${origin.y}px) scale(${zoom})` }}>
                         {!overview && frame.h > 0 && (
                             <svg class="edges" aria-hidden="true" style={{ left: `${window_.x}px`, top: `${window_.y}px` }} width={window_.w} height={window_.h} viewBox={`${window_.x} ${window_.y} ${window_.w} ${window_.h}`}>

@@ -3,7 +3,7 @@
 import { useSignal } from '@preact/signals';
 import { appFacets, HEALTH_ORDER } from '../../store/appspec';
 import { parseRequirement } from '../../lib/selector';
-import { facetCounts, listQuery } from '../../store/apps';
+import { dropSearch, facetCounts, listQuery } from '../../store/apps';
 import { isFavourite } from '../../store/prefs';
 import { activeFacets, facetParam, FACET_KEYS } from '../../routes/listquery';
 import { setParams } from '../../routes/router';
@@ -33,6 +33,7 @@ export function removeFacet(facet: string, value: string): void {
 }
 
 export function clearAll(): void {
+    dropSearch();
     setParams(Object.fromEntries([...FACET_KEYS, 'search', 'regex'].map(k => [k, null])));
 }
 

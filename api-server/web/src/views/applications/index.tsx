@@ -7,7 +7,7 @@ import { useTitle } from '../../lib/title';
 import { useCommands } from '../../routes/keys';
 import { appHref, navigate, param, setParams } from '../../routes/router';
 import { refresh, selected } from '../../store/actions';
-import { apps, appsFeed, listQuery, searchError, shownKeys, totalApps } from '../../store/apps';
+import { apps, appsFeed, listQuery, searchError, setSearch, shownKeys, totalApps } from '../../store/apps';
 import { APP_SORTS } from '../../store/appspec';
 import { filtersShown, phone, prefs, setPref, toggleFilters } from '../../store/prefs';
 import { can } from '../../store/session';
@@ -67,7 +67,7 @@ function Toolbar({ searchRef, onBulk }: { searchRef: { current: HTMLInputElement
                     aria-invalid={searchError.value !== ''}
                     title={searchError.value || undefined}
                     value={q.search}
-                    onInput={e => setParams({ search: e.currentTarget.value })}
+                    onInput={e => setSearch(e.currentTarget.value)}
                     data-testid="search"
                 />
                 <button
@@ -122,32 +122,46 @@ function Toolbar({ searchRef, onBulk }: { searchRef: { current: HTMLInputElement
 
 interface CursorApi {
     cursor: string | undefined;
-    move: (to: number, select: boolean) => void;
-    index: number;
+    // The same, when it is asked for.
+    current: () => string | undefined;
+    move: (by: number, select: boolean) => void;
+    go: (to: number, select: boolean) => void;
 }
 
 // The keyboard's place in the list. It is a key, so that it stays with its row when the order changes.
 function useCursor(keys: readonly string[], list: { current: VirtualHandle | null }): CursorApi {
     const [cursor, setCursor] = useState<string>();
     const focusNext = useRef(false);
-    const index = cursor === undefined ? -1 : keys.indexOf(cursor);
-    const move = (to: number, select: boolean) => {
-        if (keys.length === 0) return;
-        const i = Math.max(0, Math.min(keys.length - 1, to));
-        if (select) selected.value = new Set([...selected.peek(), ...(cursor ? [cursor] : []), keys[i]!]);
+    // The place now: keys may come faster than the page is drawn.
+    const at = useRef<string | undefined>(undefined);
+    at.current = cursor;
+    const here = () => {
+        const i = at.current === undefined ? -1 : shownKeys.peek().indexOf(at.current);
+        return i < 0 ? undefined : i;
+    };
+    const go = (to: number, select: boolean) => {
+        const now = shownKeys.peek();
+        if (now.length === 0) return;
+        const i = Math.max(0, Math.min(now.length - 1, to));
+        if (select) selected.value = new Set([...selected.peek(), ...(at.current ? [at.current] : []), now[i]!]);
         focusNext.current = true;
-        setCursor(keys[i]);
+        at.current = now[i];
+        setCursor(now[i]);
         list.current?.reveal(i);
     };
+    // The first move shows where the place is.
+    const move = (by: number, select: boolean) => go(here() === undefined ? 0 : here()! + by, select);
     useEffect(() => {
-        if (!focusNext.current) return;
+        // Elements are taken over by other rows when the list moves; the focus stays with its row.
+        const strayed = document.activeElement?.matches('.apps-list a.name:not([data-cursor])');
+        if (!focusNext.current && !strayed) return;
         const el = document.querySelector<HTMLElement>('[data-cursor]');
         if (el) {
             focusNext.current = false;
             el.focus({ preventScroll: true });
         }
     });
-    return { cursor: index >= 0 ? cursor : keys[0], move, index };
+    return { cursor: cursor !== undefined && keys.includes(cursor) ? cursor : keys[0], current: () => at.current ?? shownKeys.peek()[0], move, go };
 }
 
 function useSelect(keys: readonly string[]) {
@@ -215,7 +229,7 @@ export default function Applications() {
     const [bulk, setBulk] = useState<{ kind: BulkKind; keys: string[] }>();
     const view = currentView();
     const keys = shownKeys.value;
-    const { cursor, move, index } = useCursor(keys, list);
+    const { cursor, current, move, go } = useCursor(keys, list);
     const onSelect = useSelect(keys);
     const sel = selected.value;
     const chosen = [...sel].filter(k => apps.row(k));
@@ -228,7 +242,7 @@ export default function Applications() {
         }
     }, [apps.ready.value]);
 
-    const here = () => apps.get(cursor ?? '');
+    const here = () => apps.get(current() ?? '');
     const step = columns.current;
     const act = (run: () => void) => () => void (here() && run());
     useCommands([
@@ -236,15 +250,15 @@ export default function Applications() {
         { keys: 'f', title: 'Show or hide the filters', group: 'Applications', run: toggleFilters },
         { keys: '1', title: 'Show tiles', group: 'Applications', run: () => setView('tiles') },
         { keys: '2', title: 'Show the table', group: 'Applications', run: () => setView('list') },
-        ...(['ArrowDown', 'j'] as const).map(k => ({ keys: k, title: 'Next row', group: 'Move', run: () => move(index + (index < 0 ? 1 : step), false) })),
-        ...(['ArrowUp', 'k'] as const).map(k => ({ keys: k, title: 'Previous row', group: 'Move', run: () => move(index - step, false) })),
-        ...(['ArrowRight', 'l'] as const).map(k => ({ keys: k, title: 'Next', group: 'Move', run: () => move(index + 1, false) })),
-        ...(['ArrowLeft', 'h'] as const).map(k => ({ keys: k, title: 'Previous', group: 'Move', run: () => move(index - 1, false) })),
-        { keys: 'Home', title: 'First application', group: 'Move', run: () => move(0, false) },
-        { keys: 'End', title: 'Last application', group: 'Move', run: () => move(keys.length - 1, false) },
-        { keys: 'Shift+ArrowDown', title: 'Extend the selection down', group: 'Select', run: () => move(index + step, true) },
-        { keys: 'Shift+ArrowUp', title: 'Extend the selection up', group: 'Select', run: () => move(index - step, true) },
-        ...(['x', 'Space'] as const).map(k => ({ keys: k, title: 'Select', group: 'Select', run: act(() => onSelect(cursor!, new MouseEvent('click'))) })),
+        ...(['ArrowDown', 'j'] as const).map(k => ({ keys: k, title: 'Next row', group: 'Move', run: () => move(step, false) })),
+        ...(['ArrowUp', 'k'] as const).map(k => ({ keys: k, title: 'Previous row', group: 'Move', run: () => move(-step, false) })),
+        ...(['ArrowRight', 'l'] as const).map(k => ({ keys: k, title: 'Next', group: 'Move', run: () => move(1, false) })),
+        ...(['ArrowLeft', 'h'] as const).map(k => ({ keys: k, title: 'Previous', group: 'Move', run: () => move(-1, false) })),
+        { keys: 'Home', title: 'First application', group: 'Move', run: () => go(0, false) },
+        { keys: 'End', title: 'Last application', group: 'Move', run: () => go(Infinity, false) },
+        { keys: 'Shift+ArrowDown', title: 'Extend the selection down', group: 'Select', run: () => move(step, true) },
+        { keys: 'Shift+ArrowUp', title: 'Extend the selection up', group: 'Select', run: () => move(-step, true) },
+        ...(['x', 'Space'] as const).map(k => ({ keys: k, title: 'Select', group: 'Select', run: act(() => onSelect(current()!, new MouseEvent('click'))) })),
         { keys: 'a', title: 'Select all that match', group: 'Select', run: () => (selected.value = new Set(keys)) },
         { keys: 'Enter', title: 'Open the application', group: 'Applications', run: act(() => navigate(appHref(here()!))) },
         { keys: 's', title: 'Sync', group: 'Applications', run: act(() => (chosen.length > 0 ? setBulk({ kind: 'sync', keys: chosen }) : openSync(here()!))) },
@@ -285,7 +299,7 @@ export default function Applications() {
                 onColumns={n => (columns.current = n)}
                 inner={{ role: 'group', 'aria-label': 'Applications' }}
             >
-                {k => <Tile key={k} id={k} selected={sel.has(k)} cursor={k === cursor} onSelect={onSelect} />}
+                {(k, _, slot) => <Tile key={slot} id={k} selected={sel.has(k)} cursor={k === cursor} onSelect={onSelect} />}
             </VirtualList>
         );
     } else {
@@ -309,7 +323,7 @@ export default function Applications() {
                     />
                 }
             >
-                {(k, i) => <TableRow key={k} id={k} index={i} selected={sel.has(k)} cursor={k === cursor} onSelect={onSelect} />}
+                {(k, i, slot) => <TableRow key={slot} id={k} index={i} selected={sel.has(k)} cursor={k === cursor} onSelect={onSelect} />}
             </VirtualList>
         );
     }

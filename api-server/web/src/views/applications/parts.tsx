@@ -83,7 +83,8 @@ export function openSync(row: { name: string; namespace: string }): void {
     setParams({ syncApp: row.name, appNamespace: row.namespace }, { push: true });
 }
 
-export function syncDenied(row: AppRow): string | undefined {
+// Asked when one application is about to be acted on, never for every row of a list.
+export function syncDenied(row: { project: string; namespace: string; name: string }): string | undefined {
     return can('applications', 'sync', rbacObject(row)) ? undefined : `You need applications, sync on ${rbacObject(row)}`;
 }
 

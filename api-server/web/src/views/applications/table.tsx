@@ -6,7 +6,7 @@ import { clusterLabel, isRunning, lastSync } from '../../store/appspec';
 import { Age, Button, MenuButton, Took } from '../../widgets/controls';
 import { Icon } from '../../widgets/icon';
 import { HealthStatus, OperationStatus, SyncStatus } from '../../widgets/status';
-import { appMenu, displayName, Found, isRefreshing, openSync, revisionText, SourceText, Star, syncDenied } from './parts';
+import { appMenu, displayName, Found, isRefreshing, openSync, revisionText, SourceText, Star } from './parts';
 import { hoverProps } from './tiles';
 
 // Sort id, title, class of the column.
@@ -122,9 +122,9 @@ export const TableRow = memo(function TableRow({ id, index, selected, cursor, on
                 <Age iso={lastSync(row)} />
             </div>
             <div role="gridcell" class="w-acts">
-                <Button tiny kind="quiet" bare icon="sync" label={`Sync ${row.name}`} disabled={syncDenied(row)} onClick={() => openSync(row)} />
+                <Button tiny kind="quiet" bare icon="sync" label={`Sync ${row.name}`} onClick={() => openSync(row)} />
                 <Button tiny kind="quiet" bare icon="refresh" label={`Refresh ${row.name}`} busy={isRefreshing(row)} onClick={() => void refresh(row).catch(() => {})} />
-                <MenuButton tiny kind="quiet" bare icon="more" label={`More for ${row.name}`} entries={() => appMenu(row)} />
+                <MenuButton key={id} tiny kind="quiet" bare icon="more" label={`More for ${row.name}`} entries={() => appMenu(row)} />
             </div>
         </div>
     );

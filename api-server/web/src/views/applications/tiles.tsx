@@ -14,10 +14,13 @@ export const TILE_HEIGHT = 172;
 let hover: ReturnType<typeof setTimeout> | undefined;
 
 // Rest on an application for 80 ms and it is being loaded.
-export function hoverProps(ref: { name: string; namespace: string }) {
+export function hoverProps(ref: { project: string; name: string; namespace: string }) {
     const arm = () => {
         clearTimeout(hover);
-        hover = setTimeout(() => prefetch(ref), 80);
+        hover = setTimeout(() => {
+            prefetch(ref);
+            syncDenied(ref);
+        }, 80);
     };
     return { onPointerEnter: arm, onPointerLeave: () => clearTimeout(hover), onFocus: arm };
 }
@@ -34,7 +37,6 @@ export const Tile = memo(function Tile({ id, selected, cursor, onSelect }: Props
     if (!row) return null;
     const name = displayName(row);
     const kind = kindOfSource(row);
-    const denied = syncDenied(row);
     return (
         <article class={`app-tile ${healthLook(row.health).tone}${selected ? ' selected' : ''}`} data-key={id} data-testid="app" aria-label={row.name}>
             <div class="head">
@@ -72,9 +74,9 @@ export const Tile = memo(function Tile({ id, selected, cursor, onSelect }: Props
                 <span class="muted small ellipsis">
                     {row.project} · {lastSync(row) ? <Ago iso={lastSync(row)} /> : 'never synced'}
                 </span>
-                <Button tiny kind="quiet" bare icon="sync" label={`Sync ${row.name}`} disabled={denied} onClick={() => openSync(row)} />
+                <Button tiny kind="quiet" bare icon="sync" label={`Sync ${row.name}`} onClick={() => openSync(row)} />
                 <Button tiny kind="quiet" bare icon="refresh" label={`Refresh ${row.name}`} busy={isRefreshing(row)} onClick={() => void refresh(row).catch(() => {})} />
-                <MenuButton tiny kind="quiet" bare icon="more" label={`More for ${row.name}`} entries={() => appMenu(row)} />
+                <MenuButton key={id} tiny kind="quiet" bare icon="more" label={`More for ${row.name}`} entries={() => appMenu(row)} />
             </div>
         </article>
     );
