@@ -1,5 +1,6 @@
-// The dashboard's files, compiled into the program. The table is written by api-server/web/build.mjs (or, with WITH_UI=0,
-// by api-server/web/module.mk, and then holds only a one-line index.html). It is sorted by path (strcmp) and constant.
+// The dashboard's files, compiled into the program. The table is written by api-server/web/build.mjs (or,
+// with WITH_UI=0, by api-server/web/module.mk, and then holds only a one-line index.html). It is sorted by
+// path (strcmp) and constant.
 #ifndef API_SERVER_HTTP_WEB_ASSETS_H
 #define API_SERVER_HTTP_WEB_ASSETS_H
 
@@ -7,10 +8,10 @@
 #include <stddef.h>
 
 struct web_asset {
-    const char *path;        // relative to the base, without a leading slash: "index.html", "main-4JX2M7QK.js"
-    const char *mime;        // value of Content-Type
-    const char *etag;        // SHA-256 of the plain bytes, hexadecimal, without quotes
-    bool immutable;          // the name carries a hash: may be cached for ever
+    const char *path; // relative to the base, without a leading slash: "index.html", "main-4JX2M7QK.js"
+    const char *mime; // value of Content-Type
+    const char *etag; // SHA-256 of the plain bytes, hexadecimal, without quotes
+    bool immutable;   // the name carries a hash: may be cached for ever
     const unsigned char *gz; // the body as one gzip member
     size_t gz_size;          // bytes
 };

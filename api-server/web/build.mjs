@@ -92,7 +92,9 @@ function indexHtml(results) {
     const outputs = results[0].metafile.outputs;
     const main = findEntry(results, 'src/main.tsx');
     const preload = [...closure(outputs, join('out', main.name))].map(o => relative('out', o)).filter(n => n !== main.name);
+    const product = /PRODUCT = '([^']+)'/.exec(readFileSync(join(HERE, 'src/product.ts'), 'utf8'))[1];
     return readFileSync(join(HERE, 'src/index.html'), 'utf8')
+        .replace('{{product}}', product)
         .replace('{{theme}}', findEntry(results, 'src/theme.ts').name)
         .replace('{{style}}', findEntry(results, 'src/styles/style.css').name)
         .replace('{{main}}', main.name)

@@ -7,7 +7,7 @@ WEB_SRC := $(wildcard $(WEB)/*.json $(WEB)/build.mjs) $(shell find $(WEB)/src -t
 WEB_TEST := $(shell find $(WEB)/test -type f)
 
 ARCHIVES += web
-LIB_web  := $(B)/gen/web_assets.c
+LIB_web  := $(if $(filter 1,$(WITH_UI)),$(B)/gen/web_assets.c,$(WEB)/no_ui.c)
 
 $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
 	$(call say,NPM,$(WEB))
@@ -21,22 +21,8 @@ $(WEB_OUT)/.built: $(WEB_SRC) $(WEB)/node_modules/.package-lock.json
 	@touch $@
 
 # A build of the page that is the same byte for byte compiles nothing.
-ifeq ($(WITH_UI),1)
-$(B)/gen/web_assets.c: $(WEB_OUT)/.built
+$(B)/gen/web_assets.c: $(WEB_OUT)/.built $(B)/.flags
 	@mkdir -p $(@D); cmp -s $(WEB_OUT)/assets.c $@ || cp $(WEB_OUT)/assets.c $@
-else
-NO_UI_PAGE := <!doctype html><title>cargocd</title><p>This server was built without the dashboard; the API is at api/v1.</p>
-$(B)/gen/web_assets.c: $(WEB)/module.mk $(B)/.flags
-	@mkdir -p $(@D) build/web-none
-	@printf '%s\n' '$(NO_UI_PAGE)' > build/web-none/index.html
-	@gzip -9nc build/web-none/index.html > build/web-none/index.html.gz
-	@{ echo '#include "api-server/http/web_assets.h"'; \
-	   echo '__asm__(".section .rodata\nweb_gz:\n.incbin \"build/web-none/index.html.gz\"\n.previous\n");' | sed 's/$$//'; \
-	   echo 'extern const unsigned char web_gz[];'; \
-	   echo 'const struct web_asset web_assets[] = {{"index.html", "text/html; charset=utf-8",'; \
-	   echo '    "'$$(sha256sum < build/web-none/index.html | cut -d' ' -f1)'", false, web_gz, '$$(stat -c %s build/web-none/index.html.gz)'}};'; \
-	   echo 'const size_t web_assets_n = 1;'; } > $@
-endif
 
 ui: $(WEB_OUT)/.built
 

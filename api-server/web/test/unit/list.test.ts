@@ -87,19 +87,20 @@ test('5,000 rows: a keystroke and a change stay within their budgets', () => {
             work(i);
             runs.push(performance.now() - t);
         }
-        return runs.sort((a, b) => a - b)[Math.floor(n / 2)]!;
+        // The best run: what others do on the machine is not measured.
+        return Math.min(...runs);
     };
     const search = ['s', 'sv', 'svc-1', 'svc-12', 'svc-123'];
     const key = time(25, i => {
         e.setQuery({ ...EMPTY_QUERY, search: search[i % 5]! });
         e.keys();
     });
-    assert.ok(key <= 15, `a keystroke took ${key.toFixed(2)} ms`);
+    assert.ok(key <= 5, `a keystroke took ${key.toFixed(2)} ms`);
     const change = time(50, i => {
         e.upsert(`argocd/svc-${i}`, row(`svc-${i}`, { health: i % 2 ? 'Missing' : 'Healthy' }));
         e.keys();
     });
-    assert.ok(change <= 3, `a change took ${change.toFixed(2)} ms`);
+    assert.ok(change <= 2, `a change took ${change.toFixed(2)} ms`);
 });
 
 test('selectors', () => {
