@@ -2,7 +2,8 @@
 //
 //  - A row is `[key, cell, cell, …]`: the key is the first cell and is not named in `cols`.
 //  - A column whose name in `cols` ends in `#` carries indexes into the message's `dict`; the name without `#` is the
-//    column. Other cells are the values themselves. `dict` holds for one message. `null` clears a column.
+//    column. Other cells are the values themselves. `dict` holds for one message. `null` clears a
+//    column; nulls at the end of a row may be left out.
 //  - Every `sub` is answered by at least one `snap` (or `err`). With `reset:true` the rows replace what the client has
 //    for this subscription once `more:false` arrives; with `reset:false` (an accepted `since`) they are merged into it,
 //    and `del` in a snap lists the tombstones since then.

@@ -8,7 +8,7 @@ import { explain } from '../store/actions';
 import { settings } from '../store/session';
 import type { Application } from '../types';
 import { Button, Check } from '../widgets/controls';
-import { Sheet } from '../widgets/overlay';
+import { Dialog, Sheet } from '../widgets/overlay';
 import { Problem } from '../widgets/states';
 
 interface Draft {
@@ -105,6 +105,7 @@ export default function CreateApp({ onClose, onDone }: { onClose: () => void; on
     const [wrong, setWrong] = useState<Wrong>({});
     const [error, setError] = useState('');
     const [busy, setBusy] = useState(false);
+    const [asking, setAsking] = useState(false);
     const [projects, setProjects] = useState<string[]>([]);
     const [clusters, setClusters] = useState<{ server: string; name: string }[]>([]);
     useEffect(() => {
@@ -119,6 +120,8 @@ export default function CreateApp({ onClose, onDone }: { onClose: () => void; on
         setParams({ new: JSON.stringify(changed(next)) });
         for (const k of Object.keys(change)) if (wrong[k as keyof Draft]) setWrong({ ...wrong, [k]: undefined });
     };
+    // A draft is not thrown away by a stray click or key.
+    const leave = () => (Object.keys(changed(d)).length > 0 ? setAsking(true) : onClose());
     const submit = async () => {
         const w = validate(d);
         setWrong(w);
@@ -160,11 +163,11 @@ export default function CreateApp({ onClose, onDone }: { onClose: () => void; on
     return (
         <Sheet
             title="New application"
-            onClose={onClose}
+            onClose={leave}
             testid="create-app"
             footer={
                 <>
-                    <Button label="Cancel" onClick={onClose} />
+                    <Button label="Cancel" onClick={leave} />
                     <Button kind="primary" label="Create" busy={busy} onClick={submit} testid="create-go" />
                 </>
             }
@@ -234,6 +237,20 @@ export default function CreateApp({ onClose, onDone }: { onClose: () => void; on
                     {d.auto && <Check label="Prune" hint="Delete what is no longer in Git" checked={d.prune} onChange={prune => set({ prune })} />}
                     {d.auto && <Check label="Self-heal" hint="Undo changes made in the cluster" checked={d.selfHeal} onChange={selfHeal => set({ selfHeal })} />}
                 </fieldset>
+                {asking && (
+                    <Dialog
+                        title="Discard the draft?"
+                        onClose={() => setAsking(false)}
+                        footer={
+                            <>
+                                <Button label="Keep editing" onClick={() => setAsking(false)} />
+                                <Button kind="danger" label="Discard" onClick={onClose} />
+                            </>
+                        }
+                    >
+                        <p>What you typed is not saved anywhere else.</p>
+                    </Dialog>
+                )}
                 <button type="submit" class="sr" tabIndex={-1}>
                     Create
                 </button>

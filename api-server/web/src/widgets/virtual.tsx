@@ -78,7 +78,8 @@ export function VirtualList(p: Props) {
     }
 
     const onScroll = () => {
-        const el = box.current!;
+        const el = box.current;
+        if (!el) return;
         saveScroll(p.name, el.scrollTop);
         setView(v => (v.top === el.scrollTop ? v : { ...v, top: el.scrollTop }));
     };

@@ -122,16 +122,17 @@ test('scenario 11: keyboard only, from the list into a pod and back, one layer a
     await page.keyboard.press('Enter');
     await page.waitForSelector('[data-testid=card][aria-label^="Deployment"]');
     await page.focus('[data-testid=card][data-id=app]');
-    await page.keyboard.press('ArrowRight');
-    // What has the focus once the page has been drawn.
-    const active = () => page.evaluate(() => new Promise(r => setTimeout(() => r(document.activeElement.getAttribute('aria-label') ?? ''), 80)));
+    const active = () => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? '');
     const seen = [await active()];
-    for (let i = 0; i < 12 && !seen[seen.length - 1].startsWith('Deployment'); i++) {
-        await page.keyboard.press('ArrowDown');
+    const move = async key => {
+        await page.keyboard.press(key);
+        await until(async () => (await active()) !== seen[seen.length - 1], 2000, `moved by ${key} from ${seen.join(' > ')}`);
         seen.push(await active());
-    }
-    await page.keyboard.press('ArrowRight');
-    await page.keyboard.press('ArrowRight');
+    };
+    await move('ArrowRight');
+    while (seen.length < 14 && !seen[seen.length - 1].startsWith('Deployment')) await move('ArrowDown');
+    await move('ArrowRight');
+    await move('ArrowRight');
     assert.match(await active(), /^Pod /, seen.join(' > '));
     const ring = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
     assert.equal(ring, 'solid', 'the focus is visible');

@@ -17,6 +17,9 @@ test('scenario 3: no applications; one made by the form opens', async () => {
     await page.reload();
     await page.waitForSelector('#new-name');
     assert.equal(await page.inputValue('#new-path'), 'guestbook', 'the draft survives a reload');
+    await page.keyboard.press('Escape');
+    await page.click('text=Keep editing');
+    assert.equal(await page.inputValue('#new-path'), 'guestbook', 'and a stray key');
     await page.click('text=Sync automatically');
     await page.click('[data-testid=create-go]');
     await page.waitForURL('**/applications/argocd/guestbook');

@@ -45,17 +45,28 @@ async function axe(page, what) {
 
 mkdirSync(SHOTS, { recursive: true });
 
+// Every page in one tab of one user, and the login page of another.
+async function tour(o, look) {
+    const page = await open(t, '/help', { ...o, unready: true });
+    const stranger = await open(t, '/login', { ...o, anonymous: true });
+    for (const [name, path, selector] of PAGES) {
+        const tab = name === 'login' ? stranger : page;
+        await tab.goto(t.server.url + path);
+        await tab.waitForSelector(o.phone && /tree|big/.test(name) ? '[data-testid=resource-row]' : selector);
+        await look(tab, name);
+    }
+    await close(stranger);
+    await close(page);
+}
+
 for (const dark of [false, true]) {
-    test(`axe finds nothing serious, ${dark ? 'dark' : 'light'}`, async () => {
-        for (const [name, path, selector] of PAGES) {
-            const page = await open(t, path, { dark, anonymous: name === 'login', unready: true });
-            await page.waitForSelector(selector);
-            await page.waitForTimeout(150);
+    const theme = dark ? 'dark' : 'light';
+    test(`axe finds nothing serious, ${theme}`, () =>
+        tour({ dark }, async (page, name) => {
+            await page.waitForTimeout(100);
             await axe(page, name);
-            await page.screenshot({ path: join(SHOTS, `${name}-${dark ? 'dark' : 'light'}.png`) });
-            await close(page);
-        }
-    });
+            await page.screenshot({ path: join(SHOTS, `${name}-${theme}.png`) });
+        }));
 }
 
 test('scenario 30: dark follows the system at first paint, and the statuses differ in shape', async () => {
@@ -69,19 +80,15 @@ test('scenario 30: dark follows the system at first paint, and the statuses diff
 
 test('scenario 31: at 360 pixels nothing scrolls sideways, and an application can be found, read and synced', async () => {
     const viewport = { width: 360, height: 740 };
-    for (const [name, path, selector] of PAGES) {
-        const page = await open(t, path, { viewport, anonymous: name === 'login', unready: true });
-        await page.waitForSelector(name === 'tree' || name === 'big' ? '[data-testid=resource-row]' : selector);
+    await tour({ viewport, phone: true }, async (page, name) => {
         const [wide, where] = await page.evaluate(() => {
-            const root = document.documentElement;
             const over = [...document.querySelectorAll('body *')].find(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.virtual, .tabs, .sprite, .pick-list, .tree-scroll'));
-            return [root.scrollWidth, over?.outerHTML.slice(0, 120)];
+            return [document.documentElement.scrollWidth, over?.outerHTML.slice(0, 120)];
         });
         assert.ok(wide <= 360, `${name} is ${wide} wide: ${where}`);
         assert.equal(where, undefined, name);
         await page.screenshot({ path: join(SHOTS, `${name}-phone.png`) });
-        await close(page);
-    }
+    });
     const page = await open(t, '/applications', { viewport });
     await page.fill('[data-testid=search]', 'shop');
     await page.click('[data-key="argocd/shop"] a.name');

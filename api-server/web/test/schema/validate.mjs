@@ -43,6 +43,12 @@ export function check(v, s, at = '$') {
     return out;
 }
 
+// One named cell of a row; a code that the dictionary lacks is a value no column allows.
+function cell(m, column, v) {
+    if (!column.endsWith('#')) return [column, v];
+    return [column.slice(0, -1), v === null ? null : (m.dict?.[v] ?? (m.dict && v in m.dict ? null : Symbol.for('no such code')))];
+}
+
 const without = (row, empty) => Object.fromEntries(Object.entries(row).filter(([, v]) => v !== empty));
 
 // Checks a message and, for a known topic, the rows in it.
@@ -52,9 +58,10 @@ export function checkMessage(m, topic) {
     const rows = [];
     if (m.ev === 'delta') for (const [k, cols] of m.set ?? []) rows.push([k, cols]);
     if (m.ev === 'snap') {
+        const cols = m.cols ?? [];
         for (const r of m.rows) {
-            if (r.length !== m.cols.length + 1) out.push(`row ${r[0]}: ${r.length - 1} cells for ${m.cols.length} columns`);
-            rows.push([r[0], Object.fromEntries(m.cols.map((c, i) => (c.endsWith('#') ? [c.slice(0, -1), m.dict[r[i + 1]]] : [c, r[i + 1]])))]);
+            if (r.length > cols.length + 1) out.push(`row ${r[0]}: ${r.length - 1} cells for ${cols.length} columns`);
+            rows.push([r[0], Object.fromEntries(cols.map((c, i) => cell(m, c, r[i + 1] ?? null)))]);
         }
     }
     for (const [k, cols] of rows) {

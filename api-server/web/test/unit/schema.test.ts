@@ -45,6 +45,16 @@ test('every message of a session fits', async () => {
     assert.equal(rows.find(r => r[0] === 'argocd/shop')![1].health, 'Degraded');
 });
 
+test('what may be left out may be left out', () => {
+    const good: [object, string][] = [
+        [{ ev: 'snap', id: 1, seq: 0, rev: 1, reset: false, rows: [], more: false }, 'apps'],
+        [{ ev: 'snap', id: 1, seq: 0, rev: 1, reset: true, cols: ['name', 'health#', 'op#'], dict: ['Healthy'], rows: [['a/x', 'x', 0], ['a/y'], ['a/z', null, null]], more: false }, 'apps'],
+    ];
+    for (const [m, topic] of good) assert.deepEqual(checkMessage(m, topic), [], JSON.stringify(m));
+    const rows = snapRows(parseMessage(JSON.stringify(good[1]![0])) as never);
+    assert.deepEqual(rows, [['a/x', { name: 'x', health: 'Healthy' }], ['a/y', {}], ['a/z', {}]]);
+});
+
 test('the schema refuses what is wrong', () => {
     const bad: [object, string?][] = [
         [{ ev: 'hello', proto: 2, epoch: 'x', pe: 1, hb: 25 }],
@@ -55,6 +65,7 @@ test('the schema refuses what is wrong', () => {
         [{ ev: 'delta', id: 1, seq: 0, rev: 1, set: [['argocd/x', { wealth: 'Healthy' }]] }, 'apps'],
         [{ ev: 'delta', id: 1, seq: 0, rev: 1, set: [['argocd/x', { health: 'Fine' }]] }, 'apps'],
         [{ ev: 'delta', id: 1, seq: 0, rev: 1, set: [['x', {}]] }, 'app'],
+        [{ ev: 'snap', id: 1, seq: 0, rev: 1, reset: true, cols: ['health#'], dict: ['Healthy'], rows: [['a/x', 7]], more: false }, 'apps'],
     ];
     for (const [m, topic] of bad) assert.notDeepEqual(checkMessage(m, topic), [], JSON.stringify(m));
 });

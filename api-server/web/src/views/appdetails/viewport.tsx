@@ -80,7 +80,9 @@ export function Viewport(p: Props) {
     const overview = zoom < CANVAS_BELOW;
 
     const look = () => {
-        const el = box.current!;
+        const el = box.current;
+        // A scroll event may come after the view has gone.
+        if (!el) return;
         const sx = Math.max(40, el.clientWidth * STEP);
         const sy = Math.max(40, el.clientHeight * STEP);
         const next = { left: Math.floor(el.scrollLeft / sx) * sx, top: Math.floor(el.scrollTop / sy) * sy, w: el.clientWidth, h: el.clientHeight };
