@@ -4,12 +4,14 @@
 
 import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { edges, intersects, visible, type Box, type Layout } from '../../lib/treelayout';
+import { clamp, edges, intersects, visible, type Box, type Layout } from '../../lib/treelayout';
+import { stepOf, target } from '../../lib/treekeys';
 import type { Card } from '../../lib/treemodel';
 import { Button, Menu } from '../../widgets/controls';
 import { overlayOpen } from '../../widgets/overlay';
 import type { AppContext } from './context';
 import { CardView, cardMenu } from './card';
+import { startPan, useZoomGestures } from './gestures';
 import { Minimap, paint } from './minimap';
 
 const PAD = 36;
@@ -47,8 +49,6 @@ interface Frame {
     w: number;
     h: number;
 }
-
-const clamp = (v: number, lo: number, hi: number) => Math.max(lo, Math.min(hi, v));
 
 // Where the layout's origin stands in the scrolled content: most of a window of free space lies around the tree, so that
 // any card can be held in its place and any point can be zoomed at.
@@ -176,43 +176,7 @@ export function Viewport(p: Props) {
         setZoom(z);
     };
     p.handle.current = { zoomBy: f => zoomTo(zoom * f), fit: () => place(clamp(Math.min(1, fitZoom(lay, frame)), MIN_ZOOM, 1)) };
-    const zoomRef = useRef(zoomTo);
-    zoomRef.current = zoomTo;
-    const zoomNow = useRef(zoom);
-    zoomNow.current = zoom;
-
-    useEffect(() => {
-        const el = box.current!;
-        const inside = (x: number, y: number) => {
-            const r = el.getBoundingClientRect();
-            return { x: x - r.left, y: y - r.top };
-        };
-        // Not passive: Ctrl and wheel (and a pinch on a touchpad) would zoom the page.
-        const onWheel = (e: WheelEvent) => {
-            if (!e.ctrlKey && !e.metaKey) return;
-            e.preventDefault();
-            zoomRef.current(zoomNow.current * Math.exp(-clamp(e.deltaY, -120, 120) / 300), inside(e.clientX, e.clientY));
-        };
-        let pinch: { distance: number; zoom: number } | undefined;
-        const spread = (e: TouchEvent) => Math.hypot(e.touches[0]!.clientX - e.touches[1]!.clientX, e.touches[0]!.clientY - e.touches[1]!.clientY);
-        const onTouch = (e: TouchEvent) => {
-            if (e.touches.length !== 2) {
-                pinch = undefined;
-                return;
-            }
-            e.preventDefault();
-            pinch ??= { distance: spread(e), zoom: zoomNow.current };
-            const x = (e.touches[0]!.clientX + e.touches[1]!.clientX) / 2;
-            const y = (e.touches[0]!.clientY + e.touches[1]!.clientY) / 2;
-            zoomRef.current((pinch.zoom * spread(e)) / pinch.distance, inside(x, y));
-        };
-        el.addEventListener('wheel', onWheel, { passive: false });
-        el.addEventListener('touchmove', onTouch, { passive: false });
-        return () => {
-            el.removeEventListener('wheel', onWheel);
-            el.removeEventListener('touchmove', onTouch);
-        };
-    }, []);
+    useZoomGestures(box, zoom, zoomTo);
 
     const repaint = () => {
         const el = box.current;
@@ -225,25 +189,6 @@ export function Viewport(p: Props) {
         listeners.current.forEach(fn => fn());
     };
     const listeners = useRef(new Set<() => void>());
-
-    // Drag the background to pan. Touch pans by itself.
-    const onPointerDown = (e: PointerEvent) => {
-        const el = box.current!;
-        if (e.pointerType !== 'mouse' || e.button !== 0 || (e.target as Element).closest('[role=treeitem]')) return;
-        const from = { x: e.clientX, y: e.clientY, left: el.scrollLeft, top: el.scrollTop };
-        const move = (m: PointerEvent) => {
-            el.classList.add('panning');
-            el.scrollLeft = from.left - (m.clientX - from.x);
-            el.scrollTop = from.top - (m.clientY - from.y);
-        };
-        const up = () => {
-            el.classList.remove('panning');
-            removeEventListener('pointermove', move);
-            removeEventListener('pointerup', up);
-        };
-        addEventListener('pointermove', move);
-        addEventListener('pointerup', up);
-    };
 
     const cardAt = (x: number, y: number): Card | undefined => {
         const el = box.current!;
@@ -282,26 +227,13 @@ export function Viewport(p: Props) {
     });
 
     const onKey = (e: KeyboardEvent) => {
-        if (e.ctrlKey || e.metaKey || e.altKey || overlayOpen()) return;
-        if ((e.target as Element).closest('button')) return;
+        if (e.ctrlKey || e.metaKey || e.altKey || overlayOpen() || (e.target as Element).closest('button')) return;
         const i = Math.max(0, cards.findIndex(c => c.id === at.current));
+        const step = stepOf(e.key, direction);
         const card = cards[i]!;
-        const [deeper, back, next, previous] = direction === 'LR' ? ['ArrowRight', 'ArrowLeft', 'ArrowDown', 'ArrowUp'] : ['ArrowDown', 'ArrowUp', 'ArrowRight', 'ArrowLeft'];
-        const level = (d: number) => {
-            for (let k = i + d; k >= 0 && k < cards.length; k += d) if (cards[k]!.depth === card.depth) return k;
-            return undefined;
-        };
-        const vim: Record<string, string> = { l: 'ArrowRight', h: 'ArrowLeft', j: 'ArrowDown', k: 'ArrowUp' };
-        const key = vim[e.key] ?? e.key;
-        if (key === deeper) {
-            if (card.folded || card.kind === 'group' || card.kind === 'pods') p.fold(card);
-            else go(lay.children[i]![0]);
-        } else if (key === back) go(card.parent >= 0 ? card.parent : undefined);
-        else if (key === next) go(level(1));
-        else if (key === previous) go(level(-1));
-        else if (key === 'Home') go(0);
-        else if (key === 'End') go(cards.length - 1);
-        else if (key === 'Enter' || key === ' ') p.activate(card);
+        if (step === 'activate') p.activate(card);
+        else if (step === 'deeper' && (card.folded || card.kind === 'group' || card.kind === 'pods')) p.fold(card);
+        else if (step) go(target(step, i, cards, lay));
         else return;
         e.preventDefault();
     };
@@ -324,7 +256,7 @@ export function Viewport(p: Props) {
                 class="tree-scroll"
                 ref={box}
                 onScroll={onScroll}
-                onPointerDown={onPointerDown}
+                onPointerDown={e => startPan(box.current!, e)}
                 onKeyDown={onKey}
                 onClick={e => {
                     const card = overview ? cardAt(e.clientX, e.clientY) : undefined;
