@@ -1,6 +1,6 @@
-// The dashboard's files, compiled into the program. The table is written by api-server/web/build.mjs (or,
-// with WITH_UI=0, by api-server/web/module.mk, and then holds only a one-line index.html). It is sorted by
-// path (strcmp) and constant.
+// The dashboard's files, compiled into the program. The table is written by api-server/web/build.mjs; with
+// WITH_UI=0 it is api-server/web/no_ui.c and holds only a one-line index.html. It is sorted by path (strcmp)
+// and constant.
 #ifndef API_SERVER_HTTP_WEB_ASSETS_H
 #define API_SERVER_HTTP_WEB_ASSETS_H
 

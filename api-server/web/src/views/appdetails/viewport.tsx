@@ -70,7 +70,9 @@ export function Viewport(p: Props) {
     const pending = useRef<{ left: number; top: number; zoom: number } | undefined>(undefined);
     const placed = useRef(false);
     const before = useRef<{ cards: Card[]; layout: Layout; origin: { x: number; y: number }; zoom: number } | undefined>(undefined);
-    const exact = useRef<{ left: number; top: number } | undefined>(undefined);
+    // Where the view is scrolled to: exact, where the element keeps whole pixels, and from before the browser clamps it
+    // because the content has shrunk.
+    const scroll = useRef({ left: 0, top: 0 });
     const wantFocus = useRef(false);
     // The focused card now: keys may come faster than the page is drawn.
     const at = useRef(p.focus);
@@ -81,7 +83,7 @@ export function Viewport(p: Props) {
 
     const look = () => {
         const el = box.current;
-        // A scroll event may come after the view has gone.
+        // The size may be told after the view has gone.
         if (!el) return;
         const sx = Math.max(40, el.clientWidth * STEP);
         const sy = Math.max(40, el.clientHeight * STEP);
@@ -120,9 +122,7 @@ export function Viewport(p: Props) {
         const to = pending.current;
         if (!to || to.zoom !== zoom) return;
         pending.current = undefined;
-        box.current!.scrollLeft = to.left;
-        box.current!.scrollTop = to.top;
-        look();
+        scrollTo(to.left, to.top);
     };
 
     // Keeps a card in its place on the screen when the tree around it changes.
@@ -135,24 +135,23 @@ export function Viewport(p: Props) {
         if (overview) repaint();
     });
 
-    // Moves the scroll by fractions of pixels that do not get lost: the browser keeps whole ones.
-    const hold = (dx: number, dy: number) => {
+    const settle = () => {
         const el = box.current!;
-        const from = exact.current && Math.abs(exact.current.left - el.scrollLeft) < 1 && Math.abs(exact.current.top - el.scrollTop) < 1 ? exact.current : { left: el.scrollLeft, top: el.scrollTop };
-        exact.current = { left: from.left + dx, top: from.top + dy };
-        el.scrollLeft = exact.current.left;
-        el.scrollTop = exact.current.top;
+        const { left, top } = scroll.current;
+        if (Math.abs(left - el.scrollLeft) >= 1 || Math.abs(top - el.scrollTop) >= 1) scroll.current = { left: el.scrollLeft, top: el.scrollTop };
+    };
+    const scrollTo = (left: number, top: number) => {
+        const el = box.current!;
+        scroll.current = { left, top };
+        el.scrollLeft = left;
+        el.scrollTop = top;
+        settle();
         look();
     };
 
     const keepPlace = (old: NonNullable<typeof before.current>) => {
-        const el = box.current!;
-        const shown: Box = {
-            x: (el.scrollLeft - old.origin.x) / old.zoom,
-            y: (el.scrollTop - old.origin.y) / old.zoom,
-            w: el.clientWidth / old.zoom,
-            h: el.clientHeight / old.zoom,
-        };
+        const { left, top } = scroll.current;
+        const shown: Box = { x: (left - old.origin.x) / old.zoom, y: (top - old.origin.y) / old.zoom, w: frame.w / old.zoom, h: frame.h / old.zoom };
         const now = new Map(cards.map((c, i) => [c.id, i]));
         const candidates = old.cards.map((c, i) => ({ id: c.id, i })).filter(c => now.has(c.id) && intersects(old.layout.boxes[c.i]!, shown));
         const anchor = candidates.find(c => c.id === p.focus) ?? candidates[0];
@@ -162,7 +161,7 @@ export function Viewport(p: Props) {
         const b = lay.boxes[now.get(anchor.id)!]!;
         const dx = origin.x + b.x * zoom - (old.origin.x + a.x * old.zoom);
         const dy = origin.y + b.y * zoom - (old.origin.y + a.y * old.zoom);
-        hold(dx, dy);
+        scrollTo(left + dx, top + dy);
     };
 
     const zoomTo = (target: number, at?: { x: number; y: number }) => {
@@ -170,10 +169,12 @@ export function Viewport(p: Props) {
         const z = clamp(target, MIN_ZOOM, MAX_ZOOM);
         const px = at?.x ?? el.clientWidth / 2;
         const py = at?.y ?? el.clientHeight / 2;
-        const lx = (el.scrollLeft + px - origin.x) / zoom;
-        const ly = (el.scrollTop + py - origin.y) / zoom;
+        const lx = (scroll.current.left + px - origin.x) / zoom;
+        const ly = (scroll.current.top + py - origin.y) / zoom;
         pending.current = { left: origin.x + lx * z - px, top: origin.y + ly * z - py, zoom: z };
         setZoom(z);
+        // At a limit nothing is drawn anew.
+        apply();
     };
     p.handle.current = { zoomBy: f => zoomTo(zoom * f), fit: () => place(clamp(Math.min(1, fitZoom(lay, frame)), MIN_ZOOM, 1)) };
     useZoomGestures(box, zoom, zoomTo);
@@ -184,6 +185,8 @@ export function Viewport(p: Props) {
         if (el && c) paint(c, cards, lay, { zoom, x: origin.x - el.scrollLeft, y: origin.y - el.scrollTop, w: el.clientWidth, h: el.clientHeight }, p.focus);
     };
     const onScroll = () => {
+        if (!box.current) return;
+        settle();
         look();
         if (overview) repaint();
         listeners.current.forEach(fn => fn());
@@ -202,13 +205,12 @@ export function Viewport(p: Props) {
     const reveal = (i: number) => {
         const el = box.current!;
         const b = lay.boxes[i]!;
-        const x = origin.x + b.x * zoom;
-        const y = origin.y + b.y * zoom;
-        if (x < el.scrollLeft + 8) el.scrollLeft = x - 24;
-        else if (x + b.w * zoom > el.scrollLeft + el.clientWidth - 8) el.scrollLeft = x + b.w * zoom - el.clientWidth + 24;
-        if (y < el.scrollTop + 8) el.scrollTop = y - 24;
-        else if (y + b.h * zoom > el.scrollTop + el.clientHeight - 8) el.scrollTop = y + b.h * zoom - el.clientHeight + 24;
-        look();
+        const into = (from: number, size: number, now: number, space: number) =>
+            from < now + 8 ? from - 24 : from + size > now + space - 8 ? from + size - space + 24 : now;
+        scrollTo(
+            into(origin.x + b.x * zoom, b.w * zoom, scroll.current.left, el.clientWidth),
+            into(origin.y + b.y * zoom, b.h * zoom, scroll.current.top, el.clientHeight),
+        );
     };
     const go = (i: number | undefined) => {
         if (i === undefined) return;
