@@ -114,6 +114,8 @@ export function Viewport(p: Props) {
     useLayoutEffect(() => {
         if (placed.current || frame.w === 0 || frame.h === 0) return;
         placed.current = true;
+        // There is no place to keep yet.
+        before.current = undefined;
         const whole = fitZoom(lay, frame);
         place(whole < READABLE ? 1 : Math.min(1, whole));
     }, [frame.w, frame.h]);
