@@ -247,9 +247,11 @@ static void write_metrics(void *arg, str_t *out)
     put(out, "cargocd_live_connections", "gauge", "WebSocket connections.", (double)live.connections);
     put(out, "cargocd_live_messages_total", "counter", "Messages sent.", (double)live.messages);
     put(out, "cargocd_live_bytes_total", "counter", "Bytes sent, before compression.", (double)live.bytes);
-    put(out, "cargocd_live_resumes_total", "counter", "Subscriptions that were resumed.", (double)live.resumes);
+    put(out, "cargocd_live_resumes_total", "counter", "Subscriptions that were resumed.",
+        (double)live.resumes);
     put(out, "cargocd_live_resets_total", "counter", "Subscriptions that began anew.", (double)live.resets);
-    put(out, "cargocd_live_slow_closes_total", "counter", "Connections cut for being slow.", (double)live.slow_closes);
+    put(out, "cargocd_live_slow_closes_total", "counter", "Connections cut for being slow.",
+        (double)live.slow_closes);
     put(out, "cargocd_live_apps", "gauge", "Applications known.", (double)live.apps);
 }
 
@@ -328,7 +330,8 @@ static int serve(struct running *r, err_t **err)
         return rc;
     r->next_issue = mono_after(mono_now(), ISSUE_EVERY);
     r->next_cert = mono_after(mono_now(), CERT_EVERY);
-    log_info(NULL, "api-server %s in namespace %s serves on port %d", CARGOCD_VERSION, s->flags->ns, front_port(s->front));
+    log_info(NULL, "api-server %s in namespace %s serves on port %d", CARGOCD_VERSION, s->flags->ns,
+             front_port(s->front));
     while (!daemon_wait_for(SECONDS(1)))
         tick(r);
     log_info(NULL, "api-server stops");

@@ -1,6 +1,6 @@
-/* Output is made when the socket can take it (W3): control messages first, then one message of the subscription whose
- * turn it is, from whatever is current at that moment. A subscription is due at once after a silence, and then every
- * 100 ms at most; pieces of a snapshot follow one another without a pause (W5). */
+/* Output is made when the socket can take it (W3): control messages first, then one message of the
+ * subscription whose turn it is, from whatever is current at that moment. A subscription is due at once after
+ * a silence, and then every 100 ms at most; pieces of a snapshot follow one another without a pause (W5). */
 #include "api-server/live/conn.h"
 
 #include "api-server/live/live_impl.h"
@@ -438,7 +438,7 @@ void live_conn_free(live_conn_t *c)
             follow_free(c->follows);
         c->live->stats.connections--;
     }
-    VEC_FOREACH (&c->control, it)
+    VEC_FOREACH(&c->control, it)
         free(*it);
     VEC_FREE(&c->control);
     rbac_caller_free(c->caller);

@@ -1,5 +1,6 @@
-/* libwebsockets runs one service thread; other threads only queue sockets to adopt and set wake flags, and call
- * lws_cancel_service. Timers of a connection (its next frame, the stall limit) are one lws timer each. */
+/* libwebsockets runs one service thread; other threads only queue sockets to adopt and set wake flags, and
+ * call lws_cancel_service. Timers of a connection (its next frame, the stall limit) are one lws timer each.
+ */
 #include "api-server/live/ws.h"
 
 #include "common/base/log.h"
@@ -352,7 +353,8 @@ static const struct lws_extension extensions[] = {
     {"permessage-deflate", lws_extension_callback_pm_deflate, "permessage-deflate"},
     {NULL, NULL, NULL},
 };
-static const lws_retry_bo_t liveness = {.secs_since_valid_ping = LIVE_HEARTBEAT, .secs_since_valid_hangup = 40};
+static const lws_retry_bo_t liveness = {.secs_since_valid_ping = LIVE_HEARTBEAT,
+                                        .secs_since_valid_hangup = 40};
 
 /* ---- life ---- */
 
@@ -441,7 +443,7 @@ static void adopted(void *arg, int fd, const char *head, size_t n)
 
 static bool lists_protocol(const struct web_request *r)
 {
-    VEC_FOREACH (&r->headers, it) {
+    VEC_FOREACH(&r->headers, it) {
         if (strcmp(it->name, "sec-websocket-protocol") != 0)
             continue;
         AUTO(strv_free_p) char **names = strv_split(it->value, ",", true);
@@ -464,7 +466,8 @@ void ws_accept(ws_t *w, exchange_t *ex, identity_t *identity)
     const struct web_request *r = exchange_request(ex);
     if (!r->websocket || !handshake_ok(r) || !lists_protocol(r)) {
         exchange_header(ex, "Sec-WebSocket-Version", "13");
-        exchange_reply_text(ex, 400, "text/plain; charset=utf-8", "this is a WebSocket of " LIVE_PROTOCOL "\n");
+        exchange_reply_text(ex, 400, "text/plain; charset=utf-8",
+                            "this is a WebSocket of " LIVE_PROTOCOL "\n");
         return;
     }
     if (w->npeers >= WS_MAX_CONNECTIONS || w->stop) {

@@ -69,7 +69,7 @@ static void item_dispose(struct item *i)
 
 static void listing_dispose(struct listing *l)
 {
-    VEC_FOREACH (&l->items, it)
+    VEC_FOREACH(&l->items, it)
         item_dispose(it);
     VEC_FREE(&l->items);
 }

@@ -1,5 +1,5 @@
-/* What the control namespace says, as watches bring it: settings, projects, clusters, repositories. Readers get copies
- * or references. Changes go on to the config box, and to live where they change who sees what. */
+/* What the control namespace says, as watches bring it: settings, projects, clusters, repositories. Readers
+ * get copies or references. Changes go on to the config box, and to live where they change who sees what. */
 #ifndef CARGOCD_API_SERVICES_STATE_H
 #define CARGOCD_API_SERVICES_STATE_H
 
@@ -56,8 +56,8 @@ void cluster_entry_dispose(struct cluster_entry *c);
 struct cluster_entry *state_clusters(state_t *s, size_t *n) MUST_USE;
 void state_clusters_free(struct cluster_entry *c, size_t n);
 /* Server and name of a destination {server, name}; Argo CD's texts for errors. Out texts are the caller's. */
-int state_resolve_destination(state_t *s, const json_t *destination, char **server, char **name, char **project,
-                              err_t **err);
+int state_resolve_destination(state_t *s, const json_t *destination, char **server, char **name,
+                              char **project, err_t **err);
 
 json_t *state_repo(state_t *s, const char *url, const char *project) MUST_USE;
 json_t *state_helm_repos(state_t *s, const char *project, bool oci) MUST_USE;
@@ -66,7 +66,7 @@ json_t *state_helm_creds(state_t *s) MUST_USE;
 settings_t *state_argo_settings(state_t *s) MUST_USE;
 
 /* Kinds we talk about without discovery. */
-extern const struct kube_resource *const kind_application, *const kind_project, *const kind_config_map,
-    *const kind_secret, *const kind_event;
+extern const struct kube_resource *const kind_application,
+    *const kind_project, *const kind_config_map, *const kind_secret, *const kind_event;
 
 #endif

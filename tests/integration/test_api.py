@@ -417,7 +417,7 @@ class Applications(ApiCase):
             "stringData": {"server": "https://c1.example/", "name": "one", "config": json.dumps({
                 "bearerToken": "hush", "tlsClientConfig": {"insecure": True, "keyData": "aHVzaA=="}, "execProviderConfig": {"command": "hush"}})}})
         wait_for("the cluster", lambda: len(self.admin.get("/api/v1/clusters").json["items"]) == 2)
-        for path in ("https%3A%2F%2Fc1.example", "one?id.type=name", "https:%2f%2fc1.example%2F"):
+        for path in ("https%3A%2F%2Fc1.example", "one?id.type=name", "https%3A%2f%2fc1.example%2F"):
             answer = self.admin.get("/api/v1/clusters/" + path)
             self.assertEqual((answer.status, answer.json.get("name")), (200, "one"), path)
             self.assertNotIn("hush", answer.text)
@@ -566,7 +566,9 @@ class Tls(ApiCase):
         plain = Api(self.env.port, base="/argo")
         answer = plain.get("/x?y=z")
         self.assertEqual((answer.status, answer.headers["Location"]),
-                         (307, "https://127.0.0.1:%d/argo/argo/x?y=z" % self.env.port))
+                         (307, "https://127.0.0.1:%d/argo/x?y=z" % self.env.port))
+        outside = Api(self.env.port).get("/x")
+        self.assertEqual(outside.headers["Location"], "https://127.0.0.1:%d/argo/x" % self.env.port)
 
     def test_websocket_over_tls(self):
         ws = WebSocket(self.admin, deflate=True)
