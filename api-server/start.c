@@ -317,13 +317,23 @@ static int write_ports(const struct running *r, err_t **err)
     return file_write(r->p->port_file, text, strlen(text), 0644, err);
 }
 
+/* The first lists: before them an answer would be empty instead of late. False when we are to end. */
+static bool wait_for_lists(struct running *r)
+{
+    while (!state_ready(r->s.state) || !live_apps_ready(r->s.live))
+        if (daemon_wait_for(MILLIS(5)))
+            return false;
+    return true;
+}
+
 static int serve(struct running *r, err_t **err)
 {
     server_t *s = &r->s;
-    AUTO_ERR late = NULL;
-    int rc = open_front(r, err);
+    int rc = open_status(r, err);
+    if (rc == 0 && !wait_for_lists(r))
+        return 0;
     if (rc == 0)
-        rc = open_status(r, err);
+        rc = open_front(r, err);
     if (rc == 0)
         rc = write_ports(r, err);
     if (rc < 0)

@@ -94,6 +94,7 @@ static bool inflate_asset(const struct web_asset *a, str_t *out)
         out->len += (64 << 10) - z.avail_out;
     }
     inflateEnd(&z);
+    str_truncate(out, out->len); /* ends the text */
     return rc == Z_STREAM_END;
 }
 

@@ -63,7 +63,6 @@ struct state {
     kube_watch_t *apps;
 
     lock_t lock; /* of what follows */
-    cond_t synced_cond;
     bool synced[STATE_KINDS], listing[STATE_KINDS];
     map_t seen[STATE_KINDS]; /* names of the list under way */
     json_t *cm, *rbac_cm, *argocd_secret;
@@ -109,7 +108,6 @@ state_t *state_new(const struct state_options *options)
     s->clusters = (map_t)MAP_INIT(cluster_free);
     s->repos = repos_new();
     pthread_mutex_init(&s->lock, NULL);
-    cond_init(&s->synced_cond);
     if (settings_parse(NULL, &s->settings, NULL, NULL) < 0)
         oom();
     return s;
@@ -130,7 +128,6 @@ void state_free(state_t *s)
     map_dispose(&s->clusters);
     repos_free(s->repos);
     settings_unref(s->settings);
-    pthread_cond_destroy(&s->synced_cond);
     pthread_mutex_destroy(&s->lock);
     free(s->ns);
     free(s);
@@ -378,7 +375,6 @@ void state_synced(state_t *s, enum state_kind kind)
         s->synced[kind] = true;
         if (s->synced[STATE_CONFIG_MAPS] && s->synced[STATE_SECRETS])
             changed = rebuild_config(s) || kind == STATE_PROJECTS;
-        pthread_cond_broadcast(&s->synced_cond);
     }
     verdicts_changed(s, changed);
 }
@@ -390,18 +386,6 @@ bool state_ready(state_t *s)
         if (!s->synced[i])
             return false;
     return true;
-}
-
-int state_wait(state_t *s, mono_t deadline, err_t **err)
-{
-    static const char *const names[] = {"ConfigMaps", "Secrets", "AppProjects"};
-    LOCKED(&s->lock);
-    for (int i = 0; i < STATE_KINDS; i++)
-        while (!s->synced[i])
-            if (!cond_wait_until(&s->synced_cond, &s->lock, deadline))
-                return err_set(err, ERR_DEADLINE_EXCEEDED, "list %s of namespace %s: no answer in time",
-                               names[i], s->ns);
-    return 0;
 }
 
 /* ---- watches ---- */

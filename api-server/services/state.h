@@ -19,8 +19,6 @@ void state_free(state_t *s);
 void state_set_listeners(state_t *s, live_t *live, auth_t *auth);
 /* Starts the watches; apps_ns NULL: Applications of all namespaces. */
 void state_watch(state_t *s, kube_t *kube, const char *apps_ns);
-/* Waits for the first lists of settings and projects. */
-int state_wait(state_t *s, mono_t deadline, err_t **err);
 void state_stop(state_t *s);
 /* Whether the watches have all they need (healthz). */
 bool state_ready(state_t *s);
