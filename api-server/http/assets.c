@@ -94,7 +94,8 @@ static bool inflate_asset(const struct web_asset *a, str_t *out)
         out->len += (64 << 10) - z.avail_out;
     }
     inflateEnd(&z);
-    str_truncate(out, out->len); /* ends the text */
+    str_putc(out, 0); /* what str_reserve gave is not terminated */
+    str_truncate(out, out->len - 1);
     return rc == Z_STREAM_END;
 }
 
