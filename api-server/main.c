@@ -2,6 +2,8 @@
 #include "api-server/start.h"
 #include "common/base/log.h"
 
+#include <malloc.h>
+
 #define ENV "ARGOCD_SERVER"
 
 enum { OWN_FLAGS = 35 };
@@ -239,6 +241,8 @@ static void own_flags(struct process *p, struct flag out[OWN_FLAGS])
 int main(int argc, char **argv)
 {
     daemon_setup();
+    /* Large answers come and go: their memory is mapped and goes back at once, whatever was freed before. */
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
     struct process p = {};
     struct flag flags[DAEMON_FLAGS + OWN_FLAGS];
     AUTO_ERR err = NULL;

@@ -30,7 +30,7 @@ live_conn_t *live_conn_new(live_t *l, identity_t *identity, void (*wake)(void *a
 void live_conn_free(live_conn_t *c);
 /* A whole message from the client. */
 enum live_close live_conn_input(live_conn_t *c, const char *p, size_t n, mono_t now);
-/* The next message; false when there is none now. */
+/* Appends the next message to *out; false when there is none now. */
 bool live_conn_output(live_conn_t *c, str_t *out, mono_t now);
 /* Nanoseconds until live_conn_output may have more; negative: not before a wake. */
 int64_t live_conn_due(live_conn_t *c, mono_t now);

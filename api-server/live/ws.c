@@ -190,14 +190,12 @@ static int on_established(ws_t *w, struct lws *wsi, struct peer **slot)
 static bool next_message(struct peer *p)
 {
     static const char room[LWS_PRE];
-    AUTO_STR text = STR_INIT;
-    if (!live_conn_output(p->conn, &text, mono_now()))
-        return false;
-    str_reset(&p->out);
     str_add(&p->out, room, sizeof room);
-    str_add(&p->out, text.p, text.len);
     p->sent = 0;
-    return true;
+    if (live_conn_output(p->conn, &p->out, mono_now()))
+        return true;
+    str_dispose(&p->out);
+    return false;
 }
 
 /* One frame of the message at hand; a long message goes out in several. */
