@@ -53,7 +53,8 @@ static int options_set(struct sim *s, const json_t *o, err_t **err)
         double ms;
         while (i < ARRAY_LEN(delays) && strcmp(delays[i].name, key) != 0)
             i++;
-        if (i == ARRAY_LEN(delays) || !json_to_double(v, &ms) || ms < 0 || ms > 1e9)
+        if (i == ARRAY_LEN(delays) || !json_to_double(v, &ms) || ms < 0 || ms > 1e9 ||
+            (ms < 1 && strcmp(key, "logLine") == 0))
             return err_set(err, ERR_INVALID_ARGUMENT, "delaysMs: unknown or bad '%s'", key);
         *delay_at(s, i) = (int64_t)(ms * (double)NS_PER_MS);
     }
