@@ -111,6 +111,8 @@ json_t *deletion_read(struct exchange *x, struct deletion *d, json_t **options, 
         return failure;
     if (!*options)
         *options = json_object();
+    if (!json_is_map(*options))
+        return status_bad_request("DeleteOptions: the body is not an object");
     const char *policy = http_query(r, "propagationPolicy"), *grace = http_query(r, "gracePeriodSeconds");
     json_t *own = json_object_get(*options, "gracePeriodSeconds"),
            *orphan = json_object_get(*options, "orphanDependents");

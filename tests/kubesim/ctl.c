@@ -44,11 +44,6 @@ enum ctl ctl_by_name(const char *name)
     return i;
 }
 
-const char *ctl_name(enum ctl which)
-{
-    return table[which].name;
-}
-
 /* ---- the queue ---- */
 
 static void item_free(void *p)
@@ -119,11 +114,6 @@ void controllers_pause(struct sim *s, enum ctl which, bool paused)
         i->held = false;
         loop_timer(s->loop, &i->timer, 0);
     }
-}
-
-bool controllers_paused(const struct sim *s, enum ctl which)
-{
-    return s->controllers->paused[which];
 }
 
 size_t controllers_queued(const struct sim *s)
