@@ -34,6 +34,7 @@ static const struct {
     [CTL_POD] = {"pod", pod_sync, "pods", NULL},
     [CTL_SERVICE] = {"service", service_sync, "services", NULL},
     [CTL_CLAIM] = {"claim", claim_sync, "persistentvolumeclaims", NULL},
+    [CTL_API_SERVICE] = {"apiservice", apiservice_sync, "apiservices.apiregistration.k8s.io", NULL},
 };
 
 enum ctl ctl_by_name(const char *name)

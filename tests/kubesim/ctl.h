@@ -19,6 +19,7 @@ enum ctl {
     CTL_POD,
     CTL_SERVICE,
     CTL_CLAIM,
+    CTL_API_SERVICE,
     CTL_COUNT
 };
 /* "deployment", "pod"; see ctl.c. CTL_COUNT when there is no such controller. */
@@ -82,5 +83,6 @@ void job_sync(struct sim *s, const char *ns, const char *name);
 void pod_sync(struct sim *s, const char *ns, const char *name);
 void service_sync(struct sim *s, const char *ns, const char *name);
 void claim_sync(struct sim *s, const char *ns, const char *name);
+void apiservice_sync(struct sim *s, const char *ns, const char *name);
 
 #endif
