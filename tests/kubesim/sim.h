@@ -46,6 +46,7 @@ struct sim {
     struct allocator *allocator;
     map_t definitions; /* name of a CustomResourceDefinition -> its spec as it is served */
     map_t pod_stages;  /* "namespace/name" -> when the pod enters its next stage (ctl_pod.c) */
+    map_t job_retries; /* "namespace/name" -> when a Job may try again (ctl_job.c) */
 };
 
 /* Namespaces, nodes and what else a fresh cluster has. */
