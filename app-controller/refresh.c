@@ -4,6 +4,7 @@
  * parsed and nothing is written. */
 #include "app-controller/refresh.h"
 #include "app-controller/autosync.h"
+#include "app-controller/metrics.h"
 #include "app-controller/operation.h"
 #include "app-controller/publish.h"
 #include "app-controller/status.h"
@@ -673,6 +674,7 @@ void refresh_run(void *ctx, const char *key, uint64_t bits)
             else
                 json_decref(reasons);
             run(&r);
+            metrics_reconciled(ctl, r.doc, r.started);
             log_debug(LOGF({"application", key}), "Reconciliation completed in %lld ms",
                       (long long)((mono_now().ns - r.started.ns) / NS_PER_MS));
         }
