@@ -7,16 +7,18 @@
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 10
 
-define fuzz_rules
-$(B)/tests/fuzz/test_corpus_$(1): $(B)/obj/tests/fuzz/fuzz_$(1).o $(B)/obj/tests/fuzz/corpus_main.o $(FUZZ_ARCHIVES_$(1):%=$(B)/lib/%.a) $(B)/lib/common.a
-	$$(call say,LD,$$@)
-	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS_all)
+fuzz_archives = $(patsubst %,$(B)/lib/%.a,$(FUZZ_ARCHIVES_$(1)) $(UNIT_ARCHIVES_common) common)
 
-$(B)/bin/fuzz_$(1): $(B)/obj/tests/fuzz/fuzz_$(1).o $(FUZZ_ARCHIVES_$(1):%=$(B)/lib/%.a) $(B)/lib/common.a
+define fuzz_rules
+$(B)/tests/fuzz/test_corpus_$(1): $(B)/obj/tests/fuzz/fuzz_$(1).o $(B)/obj/tests/fuzz/corpus_main.o $(call fuzz_archives,$(1))
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ $$^ $$(LDLIBS_all)
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ -Wl,--start-group $$^ -Wl,--end-group $$(LDLIBS_all)
+
+$(B)/bin/fuzz_$(1): $(B)/obj/tests/fuzz/fuzz_$(1).o $(call fuzz_archives,$(1))
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ -Wl,--start-group $$^ -Wl,--end-group $$(LDLIBS_all)
 endef
 $(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz_rules,$(t))))
 
