@@ -27,6 +27,6 @@ lint-shell:
 # Generated headers must be there: make all comes first.
 tidy: all
 	$(Q)printf '%s\n' $(filter %.c,$(foreach d,$(SOURCE_FOLDERS),$(filter $(d)/%,$(C_FILES)))) | grep -F '$(T)' | \
-		xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- -I. -Ibuild/gen -D_GNU_SOURCE -DCARGOCD_VERSION="" -std=gnu17' sh
+		xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- -I. -Ibuild/gen -D_GNU_SOURCE -DCARGOCD_VERSION=\"\" -std=gnu17' sh
 
 .PHONY: format lint lint-format lint-includes lint-banned lint-sizes lint-cppcheck lint-shell tidy
