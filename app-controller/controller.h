@@ -5,6 +5,7 @@
 #include "app-controller/apps.h"
 #include "app-controller/cluster/cluster.h"
 #include "app-controller/world.h"
+#include "common/base/metrics.h"
 #include "common/base/workq.h"
 #include "common/net/redis.h"
 #include "common/net/rpc.h"
@@ -35,7 +36,8 @@ struct controller {
     rpc_replicas_t *repo;
     redis_t *redis;
     seal_t *seal;
-    kube_watch_t *app_watch, *project_watch;
+    metrics_t *metrics;
+    metric_t *m_reconcile, *m_sync, *m_sync_seconds;
     volatile bool stopping;
 };
 

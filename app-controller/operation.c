@@ -10,6 +10,7 @@
  * Waiting is never a sleeping thread: the key comes back. */
 #include "app-controller/operation.h"
 #include "app-controller/deletion.h"
+#include "app-controller/metrics.h"
 #include "app-controller/refresh.h"
 #include "app-controller/status.h"
 #include "app-controller/sync_step.h"
@@ -265,6 +266,7 @@ static void tell_end(struct operation *op)
     }
     log_info(LOGF({"application", op->app->key}), "updated '%s' operation (phase: %s)", op->app->name,
              json_str_at(op->state, "phase"));
+    metrics_synced(op->ctl, op->doc, op->state);
     if (!json_bool_at(sync, "dryRun"))
         workq_add(op->ctl->refresh, op->app->key, automated ? REFRESH_TARGET : REFRESH_RESOLVE);
 }

@@ -6,11 +6,13 @@
 struct waiter {
     flight_done_fn done;
     void *arg;
+    bool left;
 };
 
 struct run {
     void *job;
     VEC(struct waiter) waiters;
+    volatile bool canceled;
 };
 
 struct flight {
@@ -111,7 +113,7 @@ static void flight_work(void *arg)
     }
     void *result = NULL;
     AUTO_ERR err = NULL;
-    f->ops.run(f->ctx, flight->key, run->job, &result, &err);
+    f->ops.run(f->ctx, flight->key, run->job, &run->canceled, &result, &err);
     bool more;
     {
         LOCKED(&f->lock);
@@ -130,6 +132,26 @@ static void flight_work(void *arg)
         free(flight->key);
         free(flight);
     }
+}
+
+static void leave(struct run *r, const void *arg)
+{
+    bool all = true;
+    if (!r)
+        return;
+    VEC_FOREACH(&r->waiters, w) {
+        w->left = w->left || w->arg == arg;
+        all = all && w->left;
+    }
+    r->canceled = all;
+}
+
+void flight_leave(flights_t *f, const char *key, const void *arg)
+{
+    LOCKED(&f->lock);
+    struct flight *flight = map_get(&f->map, key);
+    leave(flight ? flight->current : NULL, arg);
+    leave(flight ? flight->next : NULL, arg);
 }
 
 static struct run *run_new(void *job)
@@ -161,7 +183,8 @@ void flight_join(flights_t *f, const char *key, bool fresh, void *job_take, flig
             unused = true;
             run = flight->current;
         }
-        VEC_PUSH(&run->waiters, (struct waiter){done, arg});
+        VEC_PUSH(&run->waiters, (struct waiter){done, arg, false});
+        run->canceled = false;
         if (ours)
             *ours = !unused;
     }

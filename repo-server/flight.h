@@ -8,8 +8,9 @@
 typedef struct flights flights_t;
 
 struct flight_ops {
-    /* On a thread of the pool. 0 and *result (may stay NULL), or an error. */
-    int (*run)(void *ctx, const char *key, void *job, void **result, err_t **err);
+    /* On a thread of the pool. 0 and *result (may stay NULL), or an error. *canceled becomes true when all
+     * who waited have left. */
+    int (*run)(void *ctx, const char *key, void *job, volatile bool *canceled, void **result, err_t **err);
     void (*job_free)(void *job);
     void (*result_free)(void *result);
 };
@@ -27,6 +28,8 @@ void flights_free(flights_t *f);
  * before done can run. */
 void flight_join(flights_t *f, const char *key, bool fresh, void *job_take, flight_done_fn done, void *arg,
                  bool *ours);
+/* One who waits with this arg wants it no more. done is called all the same. */
+void flight_leave(flights_t *f, const char *key, const void *arg);
 /* Keys that are running or wait to. */
 size_t flights_count(flights_t *f);
 

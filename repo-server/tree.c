@@ -12,6 +12,7 @@ struct tree {
     tree_backend_t *backend;
     trace_root_t *trace; /* NULL: none, or paused */
     trace_root_t *paused;
+    bool refuse_lfs;
     map_t listings; /* by id in hex; struct tree_entries */
 };
 
@@ -221,6 +222,9 @@ static int step(tree_t *t, struct walk *w, const char *name, bool follow_last, s
         push_dir(w, node, name);
         return STEP_ON;
     }
+    if (node->kind == NODE_MODULE && !last)
+        return err_set(err, ERR_UNIMPLEMENTED,
+                       "%s is a submodule; submodules are not served by this repository server", path);
     out->node = last ? *node : absent; /* nothing is below a file */
     out->path = TAKE(path);
     return STEP_DONE;
@@ -336,12 +340,22 @@ static int find_file(tree_t *t, const char *path, struct tree_place *place, err_
     return r;
 }
 
+void tree_refuse_lfs(tree_t *t, bool refuse)
+{
+    t->refuse_lfs = refuse;
+}
+
 int tree_read(tree_t *t, const char *path, str_t *out, err_t **err)
 {
     struct tree_place place = {};
     int r = find_file(t, path, &place, err);
+    size_t before = out->len;
     if (r == 0 && (r = t->backend->ops->read(t->backend, &place.node.id, out, err)) < 0)
         err_wrap(err, "read %s", path);
+    if (r == 0 && t->refuse_lfs &&
+        str_has_prefix(str_text(out) + before, "version https://git-lfs.github.com/spec/"))
+        r = err_set(err, ERR_UNIMPLEMENTED,
+                    "%s is kept in Git LFS, which is not served by this repository server", path);
     tree_place_dispose(&place);
     return r;
 }

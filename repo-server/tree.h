@@ -98,6 +98,10 @@ bool tree_pause(tree_t *t, bool paused);
 /* Notes that everything below the path (a directory or file) matters. */
 int tree_whole(tree_t *t, const char *path, err_t **err);
 
+/* From now on a file that is a Git LFS pointer is refused (ERR_UNIMPLEMENTED) instead of read as the
+ * pointer's text. */
+void tree_refuse_lfs(tree_t *t, bool refuse);
+
 /* ---- paths as texts ---- */
 
 /* Go's path.Clean: no ".", no double slashes, ".." resolved; "." for the root. The caller's. */

@@ -25,7 +25,7 @@ struct sync_task {
     char *group, *version, *kind, *ns, *name;
     enum sync_phase phase;
     int wave;
-    size_t place; /* among the input; decides where order says nothing */
+    size_t place;          /* among the input; decides where order says nothing */
     json_t *target, *live; /* owned references; target NULL: a prune; live NULL: does not exist */
     bool is_hook;
     unsigned hook_delete; /* enum hook_delete */
@@ -89,7 +89,8 @@ enum sync_step {
     STEP_DRY_RUN,      /* run `run` without effect; record only failures (all, for a dry-run operation); set
                           outcome */
     STEP_RUN,          /* run `run`; record results; set outcome */
-    STEP_FIND,         /* their live objects are missing from the cache: look, and set live */
+    STEP_FIND,         /* their live objects are missing from the cache: look, and set live (to the target
+                          when it could not be found out) */
     STEP_FINALIZE,     /* remove the hook finalizer of `run` */
     STEP_DELETE_HOOKS, /* delete the objects of `run` */
     STEP_END,          /* phase and message say how the pass ended */

@@ -241,6 +241,11 @@ bool plan_to_finalize(const struct sync_plan *p, const struct sync_task *t)
 
 static enum sync_step found(struct sync_plan *p)
 {
+    /* What was looked up is judged as what was known. */
+    VEC_FOREACH(&p->list, t)
+        if ((*t)->live && (*t)->live != (*t)->target)
+            judge(p, *t);
+    plan_filter(p, &p->group, holds_up);
     for (size_t i = 0; i < p->group.n; i++) {
         struct sync_task *t = p->group.v[i];
         if (t->live)

@@ -263,7 +263,8 @@ static void join_packs(git_store_t *s, struct clone *c)
         drop_superfluous(s, c);
 }
 
-static int run_fetch(void *ctx, const char *key, void *job, void **result, err_t **err)
+static int run_fetch(void *ctx, const char *key, void *job, volatile bool *canceled, void **result,
+                     err_t **err)
 {
     git_store_t *s = ctx;
     const struct job *j = job;

@@ -417,10 +417,20 @@ static void stop_hooks(struct sim *s, struct sync_plan *p)
     }
 }
 
+static void look_up(struct sim *s, struct sync_task *t)
+{
+    const struct sim_object *x = sim_find(s, t->kind, t->ns, t->name);
+    set_live(t, x);
+    if (x && s->cannot_look && !s->terminate) {
+        json_decref(t->live);
+        t->live = json_incref(t->target);
+    }
+}
+
 static void carry_out(struct sim *s, struct sync_plan *p, enum sync_step step)
 {
     for (size_t i = 0; i < p->nrun && step == STEP_FIND; i++)
-        set_live(p->run[i], sim_find(s, p->run[i]->kind, p->run[i]->ns, p->run[i]->name));
+        look_up(s, p->run[i]);
     for (size_t i = 0; i < p->nrun && step == STEP_FINALIZE; i++)
         release(s, p->run[i]);
     for (size_t i = 0; i < p->nrun && step == STEP_DELETE_HOOKS; i++)

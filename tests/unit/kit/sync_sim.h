@@ -25,6 +25,7 @@ struct sim {
     char *message;
     /* how the runner goes about it */
     bool adopts_answers; /* the answer to an apply is the task's live object from then on */
+    bool cannot_look;    /* what is missing from the cache cannot be looked up, but for its being there */
     int fuel;            /* effects until the pass is killed; negative: never */
     bool terminate;      /* the next pass terminates */
     bool killed;         /* the pass was */

@@ -31,8 +31,11 @@ static void bump(int *counter)
     pthread_cond_broadcast(&g.cond);
 }
 
-static int run(void *ctx, const char *key, void *job, void **result, err_t **err)
+static volatile bool *_Atomic seen;
+
+static int run(void *ctx, const char *key, void *job, volatile bool *canceled, void **result, err_t **err)
 {
+    seen = canceled;
     bump(&g.running);
     wait_for(&g.allowed, g.running);
     bump(&g.runs);
@@ -146,5 +149,26 @@ static void a_full_pool_is_told_at_once(void **state)
     flights_free(f);
 }
 
+static void a_run_that_all_have_left_is_told(void **state)
+{
+    reset();
+    pool_t *pool = pool_new("flight", 4, 100);
+    flights_t *f = flights_new(pool, &ops, NULL);
+    int one, two;
+    flight_join(f, "a", false, job(1), done, &one, NULL);
+    wait_for(&g.running, 1);
+    flight_join(f, "a", false, job(2), done, &two, NULL);
+    flight_leave(f, "a", &one);
+    assert_false(*seen);
+    flight_leave(f, "a", &two);
+    assert_true(*seen);
+    flight_leave(f, "none", &two);
+    bump(&g.allowed);
+    wait_for(&g.done, 2);
+    pool_free(pool);
+    flights_free(f);
+}
+
 TESTS(T(many_ask_one_runs), T(fresh_ones_wait_for_the_next_run),
-      T(keys_run_side_by_side_and_errors_reach_all), T(a_full_pool_is_told_at_once))
+      T(keys_run_side_by_side_and_errors_reach_all), T(a_full_pool_is_told_at_once),
+      T(a_run_that_all_have_left_is_told))

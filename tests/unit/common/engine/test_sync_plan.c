@@ -300,6 +300,7 @@ static void run(struct sim *s, const json_t *c, bool adopts_answers, int fuel, i
     int last_prune = INT32_MAX;
     sim_init(s, c);
     s->adopts_answers = adopts_answers;
+    s->cannot_look = fuel % 2;
     s->fuel = fuel;
     s->before_run = check_order;
     while (s->pass < PASSES && !sim_ended(s)) {

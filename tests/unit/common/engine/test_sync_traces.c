@@ -18,6 +18,7 @@ static void run_case(const json_t *c, const char *what)
     const json_t *passes = json_at(c, "expect", "passes");
     struct sim s;
     sim_init(&s, c);
+    s.cannot_look = true; /* gitops-engine does not judge what it looks up before the next pass */
     for (size_t i = 0; i < json_array_size(passes); i++) {
         s.terminate = json_int_at(c, "options", "terminate") == s.pass + 1;
         sim_pass(&s);
