@@ -28,9 +28,11 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *lane, void *u
         h->sockets.v[fd].lane = NULL;
         return 0;
     }
+    int op = h->sockets.v[fd].lane ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     h->sockets.v[fd].lane = l;
-    if (epoll_ctl(h->epoll_fd, EPOLL_CTL_MOD, fd, &ev) < 0)
-        epoll_ctl(h->epoll_fd, EPOLL_CTL_ADD, fd, &ev);
+    /* A descriptor that was closed without a word has left epoll by itself. */
+    if (epoll_ctl(h->epoll_fd, op, fd, &ev) < 0)
+        epoll_ctl(h->epoll_fd, op == EPOLL_CTL_MOD ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &ev);
     return 0;
 }
 

@@ -39,6 +39,7 @@ static size_t head_complete(http_transfer_t *t, size_t n)
     if (t->redirecting || !t->ops.on_head)
         return n;
     int r = t->ops.on_head(t->arg, (int)status, &t->head);
+    str_dispose(&t->head); /* a watch lives long */
     return r ? user_ended(t, r) : n;
 }
 

@@ -3,7 +3,7 @@
 
 #include <ctype.h>
 
-enum { BUFFER_WATCH = 4 << 10, BUFFER_LIST = 64 << 10, BUFFER = 16 << 10 };
+enum { BUFFER_WATCH = 2 << 10, BUFFER_LIST = 64 << 10, BUFFER = 16 << 10 };
 
 static bool is_token(const char *s, size_t n)
 {
