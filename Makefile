@@ -38,7 +38,8 @@ UNIT_TESTS :=
 # Headers that the build makes; every object waits for them, since -MMD knows who includes them only afterwards.
 GEN_HEADERS :=
 MODULES := common/base common/json common/yaml common/kinds common/engine common/net common/kube common/argo \
-	proto repo-server app-controller api-server cli tests/kubesim tests/unit tests/integration tests/fuzz tests/bench
+	proto proto/api repo-server app-controller api-server api-server/web cli tests/kubesim tests/unit tests/integration \
+	tests/fuzz tests/bench
 define include_module
 d := $(1)
 -include $(1)/module.mk
@@ -89,8 +90,9 @@ include install.mk
 clean:
 	rm -rf build
 
+# The commands are described in one place.
 help:
-	@echo 'make [all|deps|check|demo|e2e|bench|fuzz|lint|format|images|install|clean]   see README.md'
+	@awk -F ' *[|] *' '/^## /{on = /Commands/} on && $$2 ~ /`make/ {gsub(/`/, ""); printf "  %-34s %s\n", $$2, $$3}' README.md
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 .PHONY: all clean help FORCE

@@ -168,6 +168,7 @@ struct app *apps_put(apps_t *a, const char *key, const char *instance, const jso
     app->rv = xstrdup(rv);
     free(app->uid);
     app->uid = xstrdup(object_uid(doc));
+    app->operating = json_is_map(json_object_get(doc, "operation")) || json_at(doc, "metadata", "deletionTimestamp");
     return app;
 }
 

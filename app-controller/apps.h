@@ -47,6 +47,8 @@ struct app {
     mono_t refreshed_at, hard_refreshed_at; /* 0: never in this process */
     cluster_t *cluster;        /* where it goes; a reference; NULL: unresolved */
     char *project;
+    mono_t wave_until;         /* the next wave of its sync does not start before */
+    bool operating;            /* its document has an operation */
     uint64_t tree_rev;
     uint64_t tree_hash, managed_hash;
     wall_t repo_error_since;   /* first failure of manifest generation in a row; 0: none */

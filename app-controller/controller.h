@@ -5,6 +5,7 @@
 #include "app-controller/apps.h"
 #include "app-controller/cluster/cluster.h"
 #include "app-controller/world.h"
+#include "common/base/metrics.h"
 #include "common/base/workq.h"
 #include "common/net/redis.h"
 #include "common/net/rpc.h"
@@ -31,10 +32,12 @@ struct controller {
     apps_t *apps;
     workq_t *refresh;         /* k: "namespace/name"; bits of enum refresh_bits */
     workq_t *operations;      /* k: "namespace/name" */
+    pool_t *appliers;         /* side by side applies of all syncs */
     rpc_replicas_t *repo;
     redis_t *redis;
     seal_t *seal;
-    kube_watch_t *app_watch, *project_watch;
+    metrics_t *metrics;
+    metric_t *m_reconcile, *m_sync, *m_sync_seconds;
     volatile bool stopping;
 };
 
@@ -44,7 +47,8 @@ enum refresh_bits {
     REFRESH_TREE = 2,      /* level 0: only the tree */
     REFRESH_LIVE = 4,      /* level 1: compare with the revision last compared */
     REFRESH_TARGET = 8,    /* level 2: resolve the target revision */
-    REFRESH_TIMER = 16     /* the reconciliation timer */
+    REFRESH_TIMER = 16,    /* the reconciliation timer */
+    REFRESH_RESOLVE = 32   /* level 3: and not by a cached revision */
 };
 enum { OPERATE = 1 };
 

@@ -79,6 +79,26 @@ json_t *tree_of(struct controller *ctl, struct app *app, bool with_hosts)
     return tree;
 }
 
+bool tree_has(struct controller *ctl, struct app *app, const struct obj_key *key)
+{
+    size_t n;
+    struct tree_root *roots = roots_of(app, &n);
+    cluster_t *cluster = cluster_of(app);
+    AUTO(free_p) char *name = project_of(app);
+    AUTO_JSON project = NULL;
+    bool has = false;
+    if (cluster && world_project(ctl->world, name, &project, NULL) == 0) {
+        struct permit_ctx ctx = {.project = project,
+                                 .d = {.server = cluster_server(cluster),
+                                       .name = cluster_name(cluster),
+                                       .cluster_project = cluster_spec(cluster)->project}};
+        has = permits(&ctx, key) && cache_tree_has(cluster_cache(cluster), roots, n, key);
+    }
+    cluster_unref(cluster);
+    free_roots(roots, n);
+    return has;
+}
+
 /* ---- managed resources ---- */
 
 static void put_state(json_t *item, const char *key, const json_t *state)

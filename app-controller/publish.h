@@ -6,6 +6,8 @@
 
 /* ApplicationTree of the application as of its last refresh: {nodes, orphanedNodes, hosts}. */
 json_t *tree_of(struct controller *ctl, struct app *app, bool with_hosts) MUST_USE;
+/* Whether the object is one of the tree's that may be shown. */
+bool tree_has(struct controller *ctl, struct app *app, const struct obj_key *key);
 /* [ResourceDiff]: target, live, normalised live and predicted live of every pair, Secrets masked. Filters: "" or NULL for
  * any. */
 json_t *managed_resources_of(struct controller *ctl, struct app *app, const struct compare_input *in,

@@ -4,6 +4,7 @@
  * parsed and nothing is written. */
 #include "app-controller/refresh.h"
 #include "app-controller/autosync.h"
+#include "app-controller/metrics.h"
 #include "app-controller/operation.h"
 #include "app-controller/publish.h"
 #include "app-controller/status.h"
@@ -78,7 +79,9 @@ static void decide(struct refresh *r, uint64_t bits)
         set_level(r, LEVEL_RESOLVE, "refresh was requested");
         return;
     }
-    if (compared_to_other_sources(doc))
+    if (bits & REFRESH_RESOLVE)
+        set_level(r, LEVEL_RESOLVE, "an operation ended");
+    else if (compared_to_other_sources(doc))
         set_level(r, LEVEL_RESOLVE, "spec.source differs from what was compared");
     else if (is_due(hard_refreshed, r->ctl->options.hard_resync_ns) && hard_refreshed.ns)
         set_level(r, LEVEL_TARGET, "the hard refresh period has passed"), r->hard = true;
@@ -231,7 +234,17 @@ static json_t *summary_of(const json_t *doc, const json_t *tree)
 
 /* ---- the application's memory of the comparison ---- */
 
-static void keep_findings(struct refresh *r, struct comparison *c)
+static struct rendering copy_rendering(const struct rendering *k)
+{
+    return (struct rendering){.key = xstrdup(k->key),
+                              .revision = xstrdup(k->revision),
+                              .type = xstrdup(k->type),
+                              .manifests = pack_copy(k->manifests),
+                              .warnings = json_copy_deep(k->warnings),
+                              .source_hash = k->source_hash};
+}
+
+static void keep_findings(struct refresh *r, const struct comparison *c)
 {
     struct app *app = r->app;
     struct found_resource *list = xcalloc(c->pairs.n, sizeof(*list));
@@ -266,11 +279,8 @@ static void keep_findings(struct refresh *r, struct comparison *c)
         free(app->renderings);
         app->nrenderings = c->renderings.n;
         app->renderings = xcalloc(c->renderings.n, sizeof(*app->renderings));
-        for (size_t i = 0; i < c->renderings.n; i++) {
-            app->renderings[i] = c->renderings.v[i];
-            c->renderings.v[i] = (struct rendering){};
-        }
-        VEC_FREE(&c->renderings);
+        for (size_t i = 0; i < c->renderings.n; i++)
+            app->renderings[i] = copy_rendering(&c->renderings.v[i]);
     }
     if (app->cluster != r->cluster) {
         cluster_unref(app->cluster);
@@ -506,15 +516,8 @@ static bool use_kept_renderings(struct refresh *r, struct comparison *c)
     for (size_t i = 0; i < r->app->nrenderings; i++)
         if (!r->app->renderings[i].manifests)
             return false;
-    for (size_t i = 0; i < r->app->nrenderings; i++) {
-        const struct rendering *k = &r->app->renderings[i];
-        VEC_PUSH(&c->renderings, (struct rendering){.key = xstrdup(k->key),
-                                                    .revision = xstrdup(k->revision),
-                                                    .type = xstrdup(k->type),
-                                                    .manifests = pack_copy(k->manifests),
-                                                    .warnings = json_copy_deep(k->warnings),
-                                                    .source_hash = k->source_hash});
-    }
+    for (size_t i = 0; i < r->app->nrenderings; i++)
+        VEC_PUSH(&c->renderings, copy_rendering(&r->app->renderings[i]));
     return true;
 }
 
@@ -671,6 +674,7 @@ void refresh_run(void *ctx, const char *key, uint64_t bits)
             else
                 json_decref(reasons);
             run(&r);
+            metrics_reconciled(ctl, r.doc, r.started);
             log_debug(LOGF({"application", key}), "Reconciliation completed in %lld ms",
                       (long long)((mono_now().ns - r.started.ns) / NS_PER_MS));
         }

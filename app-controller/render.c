@@ -34,7 +34,23 @@ static json_t *parse_manifests(const Cargocd__Repo__GenerateManifestResponse *ou
     return TAKE(list);
 }
 
-static void take_response(struct app *app, size_t i, uint64_t hash, Cargocd__Repo__GenerateManifestResponse *out,
+/* What the server need not send again: the rendering at hand, with the key that names it. */
+struct kept {
+    char *key;
+    pack_t *manifests;
+};
+
+static struct kept keep(struct app *app, const struct compare_input *in, size_t i, uint64_t hash)
+{
+    if (in->no_cache)
+        return (struct kept){};
+    LOCKED(&app->lock);
+    if (i >= app->nrenderings || app->renderings[i].source_hash != hash || !app->renderings[i].manifests)
+        return (struct kept){};
+    return (struct kept){xstrdup(app->renderings[i].key), pack_copy(app->renderings[i].manifests)};
+}
+
+static void take_response(struct kept *kept, uint64_t hash, Cargocd__Repo__GenerateManifestResponse *out,
                           struct rendering *r, err_t **err)
 {
     r->source_hash = hash;
@@ -44,24 +60,16 @@ static void take_response(struct app *app, size_t i, uint64_t hash, Cargocd__Rep
     r->warnings = json_array();
     for (size_t w = 0; w < out->n_warnings; w++)
         json_array_append_new(r->warnings, json_str_new(out->warnings[w]));
+    if (out->same && kept->key && strcmp(kept->key, out->key) == 0) {
+        r->manifests = TAKE(kept->manifests);
+        return;
+    }
     if (out->same) {
-        LOCKED(&app->lock);
-        if (i < app->nrenderings && str_eq(app->renderings[i].key, r->key))
-            r->manifests = pack_copy(app->renderings[i].manifests);
+        err_set(err, ERR_INTERNAL, "the repository server names a rendering that was not asked for");
         return;
     }
     AUTO_JSON list = parse_manifests(out, err);
     r->manifests = pack_json(list);
-}
-
-static char *have_key(struct app *app, const struct compare_input *in, size_t i, uint64_t hash)
-{
-    if (in->no_cache)
-        return NULL;
-    LOCKED(&app->lock);
-    if (i >= app->nrenderings || app->renderings[i].source_hash != hash || !app->renderings[i].manifests)
-        return NULL;
-    return xstrdup(app->renderings[i].key);
 }
 
 static int render_source(struct controller *ctl, struct app *app, const struct compare_input *in, size_t i,
@@ -73,20 +81,24 @@ static int render_source(struct controller *ctl, struct app *app, const struct c
     struct repo_request q;
     repo_request_init(&q, ctl, app, in, source);
     q.message.revision = (char *)(uintptr_t)source_revision(in, i);
-    AUTO(free_p) char *have = have_key(app, in, i, hash);
-    if (have)
-        q.message.have_key = have;
+    struct kept kept = keep(app, in, i, hash);
+    if (kept.key)
+        q.message.have_key = kept.key;
     AUTO(free_p) char *place = giturl_normalize(url);
     ProtobufCMessage *out = NULL;
     int r_code = rpc_replicas_do(ctl->repo, place, "repo.GenerateManifest", &q.message.base,
                                  &cargocd__repo__generate_manifest_response__descriptor, ctl->options.repo_timeout_ns,
                                  in->canceled, &out, err);
     repo_request_dispose(&q);
+    AUTO_ERR bad = NULL;
+    if (r_code == 0) {
+        take_response(&kept, hash, (Cargocd__Repo__GenerateManifestResponse *)out, r, &bad);
+        protobuf_c_message_free_unpacked(out, NULL);
+    }
+    free(kept.key);
+    pack_free(kept.manifests);
     if (r_code < 0)
         return r_code;
-    AUTO_ERR bad = NULL;
-    take_response(app, i, hash, (Cargocd__Repo__GenerateManifestResponse *)out, r, &bad);
-    protobuf_c_message_free_unpacked(out, NULL);
     return bad ? err_move(err, TAKE(bad)) : 0;
 }
 

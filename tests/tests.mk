@@ -20,4 +20,16 @@ unit-tests: $(foreach t,$(UNIT_TESTS),$(call unit_bin,$(t)))
 unit: unit-tests
 	$(Q)tests/run-unit.sh $(B)/tests $(T)
 
-.PHONY: unit unit-tests
+# make check: everything that needs no cluster. Its parts are targets whose output ends with "N passed, N failed"; other
+# files add to CHECK_PARTS.
+CHECK_PARTS += check-unit
+JOBS ?= $(shell nproc)
+PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+
+check: deps
+	+$(Q)$(MAKE) --no-print-directory $(PARALLEL) all
+	+$(Q)tests/check.sh "$(MAKE)" $(CHECK_PARTS)
+check-unit:
+	+$(Q)$(MAKE) --no-print-directory $(PARALLEL) SANITIZE=$(or $(SANITIZE),address$(comma)undefined) unit
+
+.PHONY: unit unit-tests check check-unit

@@ -96,7 +96,7 @@ bool repos_put(repos_t *r, const char *name, const json_t *secret, str_t *proble
 
 static const struct entry *find_repository(const repos_t *r, const char *normalized, const char *project)
 {
-    MAP_FOREACH (&r->entries, m) {
+    MAP_FOREACH(&r->entries, m) {
         const struct entry *e = m->value;
         if (!e->is_template && str_same(json_str_at(e->texts, "project"), project) &&
             strcmp(e->normalized, normalized) == 0)
@@ -108,7 +108,7 @@ static const struct entry *find_repository(const repos_t *r, const char *normali
 static const struct entry *find_template(const repos_t *r, const char *normalized)
 {
     const struct entry *best = NULL;
-    MAP_FOREACH (&r->entries, m) {
+    MAP_FOREACH(&r->entries, m) {
         const struct entry *e = m->value;
         if (e->is_template && str_has_prefix(normalized, e->normalized) &&
             (!best || strlen(e->normalized) > strlen(best->normalized)))
@@ -182,7 +182,7 @@ static bool usable(const json_t *texts, const char *project)
 json_t *repos_helm(const repos_t *r, const char *project, bool oci)
 {
     json_t *out = json_array();
-    MAP_FOREACH (&r->entries, m) {
+    MAP_FOREACH(&r->entries, m) {
         const struct entry *e = m->value;
         const char *type = json_str_at(e->texts, "type");
         bool wanted = str_eq(type, "helm") || (oci && str_eq(type, "oci"));
@@ -195,7 +195,7 @@ json_t *repos_helm(const repos_t *r, const char *project, bool oci)
 json_t *repos_helm_creds(const repos_t *r)
 {
     json_t *out = json_array();
-    MAP_FOREACH (&r->entries, m) {
+    MAP_FOREACH(&r->entries, m) {
         const struct entry *e = m->value;
         if (e->is_template && str_eq(json_str_at(e->texts, "type"), "helm"))
             json_array_append_new(out, json_copy_deep(e->texts));
@@ -206,7 +206,7 @@ json_t *repos_helm_creds(const repos_t *r)
 json_t *repos_scoped_urls(const repos_t *r, const char *project)
 {
     json_t *out = json_array();
-    MAP_FOREACH (&r->entries, m) {
+    MAP_FOREACH(&r->entries, m) {
         const struct entry *e = m->value;
         if (!e->is_template && str_eq(json_str_at(e->texts, "project"), project))
             json_array_append_new(out, json_str_new(json_str_at(e->texts, "url")));

@@ -236,7 +236,7 @@ settings_t *settings_ref(const settings_t *s)
 
 static void free_filters(filters_t *list)
 {
-    VEC_FOREACH (list, f) {
+    VEC_FOREACH(list, f) {
         strv_free(f->groups);
         strv_free(f->kinds);
         strv_free(f->clusters);
@@ -246,7 +246,7 @@ static void free_filters(filters_t *list)
 
 static void free_rules(rules_t *list)
 {
-    VEC_FOREACH (list, r) {
+    VEC_FOREACH(list, r) {
         free((char *)(uintptr_t)r->group);
         free((char *)(uintptr_t)r->kind);
         strv_free((char **)(uintptr_t)r->pointers);

@@ -46,9 +46,9 @@
 
 NORETURN void oom(void);
 
-void *xmalloc(size_t n) MUST_USE;
-void *xcalloc(size_t n, size_t size) MUST_USE;
-void *xrealloc(void *p, size_t n) MUST_USE;
+void *xmalloc(size_t n) MUST_USE __attribute__((returns_nonnull));
+void *xcalloc(size_t n, size_t size) MUST_USE __attribute__((returns_nonnull));
+void *xrealloc(void *p, size_t n) MUST_USE __attribute__((returns_nonnull));
 /* NULL in, NULL out. */
 char *xstrdup(const char *s) MUST_USE;
 char *xstrndup(const char *s, size_t n) MUST_USE;

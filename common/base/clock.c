@@ -190,27 +190,64 @@ static const struct {
     {"d", 86400 * NS_PER_SEC},
 };
 
-/* One "<number><unit>" at *p, added to *sum. */
-static bool parse_duration_part(const char **p, bool days, double *sum)
+/* Digits at *p as *v; false when they are more than 2^63. */
+static bool take_whole(const char **p, uint64_t *v)
 {
-    char *end;
-    if (!isdigit((unsigned char)**p) && **p != '.')
-        return false;
-    size_t n = strspn(*p, "0123456789.");
-    AUTO(free_p) char *number = xstrndup(*p, n);
-    double v = strtod(number, &end);
-    if (*end || n == 0)
-        return false;
-    *p += n;
+    *v = 0;
+    for (; isdigit((unsigned char)**p); (*p)++)
+        if (__builtin_mul_overflow(*v, 10u, v) || __builtin_add_overflow(*v, (unsigned)(**p - '0'), v) ||
+            *v > (uint64_t)1 << 63)
+            return false;
+    return true;
+}
+
+/* Digits at *p, to be divided by *scale; those beyond what 63 bits hold do not count. */
+static double take_part(const char **p, double *scale)
+{
+    uint64_t v = 0;
+    *scale = 1;
+    for (; isdigit((unsigned char)**p); (*p)++) {
+        if (v > (UINT64_MAX >> 1) / 10 - 1)
+            continue;
+        v = v * 10 + (unsigned)(**p - '0');
+        *scale *= 10;
+    }
+    return (double)v;
+}
+
+/* The unit at *p in nanoseconds; 0: none. */
+static uint64_t take_unit(const char **p, bool days)
+{
     for (size_t i = 0; i < ARRAY_LEN(units); i++) {
         const char *rest = str_after(*p, units[i].name);
         if (!rest || (*units[i].name == 'd' && !days))
             continue;
-        *sum += v * (double)units[i].ns;
         *p = rest;
-        return true;
+        return (uint64_t)units[i].ns;
     }
-    return false;
+    return 0;
+}
+
+/* One "<number><unit>" at *p, added to *sum, which stays within 2^63. */
+static bool parse_duration_part(const char **p, bool days, uint64_t *sum)
+{
+    const char *start = *p;
+    uint64_t whole, ns;
+    double part = 0, scale = 1;
+    if (!take_whole(p, &whole))
+        return false;
+    size_t digits = (size_t)(*p - start);
+    if (**p == '.') {
+        const char *point = ++*p;
+        part = take_part(p, &scale);
+        digits += (size_t)(*p - point);
+    }
+    uint64_t unit = digits ? take_unit(p, days) : 0;
+    if (!unit || __builtin_mul_overflow(whole, unit, &ns) ||
+        __builtin_add_overflow(ns, (uint64_t)(part * ((double)unit / scale)), &ns) ||
+        __builtin_add_overflow(*sum, ns, sum))
+        return false;
+    return *sum <= (uint64_t)1 << 63;
 }
 
 bool duration_parse(const char *text, bool days, int64_t *out)
@@ -227,12 +264,13 @@ bool duration_parse(const char *text, bool days, int64_t *out)
     }
     if (!*p)
         return false;
-    double sum = 0;
+    uint64_t sum = 0;
     while (*p)
-        if (!parse_duration_part(&p, days, &sum) || sum > 9.2e18)
+        if (!parse_duration_part(&p, days, &sum))
             return false;
-    int64_t ns = (int64_t)(sum + 0.5);
-    *out = negative ? -ns : ns;
+    if (sum > INT64_MAX && !negative)
+        return false;
+    *out = (int64_t)(negative ? 0 - sum : sum);
     return true;
 }
 

@@ -103,6 +103,11 @@ int err_wrap(err_t **err, const char *fmt, ...)
     return -(int)code;
 }
 
+int err_again(err_t *const *err)
+{
+    return err && *err ? -(int)(*err)->code : -ERR_UNKNOWN;
+}
+
 int err_recode(err_t **err, enum err_code code)
 {
     if (err && *err)

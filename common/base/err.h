@@ -45,6 +45,8 @@ int err_set_errno(err_t **err, int errnum, const char *fmt, ...) PRINTF(3, 4);
 /* Puts a text in front of *err, keeping its code; returns -code. With an empty *err it makes an internal
  * error. */
 int err_wrap(err_t **err, const char *fmt, ...) PRINTF(2, 3);
+/* The negative of *err's code, to pass on a failure that is told already. */
+int err_again(err_t *const *err);
 /* Changes the code of the outermost level; returns -code. */
 int err_recode(err_t **err, enum err_code code);
 

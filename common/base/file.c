@@ -15,7 +15,7 @@ int fd_read_all(int fd, const char *name, str_t *out, err_t **err)
     str_add(out, "", 0);
     for (;;) {
         size_t room = min_size(STEP, max - out->len);
-        char extra, *to = room ? str_reserve(out, room) : &extra;
+        char extra = 0, *to = room ? str_reserve(out, room) : &extra;
         ssize_t n = read(fd, to, room ? room : 1);
         if (n < 0 && errno == EINTR)
             continue;

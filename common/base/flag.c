@@ -76,7 +76,7 @@ static void set_defaults(struct flag *flags, size_t n)
         if (f->fallback && !set_value(f, f->fallback))
             abort(); /* a default in a table that its own type refuses */
         const char *env = f->env ? getenv(f->env) : NULL;
-        if (str_empty(env))
+        if (!env || !*env)
             continue;
         if (f->type == FLAG_STRINGS)
             free_value(f);

@@ -1,17 +1,23 @@
-/* Backtracking over the pattern, with a budget of steps: a hostile pattern such as "*a*a*a*a*b" ends in "no
- * match", not in a stuck thread. */
+/* Backtracking over the pattern. A place in the pattern tells which groups surround it, so that together with
+ * a place in the text it has one outcome: once a match turns out to be work, the places that failed are
+ * remembered (a bit each), which bounds it by the product of both lengths. A budget of steps is the last
+ * resort. */
 #include "common/base/glob.h"
 #include "common/base/str.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-enum { MAX_STEPS = 1 << 20, MAX_DEPTH = 200 };
+enum { MAX_STEPS = 1 << 20, MAX_DEPTH = 200, REMEMBER_AFTER = 2000, MAX_REMEMBERED = 1 << 23 };
 
 struct matcher {
     const char *separators;
     bool gobwas; /* ** and {} have a meaning */
     size_t steps, depth;
+    size_t cuts; /* how often the depth was exceeded */
+    const char *pattern, *text;
+    size_t pattern_len, text_len;
+    unsigned char *failed; /* a bit per place in the pattern and the text; NULL: not needed so far */
 };
 
 /* What must match after the end of the current alternative. */
@@ -117,6 +123,29 @@ static const char *alternative_end(const char *p, const char *end)
 static bool match_here(struct matcher *m, const char *p, const char *end, const struct tail *tail,
                        const char *s);
 
+static void remember_failure(struct matcher *m, size_t place)
+{
+    size_t places = (m->pattern_len + 1) * (m->text_len + 1);
+    if (!m->failed && m->steps > REMEMBER_AFTER && places <= MAX_REMEMBERED)
+        m->failed = xcalloc(places / 8 + 1, 1);
+    if (m->failed)
+        m->failed[place / 8] |= (unsigned char)(1u << place % 8);
+}
+
+/* match_here where the same may be tried again. */
+static bool match_once(struct matcher *m, const char *p, const char *end, const struct tail *tail,
+                       const char *s)
+{
+    size_t place = (size_t)(p - m->pattern) * (m->text_len + 1) + (size_t)(s - m->text), cuts = m->cuts;
+    if (m->failed && m->failed[place / 8] >> place % 8 & 1)
+        return false;
+    if (match_here(m, p, end, tail, s))
+        return true;
+    if (cuts == m->cuts)
+        remember_failure(m, place);
+    return false;
+}
+
 static bool match_group(struct matcher *m, const char *p, const char *end, const struct tail *tail,
                         const char *s)
 {
@@ -126,7 +155,7 @@ static bool match_group(struct matcher *m, const char *p, const char *end, const
     struct tail rest = {close, end, tail};
     for (const char *a = p + 1; a < close; a++) {
         const char *e = alternative_end(a, close - 1);
-        if (match_here(m, a, e, &rest, s))
+        if (match_once(m, a, e, &rest, s))
             return true;
         a = e;
     }
@@ -140,7 +169,7 @@ static bool match_star(struct matcher *m, const char *p, const char *end, const 
     while (p < end && *p == '*')
         p++;
     for (;; s += char_len(s)) {
-        if (match_here(m, p, end, tail, s))
+        if (match_once(m, p, end, tail, s))
             return true;
         if (!*s || (!any && is_separator(m, s)) || m->steps > MAX_STEPS)
             return false;
@@ -152,6 +181,7 @@ static bool match_here(struct matcher *m, const char *p, const char *end, const 
 {
     if (++m->depth > MAX_DEPTH) {
         m->depth--;
+        m->cuts++;
         return false;
     }
     bool ok = false;
@@ -228,18 +258,27 @@ bool glob_valid(const char *pattern)
     return depth == 0;
 }
 
+static bool match_all(struct matcher *m, const char *pattern, const char *text)
+{
+    m->pattern = pattern;
+    m->pattern_len = strlen(pattern);
+    m->text = text;
+    m->text_len = strlen(text);
+    bool ok = match_here(m, pattern, pattern + m->pattern_len, NULL, text);
+    free(m->failed);
+    return ok;
+}
+
 bool glob_match(const char *pattern, const char *text, const char *separators)
 {
-    if (!pattern || !text || !glob_valid(pattern))
-        return false;
     struct matcher m = {.separators = separators, .gobwas = true};
-    return match_here(&m, pattern, pattern + strlen(pattern), NULL, text);
+    return pattern && text && glob_valid(pattern) && match_all(&m, pattern, text);
 }
 
 bool shell_match(const char *pattern, const char *text)
 {
     struct matcher m = {.separators = "/"};
-    return pattern && text && match_here(&m, pattern, pattern + strlen(pattern), NULL, text);
+    return pattern && text && match_all(&m, pattern, text);
 }
 
 static bool regex_match(const char *pattern, size_t n, const char *text)

@@ -159,7 +159,7 @@ bool str_has_suffix(const char *s, const char *suffix)
 
 bool view_eq(view_t v, const char *s)
 {
-    return s && strlen(s) == v.n && memcmp(v.p, s, v.n) == 0;
+    return s && strlen(s) == v.n && (v.n == 0 || memcmp(v.p, s, v.n) == 0);
 }
 
 view_t view_trim(view_t v)

@@ -36,7 +36,7 @@
         (vec)->n = (vec)->cap = 0;                                                                           \
     } while (0)
 #define VEC_FOREACH(vec, it)                                                                                 \
-    for (__typeof__((vec)->v) it = (vec)->v; (it) && (it) < (vec)->v + (vec)->n; (it)++)
+    for (__typeof__((vec)->v + 0) it = (vec)->v; (it) && (it) < (vec)->v + (vec)->n; (it)++)
 #define VEC_SORT(vec, cmp)                                                                                   \
     do {                                                                                                     \
         if ((vec)->n > 1)                                                                                    \

@@ -350,7 +350,7 @@ void workq_free(workq_t *q)
     MAP_FOREACH(&q->items, e) {
         struct item *it = e->value;
         while (it->timers)
-            drop_timer(q, it->timers);
+            drop_timer(q, it->timers); /* NOLINT(clang-analyzer-unix.Malloc): it does not see the unlinking */
         free(it->key);
         free(it);
     }

@@ -25,7 +25,7 @@ static char *mask_text(size_t nth)
 static void mask_key(parts_t *parts, json_t *(*field)(const json_t *), const char *key)
 {
     VEC(json_t *) seen = {};
-    VEC_FOREACH (parts, p) {
+    VEC_FOREACH(parts, p) {
         json_t *map = field(p->object), *v = json_object_get(map, key);
         if (!v)
             continue;
@@ -37,7 +37,7 @@ static void mask_key(parts_t *parts, json_t *(*field)(const json_t *), const cha
         AUTO(free_p) char *mask = mask_text(i);
         json_object_set_new_nocheck(map, key, json_str_new(mask));
     }
-    VEC_FOREACH (&seen, v)
+    VEC_FOREACH(&seen, v)
         json_decref(*v);
     VEC_FREE(&seen);
 }
@@ -69,7 +69,7 @@ static void add_part(parts_t *parts, json_t *object)
 
 static void write_back(parts_t *parts)
 {
-    VEC_FOREACH (parts, p) {
+    VEC_FOREACH(parts, p) {
         if (p->annotated && !str_has_prefix(object_annotation(p->annotated, LAST_APPLIED), "++++")) {
             AUTO(free_p) char *text = json_text(p->object, JSON_GO);
             object_set_annotation(p->annotated, LAST_APPLIED, text);
@@ -85,12 +85,12 @@ void mask_secrets(json_t *const *objects, size_t n, char *const *annotations)
     for (size_t i = 0; i < n; i++)
         add_part(&parts, objects[i]);
     map_t keys = MAP_INIT(NULL);
-    VEC_FOREACH (&parts, p) {
+    VEC_FOREACH(&parts, p) {
         json_t *data = data_of(p->object);
         for (void *it = json_object_iter(data); it; it = json_object_iter_next(data, it))
             map_put(&keys, json_object_iter_key(it), NULL);
     }
-    MAP_FOREACH (&keys, e)
+    MAP_FOREACH(&keys, e)
         mask_key(&parts, data_of, e->key);
     map_dispose(&keys);
     for (size_t i = 0; annotations && annotations[i]; i++)

@@ -175,7 +175,7 @@ void sync_task_invalid(struct sync_plan *p, struct sync_task *t, const char *why
 
 static void join_results(struct sync_plan *p)
 {
-    VEC_FOREACH (&p->tasks, it) {
+    VEC_FOREACH(&p->tasks, it) {
         struct sync_task *t = *it;
         const json_t *r = find_result(p, t);
         if (!r)
@@ -190,7 +190,7 @@ static void join_results(struct sync_plan *p)
 /* A hook that this very operation made before a restart lost its result: it runs, and is not made again. */
 static void adopt_hooks(struct sync_plan *p)
 {
-    VEC_FOREACH (&p->tasks, it) {
+    VEC_FOREACH(&p->tasks, it) {
         struct sync_task *t = *it;
         const char *ours = object_annotation(t->target, ANNOTATION_HOOK_OPERATION);
         if (t->is_hook && t->op == OP_PENDING && t->live && ours &&
@@ -206,7 +206,7 @@ void sync_plan_init(struct sync_plan *p, const struct sync_input *input, json_t 
     join_results(p);
     adopt_hooks(p);
     if (input->namespace_error) {
-        VEC_FOREACH (&p->tasks, t)
+        VEC_FOREACH(&p->tasks, t)
             if ((*t)->target == input->namespace_target)
                 sync_task_invalid(p, *t, input->namespace_error);
     }
@@ -298,7 +298,7 @@ static void filter(struct sync_plan *p, task_list_t *out,
                    bool (*keep)(const struct sync_plan *, const struct sync_task *))
 {
     out->n = 0;
-    VEC_FOREACH (&p->tasks, t)
+    VEC_FOREACH(&p->tasks, t)
         if (keep(p, *t))
             VEC_PUSH(out, *t);
 }
@@ -364,7 +364,7 @@ static bool any_invalid(struct sync_plan *p, enum sync_step *step)
 {
     VEC(const char *) messages = {};
     bool invalid = false;
-    VEC_FOREACH (&p->tasks, it) {
+    VEC_FOREACH(&p->tasks, it) {
         struct sync_task *t = *it;
         if (t->code != RESULT_SYNC_FAILED || t->op != OP_PENDING)
             continue;
@@ -473,12 +473,12 @@ static bool holds_up(const struct sync_plan *p, const struct sync_task *t)
 
 static enum sync_step running(struct sync_plan *p)
 {
-    VEC_FOREACH (&p->tasks, t)
+    VEC_FOREACH(&p->tasks, t)
         if ((*t)->op == OP_RUNNING && (*t)->live)
             judge(p, *t);
     filter(p, &p->group, holds_up);
     p->list.n = 0;
-    VEC_FOREACH (&p->group, t)
+    VEC_FOREACH(&p->group, t)
         if (!(*t)->live)
             VEC_PUSH(&p->list, *t);
     if (p->list.n)
@@ -584,7 +584,7 @@ static enum sync_step finalized(struct sync_plan *p)
     const struct sync_task *first = p->list.v[0], *last = p->list.v[p->list.n - 1];
     p->wait_for_wave = first->phase != last->phase || first->wave != last->wave;
     p->group.n = 0;
-    VEC_FOREACH (&p->list, t)
+    VEC_FOREACH(&p->list, t)
         if ((*t)->phase == first->phase && (*t)->wave == first->wave)
             VEC_PUSH(&p->group, *t);
     p->remaining = p->group.n < p->list.n;
@@ -614,7 +614,7 @@ static bool is_running(const struct sync_task *t)
 static enum sync_step group_failed(struct sync_plan *p)
 {
     p->failed.n = 0;
-    VEC_FOREACH (&p->group, t)
+    VEC_FOREACH(&p->group, t)
         if ((*t)->code == RESULT_SYNC_FAILED)
             VEC_PUSH(&p->failed, *t);
     p->wait_for_wave = false;
@@ -648,7 +648,7 @@ static enum sync_step group_done(struct sync_plan *p)
         return end_running(p, &p->group, true);
     }
     bool hooks = false;
-    VEC_FOREACH (&p->group, t)
+    VEC_FOREACH(&p->group, t)
         hooks = hooks || (*t)->is_hook;
     if (!p->remaining && !hooks)
         return end_after_deleting(p, delete_on_success, OP_SUCCEEDED, "successfully synced (all tasks run)");

@@ -51,7 +51,7 @@ static void task_free(struct sync_task *t)
 
 void sync_tasks_free(struct sync_plan *p)
 {
-    VEC_FOREACH (&p->tasks, t)
+    VEC_FOREACH(&p->tasks, t)
         task_free(*t);
     VEC_FREE(&p->tasks);
 }
@@ -164,7 +164,7 @@ static void add_hooks(struct sync_plan *p)
 static void find_live(struct sync_plan *p)
 {
     const struct sync_input *in = p->input;
-    VEC_FOREACH (&p->tasks, it) {
+    VEC_FOREACH(&p->tasks, it) {
         struct sync_task *t = *it;
         for (size_t i = 0; t->target && !t->live && i < in->npairs; i++) {
             const json_t *live = in->pairs[i].live;
@@ -187,7 +187,7 @@ static int compare_int(const void *a, const void *b)
 static void mirror_prune_waves(struct sync_plan *p)
 {
     VEC(int) waves = {};
-    VEC_FOREACH (&p->tasks, t) {
+    VEC_FOREACH(&p->tasks, t) {
         bool known = !task_is_prune(*t);
         for (size_t i = 0; !known && i < waves.n; i++)
             known = waves.v[i] == (*t)->wave;
@@ -195,7 +195,7 @@ static void mirror_prune_waves(struct sync_plan *p)
             VEC_PUSH(&waves, (*t)->wave);
     }
     VEC_SORT(&waves, compare_int);
-    VEC_FOREACH (&p->tasks, t) {
+    VEC_FOREACH(&p->tasks, t) {
         for (size_t i = 0; task_is_prune(*t) && i < waves.n; i++) {
             if (waves.v[i] == (*t)->wave) {
                 (*t)->wave = waves.v[waves.n - 1 - i];
@@ -219,10 +219,10 @@ static bool has_option(const json_t *o, const char *option)
 static void put_prunes_last(struct sync_plan *p)
 {
     int last = 0;
-    VEC_FOREACH (&p->tasks, t)
+    VEC_FOREACH(&p->tasks, t)
         if ((*t)->phase == PHASE_SYNC && (*t)->wave > last)
             last = (*t)->wave;
-    VEC_FOREACH (&p->tasks, t)
+    VEC_FOREACH(&p->tasks, t)
         if (task_is_prune(*t) && (p->input->prune_last || has_option((*t)->live, "PruneLast=true")))
             (*t)->wave = last + 1;
 }

@@ -125,11 +125,33 @@ bool json_is_zero(const json_t *v)
     return json_is_array(v) ? json_array_size(v) == 0 : json_is_object(v) && json_object_size(v) == 0;
 }
 
+static json_t *copy_object(const json_t *v)
+{
+    json_t *out = json_object(), *it_of = (json_t *)(uintptr_t)v;
+    for (void *it = json_object_iter(it_of); out && it; it = json_object_iter_next(it_of, it))
+        if (json_object_setn_new_nocheck(out, json_object_iter_key(it), json_object_iter_key_len(it),
+                                         json_copy_deep(json_object_iter_value(it))))
+            oom();
+    return out;
+}
+
+static json_t *copy_array(const json_t *v)
+{
+    json_t *out = json_array();
+    for (size_t i = 0; out && i < json_array_size(v); i++)
+        if (json_array_append_new(out, json_copy_deep(json_array_get(v, i))))
+            oom();
+    return out;
+}
+
+/* jansson's own cuts keys at a NUL. */
 json_t *json_copy_deep(const json_t *v)
 {
     if (!v)
         return NULL;
-    json_t *copy = json_deep_copy(v);
+    json_t *copy = json_is_object(v)  ? copy_object(v)
+                   : json_is_array(v) ? copy_array(v)
+                                      : json_copy((json_t *)(uintptr_t)v);
     if (!copy)
         oom();
     return copy;

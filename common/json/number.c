@@ -38,7 +38,7 @@ static int shortest(double v, char digits[32])
             break;
     }
     char *e = strchr(buf, 'e');
-    int exponent = atoi(e + 1);
+    int exponent = (int)strtol(e + 1, NULL, 10);
     size_t n = 0;
     for (char *p = buf; p < e; p++)
         if (*p >= '0' && *p <= '9')
@@ -59,7 +59,7 @@ void json_write_double(double v, str_t *out)
         str_printf(out, "%lld", (long long)v);
         return;
     }
-    char digits[32];
+    char digits[32] = "";
     int exponent = shortest(fabs(v), digits), n = (int)strlen(digits);
     if (v < 0)
         str_putc(out, '-');

@@ -10,12 +10,12 @@ struct projection {
 
 static struct projection *child_of(struct projection *p, const char *key, size_t n)
 {
-    VEC_FOREACH (&p->children, c)
+    VEC_FOREACH(&p->children, c)
         if (strlen((*c)->key) == n && memcmp((*c)->key, key, n) == 0)
             return *c;
     struct projection *made = xcalloc(1, sizeof(*made));
     made->key = xstrndup(key, n);
-    VEC_PUSH(&p->children, made);
+    VEC_PUSH(&p->children, made); /* NOLINT(clang-analyzer-core.NullDereference): room implies memory */
     return made;
 }
 
@@ -49,7 +49,7 @@ void projection_free(projection_t *p)
 {
     if (!p)
         return;
-    VEC_FOREACH (&p->children, c)
+    VEC_FOREACH(&p->children, c)
         projection_free(*c);
     VEC_FREE(&p->children);
     free(p->key);

@@ -311,7 +311,7 @@ bool json_scan_is(const struct json_scan *scan, const char *s)
     if (!scan->escaped)
         return view_eq(scan->text, s);
     AUTO_STR plain = STR_INIT;
-    return json_unescape(scan->text, &plain) && strcmp(str_text(&plain), s) == 0;
+    return json_unescape(scan->text, &plain) && view_eq((view_t){plain.p, plain.len}, s);
 }
 
 int json_scan_error(const struct json_scan *s, err_t **err)
@@ -414,6 +414,24 @@ static int malformed(const char *what, err_t **err)
     return err_set(err, ERR_INVALID_ARGUMENT, "malformed list: %s", what);
 }
 
+/* Takes one byte of a key, which is decoded when it is complete. */
+static int in_key(struct json_list *l, char c, err_t **err)
+{
+    if (c != '"' || l->escape) {
+        str_putc(&l->key, c);
+        l->escape = c == '\\' && !l->escape;
+        return str_overflowed(&l->key) ? malformed("a key is too long", err) : 0;
+    }
+    l->state = LS_COLON;
+    if (!l->key.len || !memchr(l->key.p, '\\', l->key.len))
+        return 0;
+    str_t plain = STR_MAX(l->key.max);
+    bool ok = json_unescape((view_t){l->key.p, l->key.len}, &plain);
+    str_dispose(&l->key);
+    l->key = plain;
+    return ok ? 0 : malformed("a key has a bad escape", err);
+}
+
 /* Handles one byte between values. *captured tells that the byte begins a value. */
 static int between(struct json_list *l, char c, bool *captured, err_t **err)
 {
@@ -435,14 +453,11 @@ static int between(struct json_list *l, char c, bool *captured, err_t **err)
         if (c != '"')
             return malformed("a key was expected", err);
         str_reset(&l->key);
+        l->escape = false;
         l->state = LS_IN_KEY;
         return 0;
     case LS_IN_KEY:
-        if (c == '"')
-            l->state = LS_COLON;
-        else
-            str_putc(&l->key, c);
-        return str_overflowed(&l->key) ? malformed("a key is too long", err) : 0;
+        return in_key(l, c, err);
     case LS_COLON:
         if (c != ':')
             return malformed("':' was expected", err);

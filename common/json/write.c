@@ -96,6 +96,7 @@ static void write_object(const json_t *v, unsigned style, unsigned depth, str_t 
     for (void *it = json_object_iter(mutable); it; it = json_object_iter_next(mutable, it))
         members[i++] = (struct member){json_object_iter_key(it), json_object_iter_key_len(it),
                                        json_object_iter_value(it)};
+    n = i;
     if (!(style & JSON_KEEP_ORDER) && n > 1)
         qsort(members, n, sizeof(*members), by_key);
     str_putc(out, '{');

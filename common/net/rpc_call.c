@@ -2,8 +2,8 @@
 
 enum {
     KEEP_SECONDS = 60,
-    KEEP_CALLS = 4096,    /* answered calls that are remembered */
-    KEEP_BYTES = 4 << 20, /* of small replies among them; of the others only that they were answered */
+    KEEP_CALLS = 1024,    /* answered calls that are remembered */
+    KEEP_BYTES = 1 << 20, /* of small replies among them; of the others only that they were answered */
     HOLD_BYTES = 1 << 30, /* of large replies that are being fetched */
     MAX_ASKERS = 16,      /* of one call */
 };
@@ -34,10 +34,18 @@ void rpc_calls_drop_reply(rpc_server_t *s, rpc_call_t *call)
 {
     if (!call->reply)
         return;
+    call->dropped = true;
+    if (call->pinned)
+        return;
     *(is_large(call) ? &s->held : &s->kept) -= call->nreply;
     free(TAKE(call->reply));
-    call->dropped = true;
     askers_dispose(call);
+}
+
+/* Somebody else works with it. */
+static bool in_use(const rpc_call_t *call)
+{
+    return call->pinned || call->cancel_queued;
 }
 
 static void forget(rpc_server_t *s, rpc_call_t *call)
@@ -56,27 +64,24 @@ static void keep_bounded(rpc_server_t *s)
 {
     rpc_call_t *call, *next;
     for (call = TAILQ_FIRST(&s->done); call && s->kept > KEEP_BYTES; call = TAILQ_NEXT(call, link))
-        if (!is_large(call))
+        if (!is_large(call) && !call->pinned)
             rpc_calls_drop_reply(s, call);
     for (call = TAILQ_FIRST(&s->done); call && s->ndone > KEEP_CALLS; call = next) {
         next = TAILQ_NEXT(call, link);
-        if (!call->cancel_queued && !(is_large(call) && call->reply))
+        if (!in_use(call) && !(is_large(call) && call->reply))
             forget(s, call);
     }
 }
 
 static void remember(rpc_server_t *s, rpc_call_t *call)
 {
-    call->state = RPC_DONE;
+    call->done = true;
     call->expires = mono_after(mono_now(), SECONDS(KEEP_SECONDS));
     TAILQ_REMOVE(&s->running, call, link);
     TAILQ_INSERT_TAIL(&s->done, call, link);
-    s->nrunning--;
     s->ndone++;
     if (call->reply)
         *(is_large(call) ? &s->held : &s->kept) += call->nreply;
-    keep_bounded(s);
-    pthread_cond_broadcast(&s->changed);
     rpc_timer_set(&s->timer, call->expires);
 }
 
@@ -93,38 +98,46 @@ static void respond(const rpc_call_t *call, const struct rpc_asker *to)
     rpc_respond(to, call->key, &answer);
 }
 
-/* Until the job of cancel_fn has run, unless it is the one that answers. */
-static void wait_for_cancel(rpc_server_t *s, rpc_call_t *call)
+/* Nothing of this call is under way any more. */
+static void unpin(rpc_server_t *s, rpc_call_t *call)
 {
-    while (call->cancel_queued &&
-           !(call->cancel_running && pthread_equal(call->cancel_thread, pthread_self())))
-        pthread_cond_wait(&s->changed, &s->lock);
+    call->pinned = false;
+    if (call->dropped || (is_large(call) && !call->askers.n))
+        rpc_calls_drop_reply(s, call);
+    s->nrunning--;
+    keep_bounded(s);
+    pthread_cond_broadcast(&s->changed);
 }
 
-/* Sends the answer to whoever waits for it, those included who come meanwhile. Large replies stay with those
- * askers. */
+/* Sends the answer to those who wait for it. It is known as answered before the first of them hears it, since
+ * he may ask for the next piece at once; large replies stay for as long as he is there. */
 static void answer(rpc_call_t *call)
 {
     rpc_server_t *s = call->server;
-    VEC(struct rpc_asker) told = {};
-    pthread_mutex_lock(&s->lock);
-    wait_for_cancel(s, call);
-    call->state = RPC_ANSWERING;
-    while (call->askers.n) {
-        struct rpc_asker to = VEC_POP(&call->askers);
-        pthread_mutex_unlock(&s->lock);
-        respond(call, &to);
-        VEC_PUSH(&told, to);
-        pthread_mutex_lock(&s->lock);
+    size_t n;
+    struct rpc_asker *askers;
+    {
+        LOCKED(&s->lock);
+        rpc_call_wait_for_cancel(call);
+        n = call->askers.n;
+        askers = xmalloc((n + 1) * sizeof(*askers));
+        for (size_t i = 0; i < n; i++) {
+            askers[i] = call->askers.v[i];
+            rpc_conn_ref(askers[i].conn);
+        }
+        if (!is_large(call))
+            askers_dispose(call);
+        call->pinned = true;
+        err_text(call->error); /* makes the text, which is only read from here on, by several threads */
+        remember(s, call);
     }
-    if (is_large(call))
-        VEC_FOREACH (&told, a)
-            add_asker(call, a);
-    remember(s, call);
-    pthread_mutex_unlock(&s->lock);
-    VEC_FOREACH (&told, a)
-        rpc_conn_unref(a->conn);
-    VEC_FREE(&told);
+    for (size_t i = 0; i < n; i++) {
+        respond(call, &askers[i]);
+        rpc_conn_unref(askers[i].conn);
+    }
+    free(askers);
+    LOCKED(&s->lock);
+    unpin(s, call);
 }
 
 static void request_done(rpc_call_t *call)
@@ -173,71 +186,7 @@ static void fail_here(rpc_call_t *call, enum err_code code, const char *text)
     rpc_fail(call, err);
 }
 
-/* ---- cancelling ---- */
-
-static void run_cancel(void *arg)
-{
-    rpc_call_t *call = arg;
-    rpc_server_t *s = call->server;
-    pthread_mutex_lock(&s->lock);
-    call->cancel_running = true;
-    call->cancel_thread = pthread_self();
-    pthread_mutex_unlock(&s->lock);
-    call->cancel_fn(call->cancel_arg);
-    pthread_mutex_lock(&s->lock);
-    call->cancel_running = call->cancel_queued = false;
-    pthread_cond_broadcast(&s->changed);
-    pthread_mutex_unlock(&s->lock);
-}
-
-static void queue_cancel(rpc_call_t *call)
-{
-    call->cancel_queued = pool_submit(call->server->cancel_pool, run_cancel, call, NULL) == 0;
-}
-
-static void cancel(rpc_call_t *call)
-{
-    if (call->state != RPC_RUNNING || call->canceled)
-        return;
-    __atomic_store_n(&call->canceled, true, __ATOMIC_RELAXED);
-    if (call->cancel_fn)
-        queue_cancel(call);
-}
-
-void rpc_call_on_cancel(rpc_call_t *call, void (*fn)(void *arg), void *arg)
-{
-    LOCKED(&call->server->lock);
-    call->cancel_fn = fn;
-    call->cancel_arg = arg;
-    if (fn && call->canceled && !call->cancel_queued)
-        queue_cancel(call);
-}
-
-volatile bool *rpc_call_canceled(rpc_call_t *call)
-{
-    return &call->canceled;
-}
-
-mono_t rpc_call_deadline(const rpc_call_t *call)
-{
-    return call->deadline;
-}
-
-void rpc_call_cancel_by_key(rpc_server_t *s, const char *key)
-{
-    LOCKED(&s->lock);
-    rpc_call_t *call = map_get(&s->calls, key);
-    if (call)
-        cancel(call);
-    rpc_uploads_drop(s, key);
-}
-
-void rpc_calls_cancel_all(rpc_server_t *s)
-{
-    rpc_call_t *call;
-    TAILQ_FOREACH (call, &s->running, link)
-        cancel(call);
-}
+/* ---- the callers' connections ---- */
 
 static void remove_asker(rpc_call_t *call, const rpc_conn_t *conn)
 {
@@ -256,7 +205,7 @@ void rpc_calls_lost(rpc_server_t *s, const rpc_conn_t *conn)
     TAILQ_FOREACH (call, &s->running, link) {
         remove_asker(call, conn);
         if (!call->askers.n)
-            cancel(call);
+            rpc_call_cancel(call);
     }
     TAILQ_FOREACH (call, &s->done, link) {
         if (!call->askers.n)
@@ -285,7 +234,7 @@ mono_t rpc_calls_tick(rpc_server_t *s, mono_t now)
     rpc_call_t *call, *after;
     TAILQ_FOREACH (call, &s->running, link) {
         if (mono_cmp(call->deadline, now) <= 0)
-            cancel(call);
+            rpc_call_cancel(call);
         else if (mono_cmp(call->deadline, next) < 0)
             next = call->deadline;
     }
@@ -293,7 +242,7 @@ mono_t rpc_calls_tick(rpc_server_t *s, mono_t now)
         after = TAILQ_NEXT(call, link);
         if (mono_cmp(call->expires, now) > 0)
             return mono_cmp(call->expires, next) < 0 ? call->expires : next;
-        if (!call->cancel_queued)
+        if (!in_use(call))
             forget(s, call);
     }
     return next;
@@ -346,9 +295,9 @@ static const struct rpc_method *find_method(rpc_server_t *s, const char *name)
 /* One that has arrived before. */
 static void again(rpc_call_t *call, const struct rpc_asker *from)
 {
-    if (call->state != RPC_DONE && call->askers.n < MAX_ASKERS)
+    if (!call->done && call->askers.n < MAX_ASKERS)
         add_asker(call, from);
-    else if (call->state != RPC_DONE)
+    else if (!call->done)
         rpc_refuse(from, call->key, ERR_RESOURCE_EXHAUSTED, "%s is asked for too often", call->method->name);
     else if (call->dropped)
         rpc_refuse(from, call->key, ERR_ABORTED, "%s was answered before", call->method->name);

@@ -5,7 +5,7 @@
 enum {
     DIAL_SECONDS = 10,
     GREETING_SECONDS = 10,
-    FILES_SECONDS = 2,      /* between looks at the certificate files */
+    FILES_SECONDS = 2, /* between looks at the certificate files */
     BACKOFF_MIN_MS = 50,
     BACKOFF_MAX_MS = 10000,
     EAGER_MS = 250, /* a call does not wait for a longer backoff than that */
@@ -180,6 +180,10 @@ static void link_opened(void *owner, rpc_conn_t *conn)
     err_clear(&c->last_error);
     if (old && !old->requests)
         rpc_conn_close(old->conn);
+    if (c->address.tls) {
+        c->next_files = mono_after(mono_now(), SECONDS(FILES_SECONDS));
+        rpc_timer_set(&c->timer, c->next_files);
+    }
     rpc_requests_opened(c);
 }
 

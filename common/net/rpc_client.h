@@ -1,8 +1,9 @@
 /* What the files of the RPC client share. Internal to common/net.
  *
- * rpc_client.c dials and owns the links; rpc_request.c runs the calls over them. One lock guards all of it;
- * locks of connections come after it. Dialling, deadlines of asynchronous calls and the watch over silent
- * peers are the work of the client's timer, so that nothing of it happens in a caller's thread. */
+ * rpc_client.c dials and owns the links; rpc_request.c runs the calls over them, rpc_slots.c finds the one
+ * that an answer is for. One lock guards all of it; locks of connections come after it. Dialling, deadlines
+ * of asynchronous calls and the watch over silent peers are the work of the client's timer, so that nothing
+ * of it happens in a caller's thread. */
 #ifndef CARGOCD_NET_RPC_CLIENT_H
 #define CARGOCD_NET_RPC_CLIENT_H
 
@@ -102,6 +103,13 @@ void rpc_link_released(struct rpc_link *l);
 /* A first attempt to connect has ended, well or not. */
 bool rpc_client_tried(rpc_client_t *c);
 
+/* ---- rpc_slots.c; under the lock ---- */
+/* Gives the request a new number. */
+void rpc_number_take(struct rpc_request *q);
+void rpc_number_release(struct rpc_request *q);
+/* NULL when nobody has that number any more. */
+struct rpc_request *rpc_by_number(rpc_client_t *c, uint32_t number);
+
 /* ---- rpc_request.c ---- */
 struct rpc_request_options {
     const char *method;
@@ -109,8 +117,8 @@ struct rpc_request_options {
     const ProtobufCMessageDescriptor *out_type;
     int64_t timeout_ns, connect_ns;
 };
-/* rpc_do with the time it waits for a connection; *answered tells whether an error is the call's own; otherwise the
- * server was not reached or did not begin it. */
+/* rpc_do with the time it waits for a connection; *answered tells whether an error is the call's own;
+ * otherwise the server was not reached or did not begin it. */
 int rpc_request_do(rpc_client_t *c, const struct rpc_request_options *o, volatile bool *canceled,
                    bool *answered, ProtobufCMessage **out, err_t **err);
 /* These are called under the lock. */

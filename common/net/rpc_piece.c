@@ -136,7 +136,7 @@ void rpc_piece_get(rpc_server_t *s, const struct rpc_asker *from, const char *ke
 {
     LOCKED(&s->lock);
     rpc_call_t *call = map_get(&s->calls, key);
-    if (!call || call->state != RPC_DONE || !call->reply || offset >= call->nreply) {
+    if (!call || !call->done || !call->reply || offset >= call->nreply) {
         rpc_refuse(from, key, ERR_OUT_OF_RANGE, "a piece of a reply that is not kept");
         return;
     }

@@ -24,15 +24,16 @@ struct rpc_asker {
     unsigned char trace[RPC_TRACE_MAX];
 };
 
-/* A call from its arrival until it is forgotten. It is RUNNING until its handler answers, ANSWERING while
- * that answer is being sent, and then DONE: kept for a minute, so that a duplicate gets the same answer. */
+/* A call from its arrival until it is forgotten. When it is answered it is kept for a while, so that a
+ * duplicate gets the same answer, and a caller the pieces of a large one. */
 struct rpc_call {
     TAILQ_ENTRY(rpc_call) link; /* in running or done */
     rpc_server_t *server;
     const struct rpc_method *method;
-    char key[RPC_KEY_TEXT]; /* the id in hex: its key in server->calls */
-    enum { RPC_RUNNING, RPC_ANSWERING, RPC_DONE } state;
-    VEC(struct rpc_asker) askers; /* without an answer; when DONE, those that may ask for pieces */
+    char key[RPC_KEY_TEXT];       /* the id in hex: its key in server->calls */
+    bool done;                    /* answered: the answer is set and does not change */
+    bool pinned;                  /* the answer is being sent: it stays */
+    VEC(struct rpc_asker) askers; /* without an answer; when done, those that may ask for pieces */
     mono_t deadline;
     unsigned char *body; /* the request until it is decoded */
     size_t nbody;
@@ -46,7 +47,7 @@ struct rpc_call {
     err_t *error;
     unsigned char *reply; /* NULL with an error, and when it was not kept */
     size_t nreply;
-    bool dropped; /* the reply was not kept */
+    bool dropped; /* the reply was not kept, or is not to be when it is no longer pinned */
     mono_t expires;
 };
 TAILQ_HEAD(rpc_calls, rpc_call);
@@ -105,15 +106,20 @@ void rpc_refuse(const struct rpc_asker *to, const char *key, enum err_code code,
 /* ---- rpc_call.c ---- */
 /* Takes the call's body out of the envelope. */
 void rpc_call_begin(rpc_server_t *s, const struct rpc_asker *from, const char *key, Cargocd__Rpc__Call *call);
-void rpc_call_cancel_by_key(rpc_server_t *s, const char *key);
 /* These are called under the lock. */
-void rpc_calls_cancel_all(rpc_server_t *s);
 void rpc_calls_lost(rpc_server_t *s, const rpc_conn_t *conn);
 /* Cancels what is late, forgets what is old; returns when to look again. */
 mono_t rpc_calls_tick(rpc_server_t *s, mono_t now);
 bool rpc_calls_use(rpc_server_t *s, const rpc_conn_t *conn);
 void rpc_calls_drop_reply(rpc_server_t *s, rpc_call_t *call);
 void rpc_calls_dispose(rpc_server_t *s);
+
+/* ---- rpc_cancel.c ---- */
+void rpc_call_cancel_by_key(rpc_server_t *s, const char *key);
+/* These are called under the lock. */
+void rpc_call_cancel(rpc_call_t *call);
+void rpc_calls_cancel_all(rpc_server_t *s);
+void rpc_call_wait_for_cancel(rpc_call_t *call);
 
 /* ---- rpc_piece.c ---- */
 void rpc_piece_put(rpc_server_t *s, const struct rpc_asker *from, const char *key,

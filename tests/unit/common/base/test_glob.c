@@ -47,6 +47,14 @@ static void hostile_patterns_end(void **state)
         str_puts(&pattern, "*a");
     str_putc(&pattern, 'b');
     assert_false(glob_match(str_text(&pattern), str_text(&text), NULL));
+    str_reset(&pattern);
+    for (int i = 0; i < 30; i++)
+        str_puts(&pattern, "*{a,b}");
+    assert_true(glob_match(str_text(&pattern), str_text(&text), NULL));
+    str_puts(&pattern, "*b");
+    assert_false(glob_match(str_text(&pattern), str_text(&text), NULL));
+    str_puts(&text, "b");
+    assert_true(glob_match(str_text(&pattern), str_text(&text), NULL));
     AUTO_STR deep = STR_INIT;
     for (int i = 0; i < 100000; i++)
         str_putc(&deep, '{');

@@ -11,7 +11,7 @@ static void runs_with_nothing_inherited(void **state)
     AUTO_STR errs = STR_MAX(4096);
     char *argv[] = {"sh", "-c", "cat; echo $X $HOME; ls /proc/self/fd | wc -l; echo bad >&2; exit 3", NULL};
     char *env[] = {"X=1", "PATH=/usr/bin:/bin", NULL};
-    AUTO(close_p) int leaked = dup(1);
+    AUTO(close_p) UNUSED int leaked = dup(1);
     struct proc_spec spec = {
         .argv = argv, .env = env, .input = "in\n", .input_size = 3, .timeout_ns = SECONDS(10)};
     struct proc_result result;

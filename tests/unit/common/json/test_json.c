@@ -34,6 +34,8 @@ static void round_trips(void **state)
         AUTO_JSON again = NULL;
         ASSERT_OK(json_read_str(text, &again, &err));
         assert_true(json_same(v, again));
+        AUTO_JSON copy = json_copy_deep(v);
+        assert_true(json_same(v, copy));
         assert_true(json_hash(v, 1) == json_hash(again, 1));
     }
 }

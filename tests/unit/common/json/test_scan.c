@@ -70,6 +70,30 @@ static void lists_arrive_in_pieces_of_any_size(void **state)
     }
 }
 
+static void keys_are_decoded(void **state)
+{
+    static const char text[] = "{\"a\\\"b\\u0041\":1,\"i\\u0074ems\":[5]}";
+    AUTO_ERR err = NULL;
+    struct got g = {};
+    struct json_list l;
+    json_list_init(&l, 1000);
+    l.on_item = on_item;
+    l.on_field = on_field;
+    l.arg = &g;
+    ASSERT_OK(json_list_feed(&l, text, strlen(text), &err));
+    ASSERT_OK(json_list_end(&l, &err));
+    assert_string_equal(str_text(&g.fields), "a\"bA=1;");
+    assert_string_equal(str_text(&g.items), "5;");
+    str_dispose(&g.items);
+    str_dispose(&g.fields);
+    json_list_dispose(&l);
+    struct json_scan s;
+    json_scan_init(&s, "{\"a\\u0000b\":1}", 15);
+    json_scan_next(&s);
+    assert_int_equal(json_scan_next(&s), JT_KEY);
+    assert_false(json_scan_is(&s, "a"));
+}
+
 static void bad_lists_are_refused(void **state)
 {
     static const struct {
@@ -121,4 +145,4 @@ static void oversized_items_are_left_out_when_asked(void **state)
 }
 
 TESTS(T(oversized_items_are_left_out_when_asked), T(tokens_and_skipping),
-      T(lists_arrive_in_pieces_of_any_size), T(bad_lists_are_refused))
+      T(lists_arrive_in_pieces_of_any_size), T(keys_are_decoded), T(bad_lists_are_refused))

@@ -1,0 +1,275 @@
+#include "app-controller/watch.h"
+#include "app-controller/publish.h"
+#include "common/argo/app.h"
+#include "common/base/glob.h"
+#include "common/base/log.h"
+#include "common/base/map.h"
+#include "common/kinds/kinds.h"
+
+/* Changes of the cluster come in bursts; an application looks at them together. */
+static const int64_t GATHER_NS = MILLIS(15);
+/* The passes of an operation that watches its objects. */
+static const int64_t OPERATION_GATHER_NS = MILLIS(100);
+
+struct feed {
+    watches_t *owner;
+    kube_watch_t *watch;
+    void (*put)(struct feed *f, const char *key, const json_t *o); /* NULL object: gone */
+    map_t seen; /* k: "namespace/name", v: set while it is in the list at hand */
+    bool listing, synced;
+};
+
+struct watches {
+    struct controller *ctl;
+    struct feed apps, projects;
+    lock_t lock; /* guards `synced` of both */
+    cond_t changed;
+};
+
+/* ---- names ---- */
+
+char *controller_key_of(const struct controller *c, const char *instance)
+{
+    const char *separator = strchr(instance, '_');
+    if (!separator)
+        return xasprintf("%s/%s", c->options.ns, instance);
+    return xasprintf("%.*s/%s", (int)(separator - instance), instance, separator + 1);
+}
+
+bool controller_serves_namespace(const struct controller *c, const char *ns)
+{
+    if (strcmp(ns, c->options.ns) == 0)
+        return true;
+    for (char **p = c->options.app_namespaces; p && *p; p++)
+        if (glob_or_regex_match(*p, ns))
+            return true;
+    return false;
+}
+
+void controller_request(struct controller *c, const char *instance, uint64_t bits)
+{
+    AUTO(free_p) char *key = controller_key_of(c, instance);
+    workq_add(c->refresh, key, bits);
+}
+
+/* ---- the watches ---- */
+
+static void on_list(void *arg)
+{
+    struct feed *f = arg;
+    f->listing = true;
+}
+
+static void on_event(void *arg, enum kube_event event, const char *p, size_t n)
+{
+    struct feed *f = arg;
+    AUTO_ERR err = NULL;
+    AUTO_JSON o = NULL;
+    if (json_read(p, n, &o, &err) < 0) {
+        log_error(NULL, "malformed object from the API server: %s", err_text(err));
+        return;
+    }
+    AUTO(free_p) char *key = xasprintf("%s/%s", object_namespace(o), object_name(o));
+    if (event == KUBE_DELETED) {
+        map_del(&f->seen, key);
+        f->put(f, key, NULL);
+        return;
+    }
+    map_put(&f->seen, key, f->listing ? f : NULL);
+    f->put(f, key, o);
+}
+
+static void on_synced(void *arg, const char *resource_version)
+{
+    struct feed *f = arg;
+    (void)resource_version;
+    MAP_FOREACH(&f->seen, e) {
+        bool listed = e->value != NULL;
+        e->value = NULL;
+        if (f->synced && !listed) {
+            AUTO(free_p) char *key = xstrdup(e->key);
+            map_del(&f->seen, key);
+            f->put(f, key, NULL);
+        }
+    }
+    f->listing = false;
+    LOCKED(&f->owner->lock);
+    f->synced = true;
+    pthread_cond_broadcast(&f->owner->changed);
+}
+
+static void on_error(void *arg, err_t *err)
+{
+    struct feed *f = arg;
+    if (err)
+        log_warn(NULL, "watch of %s: %s", f == &f->owner->apps ? "applications" : "projects", err_text(err));
+}
+
+static void on_stop(void *arg, enum kube_watch_stop why)
+{
+    (void)arg;
+    log_error(NULL, "the custom resources of the control plane are %s",
+              why == KUBE_STOP_FORBIDDEN ? "forbidden" : "not served");
+}
+
+static const struct kube_watch_ops ops = {
+    .on_list = on_list, .on_event = on_event, .on_synced = on_synced, .on_error = on_error, .on_stop = on_stop};
+
+/* ---- projects ---- */
+
+static void put_project(struct feed *f, const char *key, const json_t *o)
+{
+    const char *name = strchr(key, '/') + 1;
+    world_put_project(f->owner->ctl->world, name, o);
+}
+
+/* ---- applications ---- */
+
+static void remove_app(struct controller *ctl, const char *key)
+{
+    struct app *app = apps_get(ctl->apps, key);
+    workq_forget(ctl->refresh, key);
+    workq_forget(ctl->operations, key);
+    apps_remove(ctl->apps, key, NULL);
+    if (app)
+        unpublish(ctl, app);
+    app_unref(ctl->apps, app);
+}
+
+static void put_app(struct feed *f, const char *key, const json_t *o)
+{
+    struct controller *ctl = f->owner->ctl;
+    if (!o) {
+        remove_app(ctl, key);
+        return;
+    }
+    if (!controller_serves_namespace(ctl, object_namespace(o)))
+        return;
+    AUTO(free_p) char *instance = instance_name(object_namespace(o), object_name(o), ctl->options.ns);
+    AUTO_JSON old = NULL;
+    bool is_new;
+    struct app *app = apps_put(ctl->apps, key, instance, o, false, &is_new, &old);
+    if (!app)
+        return;
+    bool turned_on = !is_new && ((app_auto_sync(o) && !app_auto_sync(old)) || (app_self_heal(o) && !app_self_heal(old)));
+    workq_add(ctl->refresh, key, REFRESH_CHECK | (turned_on ? REFRESH_TARGET : 0));
+    if (json_is_map(json_object_get(o, "operation")) || app_deleting(o))
+        workq_add(ctl->operations, key, OPERATE);
+    app_unref(ctl->apps, app);
+}
+
+/* ---- starting and stopping ---- */
+
+static void feed_start(watches_t *w, struct feed *f, const struct kube_resource *r, const char *ns,
+                       void (*put)(struct feed *, const char *, const json_t *))
+{
+    struct kube_watch_spec spec = {.resource = r, .list = {.ns = ns}};
+    f->owner = w;
+    f->put = put;
+    f->watch = kube_watch_start(w->ctl->kube, &spec, &ops, f);
+}
+
+static bool wait_synced(watches_t *w, struct feed *f, mono_t deadline)
+{
+    LOCKED(&w->lock);
+    while (!f->synced)
+        if (w->ctl->stopping || !cond_wait_until(&w->changed, &w->lock, deadline))
+            return false;
+    return true;
+}
+
+int watches_start(struct controller *ctl, mono_t deadline, watches_t **out, err_t **err)
+{
+    watches_t *w = xcalloc(1, sizeof(*w));
+    w->ctl = ctl;
+    pthread_mutex_init(&w->lock, NULL);
+    cond_init(&w->changed);
+    *out = w;
+    feed_start(w, &w->projects, &project_resource, ctl->options.ns, put_project);
+    if (!wait_synced(w, &w->projects, deadline))
+        return err_set(err, ERR_DEADLINE_EXCEEDED, "the projects in namespace %s could not be listed", ctl->options.ns);
+    const char *ns = ctl->options.app_namespaces && ctl->options.app_namespaces[0] ? NULL : ctl->options.ns;
+    feed_start(w, &w->apps, &application_resource, ns, put_app);
+    return 0;
+}
+
+void watches_stop(watches_t *w)
+{
+    if (!w)
+        return;
+    kube_watch_stop(w->apps.watch);
+    kube_watch_stop(w->projects.watch);
+    map_dispose(&w->apps.seen);
+    map_dispose(&w->projects.seen);
+    pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->changed);
+    free(w);
+}
+
+bool watches_synced(watches_t *w)
+{
+    LOCKED(&w->lock);
+    return w->apps.synced;
+}
+
+/* ---- what other changes set in motion ---- */
+
+void watch_cluster_changed(void *ctx, cluster_t *cluster, const struct cache_change *change)
+{
+    struct controller *ctl = ctx;
+    AUTO(free_p) char *key = controller_key_of(ctl, change->app);
+    struct app *app = apps_get(ctl->apps, key);
+    if (!app)
+        return;
+    bool here, operating;
+    {
+        LOCKED(&app->lock);
+        here = app->cluster == cluster;
+        operating = app->operating;
+    }
+    bool itself = strcmp(change->key.kind, "Application") == 0 && strcmp(change->key.group, ARGO_GROUP) == 0 &&
+                  strcmp(change->key.name, app->name) == 0 && strcmp(change->key.ns, app->ns) == 0;
+    if (here && !itself) {
+        workq_add_after(ctl->refresh, key, change->managed ? REFRESH_LIVE : REFRESH_TREE, GATHER_NS);
+        if (operating)
+            workq_add_after(ctl->operations, key, OPERATE, OPERATION_GATHER_NS);
+    }
+    app_unref(ctl->apps, app);
+}
+
+static bool concerns_cluster(struct app *app, const cluster_t *cluster)
+{
+    LOCKED(&app->lock);
+    return !app->cluster || app->cluster == cluster;
+}
+
+void watch_cluster_state(void *ctx, cluster_t *cluster)
+{
+    struct controller *ctl = ctx;
+    AUTO(strv_free_p) char **keys = apps_keys(ctl->apps);
+    for (char **k = keys; *k; k++) {
+        struct app *app = apps_get(ctl->apps, *k);
+        if (app && concerns_cluster(app, cluster))
+            workq_add_low(ctl->refresh, *k, REFRESH_TARGET);
+        app_unref(ctl->apps, app);
+    }
+}
+
+void watch_world_changed(void *ctx, const char *what, const char *name)
+{
+    struct controller *ctl = ctx;
+    if (!ctl->apps)
+        return;
+    bool project = strcmp(what, "project") == 0;
+    AUTO(strv_free_p) char **keys = apps_keys(ctl->apps);
+    for (char **k = keys; *k; k++) {
+        if (project) {
+            struct app *app = apps_get(ctl->apps, *k);
+            AUTO_JSON doc = app ? app_doc(app) : NULL;
+            app_unref(ctl->apps, app);
+            if (!doc || strcmp(app_project(doc), name) != 0)
+                continue;
+        }
+        workq_add_low(ctl->refresh, *k, REFRESH_TARGET);
+    }
+}

@@ -1,0 +1,411 @@
+#include "common/base/metrics.h"
+#include "common/base/map.h"
+#include "common/base/thread.h"
+#include "common/base/vec.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum kind { COUNTER, GAUGE, HISTOGRAM };
+
+enum { MAX_LABELS = 16 };
+
+struct series {
+    char **values;
+    double v; /* of a histogram: the sum */
+    uint64_t count;
+    uint64_t buckets[]; /* not cumulative */
+};
+
+struct metric {
+    metrics_t *owner;
+    enum kind kind;
+    char *name, *help;
+    char **labels;
+    size_t nlabels;
+    double *bounds;
+    size_t nbounds;
+    map_t series; /* by the values, each followed by \x1f; struct series */
+};
+
+struct writer {
+    void (*fn)(void *, str_t *);
+    void *arg;
+};
+
+/* One lock for all: updates are a hash look-up long. */
+struct metrics {
+    lock_t lock;
+    map_t families; /* struct metric */
+    VEC(struct writer) writers;
+};
+
+static void series_free(void *p)
+{
+    struct series *s = p;
+    strv_free(s->values);
+    free(s);
+}
+
+static void metric_free(void *p)
+{
+    metric_t *f = p;
+    map_dispose(&f->series);
+    strv_free(f->labels);
+    free(f->name);
+    free(f->help);
+    free(f->bounds);
+    free(f);
+}
+
+metrics_t *metrics_new(void)
+{
+    metrics_t *m = xcalloc(1, sizeof(*m));
+    pthread_mutex_init(&m->lock, NULL);
+    m->families.value_free = metric_free;
+    return m;
+}
+
+void metrics_free(metrics_t *m)
+{
+    if (!m)
+        return;
+    map_dispose(&m->families);
+    VEC_FREE(&m->writers);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+static char **copy_list(const char *const *list, size_t n)
+{
+    char **copy = xcalloc(n + 1, sizeof(*copy));
+    for (size_t i = 0; i < n; i++)
+        copy[i] = xstrdup(list[i]);
+    return copy;
+}
+
+static size_t list_len(const char *const *list)
+{
+    size_t n = 0;
+    while (list && list[n] && n < MAX_LABELS)
+        n++;
+    return n;
+}
+
+static struct series *series_new(const metric_t *f, const char *const *values)
+{
+    struct series *s = xcalloc(1, sizeof(*s) +
+                                      (f->kind == HISTOGRAM ? f->nbounds + 1 : 0) * sizeof(s->buckets[0]));
+    s->values = copy_list(values, f->nlabels);
+    return s;
+}
+
+static metric_t *family(metrics_t *m, enum kind kind, const char *name, const char *help,
+                        const char *const *labels, const double *bounds, size_t nbounds)
+{
+    if (!m)
+        return NULL;
+    LOCKED(&m->lock);
+    metric_t *f = map_get(&m->families, name);
+    if (f)
+        return f;
+    f = xcalloc(1, sizeof(*f));
+    f->owner = m;
+    f->kind = kind;
+    f->name = xstrdup(name);
+    f->help = xstrdup(help);
+    f->nlabels = list_len(labels);
+    f->labels = copy_list(labels, f->nlabels);
+    f->bounds = nbounds ? xmemdup(bounds, nbounds * sizeof(*bounds)) : NULL;
+    f->nbounds = nbounds;
+    f->series.value_free = series_free;
+    if (!f->nlabels) /* without labels the one series exists from the start */
+        map_put(&f->series, "", series_new(f, NULL));
+    map_put(&m->families, name, f);
+    return f;
+}
+
+metric_t *metric_counter(metrics_t *m, const char *name, const char *help, const char *const *labels)
+{
+    return family(m, COUNTER, name, help, labels, NULL, 0);
+}
+
+metric_t *metric_gauge(metrics_t *m, const char *name, const char *help, const char *const *labels)
+{
+    return family(m, GAUGE, name, help, labels, NULL, 0);
+}
+
+metric_t *metric_histogram(metrics_t *m, const char *name, const char *help, const double *bounds,
+                           size_t nbounds, const char *const *labels)
+{
+    return family(m, HISTOGRAM, name, help, labels, bounds, nbounds);
+}
+
+/* Values padded to the number of labels, and their key. */
+static void series_key(const metric_t *f, const char *const *values, const char *padded[MAX_LABELS + 1],
+                       str_t *key)
+{
+    size_t n = list_len(values);
+    for (size_t i = 0; i < f->nlabels; i++) {
+        padded[i] = i < n ? values[i] : "";
+        str_printf(key, "%s\x1f", padded[i]);
+    }
+    padded[f->nlabels] = NULL;
+}
+
+static struct series *touch(metric_t *f, const char *const *values)
+{
+    const char *padded[MAX_LABELS + 1];
+    AUTO_STR key = STR_INIT;
+    series_key(f, values, padded, &key);
+    struct series *s = map_get(&f->series, str_text(&key));
+    if (!s && f->series.n >= METRIC_MAX_SERIES) {
+        for (size_t i = 0; i < f->nlabels; i++)
+            padded[i] = "other";
+        str_reset(&key);
+        for (size_t i = 0; i < f->nlabels; i++)
+            str_puts(&key, "other\x1f");
+        s = map_get(&f->series, str_text(&key));
+    }
+    if (!s) {
+        s = series_new(f, padded);
+        map_put(&f->series, str_text(&key), s);
+    }
+    return s;
+}
+
+void metric_add(metric_t *f, double v, const char *const *values)
+{
+    if (!f)
+        return;
+    LOCKED(&f->owner->lock);
+    touch(f, values)->v += v;
+}
+
+void metric_set(metric_t *f, double v, const char *const *values)
+{
+    if (!f)
+        return;
+    LOCKED(&f->owner->lock);
+    touch(f, values)->v = v;
+}
+
+void metric_observe(metric_t *f, double v, const char *const *values)
+{
+    if (!f)
+        return;
+    LOCKED(&f->owner->lock);
+    struct series *s = touch(f, values);
+    size_t i = 0;
+    while (i < f->nbounds && v > f->bounds[i])
+        i++;
+    s->buckets[i]++;
+    s->count++;
+    s->v += v;
+}
+
+void metric_observe_since(metric_t *f, mono_t start, const char *const *values)
+{
+    metric_observe(f, (double)(mono_now().ns - start.ns) / (double)NS_PER_SEC, values);
+}
+
+void metric_forget(metric_t *f, const char *const *values)
+{
+    if (!f)
+        return;
+    LOCKED(&f->owner->lock);
+    const char *padded[MAX_LABELS + 1];
+    AUTO_STR key = STR_INIT;
+    series_key(f, values, padded, &key);
+    map_del(&f->series, str_text(&key));
+}
+
+double metric_value(metric_t *f, const char *const *values)
+{
+    if (!f)
+        return 0;
+    LOCKED(&f->owner->lock);
+    const char *padded[MAX_LABELS + 1];
+    AUTO_STR key = STR_INIT;
+    series_key(f, values, padded, &key);
+    struct series *s = map_get(&f->series, str_text(&key));
+    return !s ? 0 : f->kind == HISTOGRAM ? (double)s->count : s->v;
+}
+
+void metrics_on_write(metrics_t *m, void (*fn)(void *, str_t *), void *arg)
+{
+    LOCKED(&m->lock);
+    VEC_PUSH(&m->writers, (struct writer){fn, arg});
+}
+
+/* ---- exposition ---- */
+
+static void write_number(double v, str_t *out)
+{
+    if (isnan(v))
+        str_puts(out, "NaN");
+    else if (isinf(v))
+        str_puts(out, v > 0 ? "+Inf" : "-Inf");
+    else if (v == floor(v) && fabs(v) < 1e15)
+        str_printf(out, "%.0f", v);
+    else
+        str_printf(out, "%.17g", v);
+}
+
+static void write_escaped(const char *s, bool quotes, str_t *out)
+{
+    for (; *s; s++) {
+        if (*s == '\\')
+            str_puts(out, "\\\\");
+        else if (*s == '\n')
+            str_puts(out, "\\n");
+        else if (*s == '"' && quotes)
+            str_puts(out, "\\\"");
+        else
+            str_putc(out, *s);
+    }
+}
+
+void metrics_write_head(str_t *out, const char *name, const char *type, const char *help)
+{
+    str_printf(out, "# HELP %s ", name);
+    write_escaped(help, false, out);
+    str_printf(out, "\n# TYPE %s %s\n", name, type);
+}
+
+static void write_labels(const char *const *labels, const char *const *values, const char *le, str_t *out)
+{
+    bool any = false;
+    for (size_t i = 0; labels && labels[i]; i++) {
+        str_printf(out, "%c%s=\"", any ? ',' : '{', labels[i]);
+        write_escaped(str_or_empty(values[i]), true, out);
+        str_putc(out, '"');
+        any = true;
+    }
+    if (le) {
+        str_printf(out, "%cle=\"%s\"", any ? ',' : '{', le);
+        any = true;
+    }
+    if (any)
+        str_putc(out, '}');
+}
+
+void metrics_write_sample(str_t *out, const char *name, const char *const *labels, const char *const *values,
+                          double v)
+{
+    str_puts(out, name);
+    write_labels(labels, values, NULL, out);
+    str_putc(out, ' ');
+    write_number(v, out);
+    str_putc(out, '\n');
+}
+
+static void write_histogram(const metric_t *f, const struct series *s, str_t *out)
+{
+    const char *const *labels = (const char *const *)f->labels, *const *values =
+                                                                    (const char *const *)s->values;
+    uint64_t total = 0;
+    for (size_t i = 0; i <= f->nbounds; i++) {
+        char le[40] = "+Inf";
+        if (i < f->nbounds)
+            snprintf(le, sizeof(le), "%g", f->bounds[i]);
+        total += s->buckets[i];
+        str_printf(out, "%s_bucket", f->name);
+        write_labels(labels, values, le, out);
+        str_printf(out, " %llu\n", (unsigned long long)total);
+    }
+    AUTO(free_p) char *sum = xasprintf("%s_sum", f->name);
+    AUTO(free_p) char *count = xasprintf("%s_count", f->name);
+    metrics_write_sample(out, sum, labels, values, s->v);
+    metrics_write_sample(out, count, labels, values, (double)s->count);
+}
+
+static void write_family(const metric_t *f, str_t *out)
+{
+    static const char *const types[] = {"counter", "gauge", "histogram"};
+    if (!f->series.n)
+        return;
+    metrics_write_head(out, f->name, types[f->kind], f->help);
+    MAP_FOREACH(&f->series, e) {
+        const struct series *s = e->value;
+        if (f->kind == HISTOGRAM)
+            write_histogram(f, s, out);
+        else
+            metrics_write_sample(out, f->name, (const char *const *)f->labels, (const char *const *)s->values,
+                                 s->v);
+    }
+}
+
+void metrics_write(metrics_t *m, str_t *out)
+{
+    VEC(struct writer) writers = {};
+    {
+        LOCKED(&m->lock);
+        AUTO(free_p) const char **names = map_sorted_keys(&m->families);
+        for (size_t i = 0; names[i]; i++)
+            write_family(map_get(&m->families, names[i]), out);
+        VEC_FOREACH(&m->writers, w)
+            VEC_PUSH(&writers, *w);
+    }
+    /* Writers have locks of their own, under which they may count: not under ours. */
+    VEC_FOREACH(&writers, w)
+        w->fn(w->arg, out);
+    VEC_FREE(&writers);
+}
+
+/* ---- the process itself ---- */
+
+static double fds_open(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    double n = 0;
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    return n > 3 ? n - 3 : 0; /* ".", ".." and the directory itself */
+}
+
+static void write_process(void *arg, str_t *out)
+{
+    double ticks = (double)sysconf(_SC_CLK_TCK), page = (double)sysconf(_SC_PAGESIZE);
+    unsigned long utime = 0, stime = 0, vsize = 0, rss = 0, start = 0, btime = 0;
+    FILE *f = fopen("/proc/self/stat", "re");
+    char line[1024] = "";
+    const char *rest = f && fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+    if (f)
+        fclose(f);
+    if (!rest ||
+        sscanf(rest,
+               ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d %lu %lu %lu",
+               &utime, &stime, &start, &vsize, &rss) != 5)
+        return;
+    f = fopen("/proc/stat", "re");
+    while (f && fgets(line, sizeof(line), f) && sscanf(line, "btime %lu", &btime) != 1)
+        ;
+    if (f)
+        fclose(f);
+    const struct {
+        const char *name, *type, *help;
+        double v;
+    } rows[] = {
+        {"process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds.",
+         (double)(utime + stime) / ticks},
+        {"process_open_fds", "gauge", "Number of open file descriptors.", fds_open()},
+        {"process_resident_memory_bytes", "gauge", "Resident memory size in bytes.", (double)rss * page},
+        {"process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.",
+         (double)btime + (double)start / ticks},
+        {"process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", (double)vsize},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        metrics_write_head(out, rows[i].name, rows[i].type, rows[i].help);
+        metrics_write_sample(out, rows[i].name, NULL, NULL, rows[i].v);
+    }
+}
+
+void metrics_add_process(metrics_t *m)
+{
+    metrics_on_write(m, write_process, NULL);
+}

@@ -1,0 +1,15 @@
+/* The Git child: reads a job (job.h) from standard input, confines itself, does it, writes the answer. */
+#ifndef CARGOCD_REPO_GIT_CHILD_H
+#define CARGOCD_REPO_GIT_CHILD_H
+
+#include "common/base/err.h"
+#include "repo-server/git/job.h"
+
+int git_child_main(void);
+
+/* child_pack.c: GIT_OP_PACK. Lines with the paths (without suffix) of the packs that were replaced. */
+int git_child_pack(const struct git_job *job, str_t *out, err_t **err);
+/* libgit2's last error behind a text of ours. */
+int git_child_failed(enum err_code code, const char *what, err_t **err);
+
+#endif

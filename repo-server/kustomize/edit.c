@@ -1,0 +1,340 @@
+/* `kustomize edit`, on the document instead of the file (kubectl has no such command, and an edit costs no
+ * program). */
+#include "common/base/semver.h"
+#include "repo-server/kustomize/kustomize.h"
+
+#include <ctype.h>
+
+struct edit {
+    json_t *doc;
+    const json_t *spec;
+    const struct render_input *in;
+    const char *dir;
+    words_t *commands;
+};
+
+static void command(struct edit *e, const char *fmt, ...) PRINTF(2, 3);
+static void command(struct edit *e, const char *fmt, ...)
+{
+    if (!e->commands)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    VEC_PUSH(e->commands, xvasprintf(fmt, ap));
+    va_end(ap);
+}
+
+/* A list or map of the document, made when it is not there. Borrowed. */
+static json_t *part(struct edit *e, const char *key, bool list)
+{
+    json_t *v = json_object_get(e->doc, key);
+    if (list ? !json_is_array(v) : !json_is_map(v)) {
+        v = list ? json_array() : json_object();
+        json_object_set_new(e->doc, key, v);
+    }
+    return v;
+}
+
+static int cmp_named(const void *a, const void *b)
+{
+    return strcmp(str_or_empty(json_str_at(*(json_t *const *)a, "name")),
+                  str_or_empty(json_str_at(*(json_t *const *)b, "name")));
+}
+
+static void sort_by_name(struct edit *e, const char *key)
+{
+    json_t *list = part(e, key, true), *sorted = json_array();
+    VEC(json_t *) items = {};
+    for (size_t i = 0; i < json_array_size(list); i++)
+        VEC_PUSH(&items, json_incref(json_array_get(list, i)));
+    VEC_SORT(&items, cmp_named);
+    VEC_FOREACH(&items, item)
+        json_array_append_new(sorted, *item);
+    VEC_FREE(&items);
+    json_object_set_new(e->doc, key, sorted);
+}
+
+/* Puts an entry in place of the one of the same name. */
+static void put_named(json_t *list, json_t *entry_take)
+{
+    const char *name = json_str_at(entry_take, "name");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (str_eq(json_str_at(json_array_get(list, i), "name"), name)) {
+            json_array_set_new(list, i, entry_take);
+            return;
+        }
+    }
+    json_array_append_new(list, entry_take);
+}
+
+/* ---- images ---- */
+
+struct image {
+    view_t name, new_name, tag, digest;
+};
+
+static bool is_tag(view_t v)
+{
+    for (size_t i = 0; i < v.n; i++)
+        if (!isalnum((unsigned char)v.p[i]) && !strchr("._-", v.p[i]))
+            return v.n == 1 && v.p[0] == '*';
+    return true;
+}
+
+/* name:tag@digest, name:tag, name@digest, name */
+static bool split_image(view_t text, view_t *name, view_t *tag, view_t *digest)
+{
+    const char *at = text.n ? memchr(text.p, '@', text.n) : NULL;
+    if (at) {
+        *digest = (view_t){at + 1, (size_t)(text.p + text.n - at - 1)};
+        text.n = (size_t)(at - text.p);
+    }
+    const char *colon = text.n ? memrchr(text.p, ':', text.n) : NULL;
+    view_t after = colon ? (view_t){colon + 1, (size_t)(text.p + text.n - colon - 1)} : (view_t){};
+    if (colon && is_tag(after)) {
+        *tag = after;
+        text.n = (size_t)(colon - text.p);
+    }
+    *name = text;
+    return text.n && (!at || digest->n);
+}
+
+static bool parse_image(const char *arg, struct image *out)
+{
+    const char *equals = strchr(arg, '=');
+    *out = (struct image){};
+    if (!equals)
+        return split_image(view_of(arg), &out->name, &out->tag, &out->digest) &&
+               (out->tag.p || out->digest.p);
+    out->name = (view_t){arg, (size_t)(equals - arg)};
+    return out->name.n && split_image(view_of(equals + 1), &out->new_name, &out->tag, &out->digest);
+}
+
+/* "*" keeps what is there. */
+static void put_part(json_t *entry, const char *key, view_t v, const json_t *before)
+{
+    if (v.n == 1 && v.p[0] == '*')
+        json_put_str(entry, key, json_str_at(before, key));
+    else if (v.n)
+        json_object_set_new(entry, key, json_stringn(v.p, v.n));
+}
+
+static int set_images(struct edit *e, err_t **err)
+{
+    const json_t *images = json_object_get(e->spec, "images");
+    json_t *list = json_array_size(images) ? part(e, "images", true) : NULL;
+    AUTO_STR line = STR_INIT;
+    for (size_t i = 0; i < json_array_size(images); i++) {
+        struct image image;
+        AUTO(free_p)
+        char *arg = build_env_subst(e->in->env, str_or_empty(json_string_value(json_array_get(images, i))),
+                                    e->in->trace);
+        if (!parse_image(arg, &image))
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "kustomize edit set image: '%s' is not of the form [old=]new[:tag][@digest]", arg);
+        AUTO(free_p) char *name = xstrndup(image.name.p, image.name.n);
+        json_t *before = NULL, *entry = json_object();
+        for (size_t k = 0; k < json_array_size(list); k++)
+            if (str_eq(json_str_at(json_array_get(list, k), "name"), name))
+                before = json_array_get(list, k);
+        json_set_str(entry, "name", name);
+        put_part(entry, "newName", image.new_name, before);
+        put_part(entry, "newTag", image.tag, before);
+        put_part(entry, "digest", image.digest, before);
+        put_named(list, entry);
+        str_printf(&line, " %s", arg);
+    }
+    if (list) {
+        sort_by_name(e, "images");
+        command(e, "kustomize edit set image%s", str_text(&line));
+    }
+    return 0;
+}
+
+/* ---- replicas ---- */
+
+static int set_replicas(struct edit *e, err_t **err)
+{
+    const json_t *replicas = json_object_get(e->spec, "replicas");
+    json_t *list = json_array_size(replicas) ? part(e, "replicas", true) : NULL;
+    AUTO_STR line = STR_INIT;
+    for (size_t i = 0; i < json_array_size(replicas); i++) {
+        const json_t *r = json_array_get(replicas, i), *count = json_object_get(r, "count");
+        const char *name = str_or_empty(json_str_at(r, "name"));
+        int64_t n;
+        if (!json_to_i64(count, &n) && !(json_is_string(count) && str_to_i64(json_string_value(count), &n)))
+            return err_set(err, ERR_INVALID_ARGUMENT, "expected integer value for count. Received: %s",
+                           str_or_empty(json_string_value(count)));
+        json_t *entry = json_object();
+        json_set_str(entry, "name", name);
+        json_object_set_new(entry, "count", json_integer(n));
+        put_named(list, entry);
+        str_printf(&line, " %s=%lld", name, (long long)n);
+    }
+    if (list) {
+        sort_by_name(e, "replicas");
+        command(e, "kustomize edit set replicas%s", str_text(&line));
+    }
+    return 0;
+}
+
+/* ---- labels and annotations ---- */
+
+static int put_pairs(struct edit *e, json_t *into, const json_t *pairs, const char *what, bool subst,
+                     bool force, const char *flags, err_t **err)
+{
+    AUTO(free_p) const char **keys = json_sorted_keys(pairs);
+    AUTO_STR line = STR_INIT;
+    for (size_t i = 0; keys[i]; i++) {
+        const char *raw = str_or_empty(json_str_at(pairs, keys[i]));
+        AUTO(free_p) char *value = subst ? build_env_subst(e->in->env, raw, e->in->trace) : xstrdup(raw);
+        if (!force && json_object_get(into, keys[i]))
+            return err_set(err, ERR_FAILED_PRECONDITION,
+                           "%s %s already in kustomization file. Use --force to override.", what, keys[i]);
+        json_set_str(into, keys[i], value);
+        str_printf(&line, " %s:%s", keys[i], value);
+    }
+    if (line.len)
+        command(e, "kustomize edit add %s%s%s", what, flags, str_text(&line));
+    return 0;
+}
+
+/* Labels that stay out of selectors go to an entry of `labels` with the same reach, or a new one. */
+static json_t *label_entry(struct edit *e, bool templates)
+{
+    json_t *list = part(e, "labels", true);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *l = json_array_get(list, i);
+        if (json_bool_at(l, "includeSelectors") || json_bool_at(l, "includeTemplates") != templates)
+            continue;
+        if (!json_is_map(json_object_get(l, "pairs")))
+            json_object_set_new(l, "pairs", json_object());
+        return json_object_get(l, "pairs");
+    }
+    json_t *l = json_object();
+    json_object_set_new(l, "pairs", json_object());
+    if (templates)
+        json_object_set_new(l, "includeTemplates", json_true());
+    json_array_append_new(list, l);
+    return json_object_get(l, "pairs");
+}
+
+static int add_labels(struct edit *e, err_t **err)
+{
+    const json_t *labels = json_object_get(e->spec, "commonLabels");
+    bool without = json_bool_at(e->spec, "labelWithoutSelector"),
+         templates = json_bool_at(e->spec, "labelIncludeTemplates");
+    bool force = json_bool_at(e->spec, "forceCommonLabels");
+    if (!json_object_size(labels))
+        return 0;
+    if (templates && !without)
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "--without-selector flag must be specified for --include-templates to work");
+    AUTO(free_p)
+    char *flags = xasprintf("%s%s%s", force ? " --force" : "", without ? " --without-selector" : "",
+                            templates ? " --include-templates" : "");
+    json_t *into = without ? label_entry(e, templates) : part(e, "commonLabels", false);
+    return put_pairs(e, into, labels, "label", true, force, flags, err);
+}
+
+static int add_annotations(struct edit *e, err_t **err)
+{
+    const json_t *annotations = json_object_get(e->spec, "commonAnnotations");
+    bool force = json_bool_at(e->spec, "forceCommonAnnotations");
+    if (!json_object_size(annotations))
+        return 0;
+    return put_pairs(e, part(e, "commonAnnotations", false), annotations, "annotation",
+                     json_bool_at(e->spec, "commonAnnotationsEnvsubst"), force, force ? " --force" : "", err);
+}
+
+/* ---- the rest ---- */
+
+static void set_text(struct edit *e, const char *key, const char *what)
+{
+    const char *value = json_str_at(e->spec, key);
+    if (str_empty(value))
+        return;
+    json_set_str(e->doc, key, value);
+    command(e, "kustomize edit set %s -- %s", what, value);
+}
+
+static void add_patches(struct edit *e)
+{
+    const json_t *patches = json_object_get(e->spec, "patches");
+    for (size_t i = 0; i < json_array_size(patches); i++)
+        json_array_append_new(part(e, "patches", true), json_copy_deep(json_array_get(patches, i)));
+}
+
+static int is_directory(struct edit *e, const char *component, bool *out, err_t **err)
+{
+    AUTO(free_p) char *path = path_join(e->dir, component);
+    struct tree_place place = {};
+    *out = false;
+    if (path_escapes(path))
+        return 0;
+    int r = tree_look(e->in->tree, path, true, &place, err);
+    *out = place.node.kind == NODE_DIR;
+    tree_place_dispose(&place);
+    return r;
+}
+
+static bool has_text(const json_t *list, const char *text)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (str_eq(json_string_value(json_array_get(list, i)), text))
+            return true;
+    return false;
+}
+
+static int add_components(struct edit *e, err_t **err)
+{
+    const json_t *components = json_object_get(e->spec, "components");
+    bool ignore = json_bool_at(e->spec, "ignoreMissingComponents");
+    AUTO_STR line = STR_INIT;
+    for (size_t i = 0; i < json_array_size(components); i++) {
+        const char *c = str_or_empty(json_string_value(json_array_get(components, i)));
+        bool there = true;
+        int r = ignore ? is_directory(e, c, &there, err) : 0;
+        if (r < 0)
+            return r;
+        json_t *list = there ? part(e, "components", true) : NULL;
+        if (!there || has_text(list, c))
+            continue;
+        json_array_append_new(list, json_str_new(c));
+        str_printf(&line, " %s", c);
+    }
+    if (line.len)
+        command(e, "kustomize edit add component%s", str_text(&line));
+    return 0;
+}
+
+int kustomization_edit(json_t *kustomization, const json_t *spec, const struct render_input *in,
+                       const char *dir, words_t *commands, err_t **err)
+{
+    struct edit e = {kustomization, spec, in, dir, commands};
+    set_text(&e, "namePrefix", "nameprefix");
+    set_text(&e, "nameSuffix", "namesuffix");
+    int r = set_images(&e, err);
+    if (r == 0)
+        r = set_replicas(&e, err);
+    if (r == 0)
+        r = add_labels(&e, err);
+    if (r == 0)
+        r = add_annotations(&e, err);
+    if (r < 0)
+        return r;
+    set_text(&e, "namespace", "namespace");
+    add_patches(&e);
+    return add_components(&e, err);
+}
+
+bool kustomization_has_edits(const json_t *spec)
+{
+    static const char *const fields[] = {"namePrefix", "nameSuffix",   "images",
+                                         "replicas",   "commonLabels", "commonAnnotations",
+                                         "namespace",  "patches",      "components"};
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        if (!json_is_zero(json_object_get(spec, fields[i])))
+            return true;
+    return false;
+}

@@ -1,0 +1,224 @@
+#include "repo-server/manager.h"
+#include "common/base/file.h"
+#include "repo-server/repo.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LISTS = 16, FETCHES = 8, STEPS = 4, TOOL_RUNS = 8, QUEUE = 10000 };
+
+static const double request_bounds[] = {.1, .25, .5, 1, 2, 4, 10, 20};
+static const double wait_bounds[] = {.1, .25, .5, 1, 2, 4, 10, 20, 60, 120};
+
+/* Names, labels and buckets are Argo CD's. */
+static void make_metrics(metrics_t *m, struct repo_metrics *out)
+{
+    *out = (struct repo_metrics){
+        .git_requests = metric_counter(m, "argocd_git_request_total",
+                                       "Number of git requests performed by repo server",
+                                       LABELS("repo", "request_type")),
+        .git_durations = metric_histogram(m, "argocd_git_request_duration_seconds",
+                                          "Git requests duration seconds.", request_bounds,
+                                          ARRAY_LEN(request_bounds), LABELS("repo", "request_type")),
+        .fetch_failures = metric_counter(m, "argocd_git_fetch_fail_total",
+                                         "Number of git fetch requests failures by repo server",
+                                         LABELS("repo", "revision")),
+        .list_failures = metric_counter(m, "argocd_git_lsremote_fail_total",
+                                        "Number of git ls-remote requests failures by repo server",
+                                        LABELS("repo", "revision")),
+        .pending = metric_gauge(m, "argocd_repo_pending_request_total",
+                                "Number of pending requests requiring repository lock", LABELS("repo")),
+        .parallelism_wait = metric_histogram(m, "argocd_repo_parallelism_wait_duration_seconds",
+                                             "Time that renderings waited for their turn, in seconds.",
+                                             wait_bounds, ARRAY_LEN(wait_bounds), NULL),
+        .handled = metric_counter(
+            m, "grpc_server_handled_total",
+            "Total number of RPCs completed on the server, regardless of success or failure.",
+            LABELS("grpc_type", "grpc_service", "grpc_method", "grpc_code")),
+    };
+}
+
+static void write_cache_metrics(void *arg, str_t *out)
+{
+    repo_t *r = arg;
+    struct cache_stats s;
+    cache_stats(r->cache, &s);
+    const struct {
+        const char *name, *type, *help;
+        double v;
+    } rows[] = {
+        {"cargocd_render_cache_bytes", "gauge", "Bytes of renderings kept in memory.", (double)s.bytes},
+        {"cargocd_render_cache_candidates", "gauge", "Renderings kept in memory.", (double)s.candidates},
+        {"cargocd_render_cache_hits_total", "counter", "Renderings found valid in memory.", (double)s.hits},
+        {"cargocd_render_cache_redis_hits_total", "counter", "Renderings found valid in Redis.",
+         (double)s.redis_hits},
+        {"cargocd_render_cache_misses_total", "counter", "Renderings not found.", (double)s.misses},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        metrics_write_head(out, rows[i].name, rows[i].type, rows[i].help);
+        metrics_write_sample(out, rows[i].name, NULL, NULL, rows[i].v);
+    }
+}
+
+/* Directories of runs that a killed server left behind. */
+static int prepare_root(repo_t *r, err_t **err)
+{
+    int e = dir_make(r->options.root, 0700, err);
+    if (e == 0 && chmod(r->options.root, 0700) < 0)
+        e = err_set(err, ERR_PERMISSION_DENIED, "%s: belongs to another user", r->options.root);
+    r->scratch = xasprintf("%s/run", r->options.root);
+    if (e == 0)
+        e = dir_remove(r->scratch, err);
+    if (e == 0)
+        e = dir_make(r->scratch, 0700, err);
+    return e;
+}
+
+static size_t processors(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > 16 ? 16 : (size_t)n;
+}
+
+static void make_pools(repo_t *r)
+{
+    const struct repo_options *o = &r->options;
+    r->list_pool = pool_new("git-list", o->list_parallelism ? o->list_parallelism : LISTS, QUEUE);
+    r->fetch_pool = pool_new("git-fetch", FETCHES, QUEUE);
+    r->step_pool = pool_new("step", STEPS, QUEUE);
+    r->render_pool = pool_new("render", o->parallelism ? o->parallelism : processors(), QUEUE);
+    r->tool_pool = pool_new("tool", o->parallelism ? o->parallelism : TOOL_RUNS, QUEUE);
+}
+
+static int make_parts(repo_t *r, err_t **err)
+{
+    const struct repo_options *o = &r->options;
+    struct git_store_options store = {
+        .root = o->root,
+        .settings = &r->options.git,
+        .pool = r->fetch_pool,
+        .requests = r->metrics.git_requests,
+        .durations = r->metrics.git_durations,
+        .failures = r->metrics.fetch_failures,
+    };
+    int e = git_store_new(&store, &r->store, err);
+    if (e < 0)
+        return e;
+    r->lists = git_lists_new(&(struct git_lists_options){
+        .settings = &r->options.git,
+        .pool = r->list_pool,
+        .ttl_ns = o->revision_ttl_ns,
+        .requests = r->metrics.git_requests,
+        .durations = r->metrics.git_durations,
+        .failures = r->metrics.list_failures,
+    });
+    r->tools = tools_new(&(struct tools_options){
+        .helm = o->helm ? o->helm : "helm",
+        .kustomize = o->kustomize ? o->kustomize : "kustomize",
+        .kubectl = o->kubectl ? o->kubectl : "kubectl",
+        .scratch = r->scratch,
+        .timeout_ns = o->exec_timeout_ns,
+        .max_memory = o->exec_max_memory,
+        .max_output = 100 << 20,
+    });
+    r->cache = cache_new(&(struct cache_options){
+        .max_bytes = o->cache_bytes, .redis = o->redis, .seal = o->seal, .ttl_ns = o->cache_ttl_ns});
+    r->failures = failures_new(&o->pause);
+    r->renders = flights_new(r->render_pool, &render_flight_ops, r);
+    r->tool_runs = flights_new(r->tool_pool, &render_flight_ops, r);
+    r->render_settings = (struct render_settings){
+        .max_directory_bytes = o->max_directory_bytes, .tools = r->tools, .remote_ttl_ns = o->cache_ttl_ns};
+    return 0;
+}
+
+#define UNSERVED(name)                                                                                       \
+    static void unserved_##name(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)                     \
+    {                                                                                                        \
+        request_unimplemented(ctx, call, #name);                                                             \
+    }
+UNSERVED(GenerateManifestWithFiles)
+UNSERVED(UpdateRevisionForPaths)
+UNSERVED(HelmCharts)
+UNSERVED(ListOciTags)
+UNSERVED(ChartDetails)
+UNSERVED(OciMetadata)
+UNSERVED(ListPlugins)
+
+#define IN(type) &cargocd__repo__##type##_request__descriptor
+
+static void make_methods(repo_t *r)
+{
+    const struct rpc_method table[] = {
+        {"repo.GenerateManifest", IN(generate_manifest), serve_generate_manifest, r->step_pool},
+        {"repo.TestRepository", IN(test_repository), serve_test_repository, r->step_pool},
+        {"repo.ResolveRevision", IN(resolve_revision), serve_resolve_revision, r->step_pool},
+        {"repo.ResolveMany", IN(resolve_many), serve_resolve_many, r->step_pool},
+        {"repo.ListRefs", IN(list_refs), serve_list_refs, r->step_pool},
+        {"repo.RevisionMetadata", IN(revision_metadata), serve_revision_metadata, r->step_pool},
+        {"repo.ListApps", IN(list_apps), serve_list_apps, r->step_pool},
+        {"repo.GetFiles", IN(get_files), serve_get_files, r->step_pool},
+        {"repo.GetDirectories", IN(get_directories), serve_get_directories, r->step_pool},
+        {"repo.AppDetails", IN(app_details), serve_app_details, r->step_pool},
+        {"repo.GenerateManifestWithFiles", IN(generate_manifest_with_files),
+         unserved_GenerateManifestWithFiles, NULL},
+        {"repo.UpdateRevisionForPaths", IN(update_revision_for_paths), unserved_UpdateRevisionForPaths, NULL},
+        {"repo.HelmCharts", IN(helm_charts), unserved_HelmCharts, NULL},
+        {"repo.ListOciTags", IN(list_refs), unserved_ListOciTags, NULL},
+        {"repo.ChartDetails", IN(chart_details), unserved_ChartDetails, NULL},
+        {"repo.OciMetadata", IN(chart_details), unserved_OciMetadata, NULL},
+        {"repo.ListPlugins", IN(list_plugins), unserved_ListPlugins, NULL},
+    };
+    r->methods = xmemdup(table, sizeof(table));
+    r->nmethods = ARRAY_LEN(table);
+}
+
+int repo_new(const struct repo_options *options, repo_t **out, err_t **err)
+{
+    repo_t *r = xcalloc(1, sizeof(*r));
+    r->options = *options;
+    r->options.git.stop = &r->stop;
+    make_metrics(options->metrics, &r->metrics);
+    int e = prepare_root(r, err);
+    make_pools(r);
+    if (e == 0)
+        e = make_parts(r, err);
+    if (e < 0) {
+        repo_free(r);
+        return e;
+    }
+    make_methods(r);
+    if (options->metrics)
+        metrics_on_write(options->metrics, write_cache_metrics, r);
+    *out = r;
+    return 0;
+}
+
+void repo_free(repo_t *r)
+{
+    if (!r)
+        return;
+    __atomic_store_n(&r->stop, true, __ATOMIC_RELAXED);
+    /* Work flows from steps to lists, fetches, renderings and back to steps; all of it has ended with the
+     * last call. */
+    pool_free(r->list_pool);
+    pool_free(r->fetch_pool);
+    pool_free(r->render_pool);
+    pool_free(r->tool_pool);
+    pool_free(r->step_pool);
+    flights_free(r->renders);
+    flights_free(r->tool_runs);
+    git_lists_free(r->lists);
+    git_store_free(r->store);
+    tools_free(r->tools);
+    cache_free(r->cache);
+    failures_free(r->failures);
+    free(r->methods);
+    free(r->scratch);
+    free(r);
+}
+
+const struct rpc_method *repo_methods(repo_t *r, size_t *n)
+{
+    *n = r->nmethods;
+    return r->methods;
+}

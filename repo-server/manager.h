@@ -1,0 +1,39 @@
+/* The repository server as an object: its stores, caches and pools, and the methods that it serves. main.c
+ * wires it to flags and sockets; tests make one in a temporary directory. */
+#ifndef CARGOCD_REPO_MANAGER_H
+#define CARGOCD_REPO_MANAGER_H
+
+#include "common/net/redis.h"
+#include "common/net/rpc.h"
+#include "repo-server/cache/failures.h"
+#include "repo-server/git/origin.h"
+#include "common/base/metrics.h"
+
+/* Texts are borrowed for the life of the object. */
+struct repo_options {
+    const char *root; /* of all files, mode 0700; made when it is not there */
+    struct git_settings git;
+    int64_t revision_ttl_ns; /* ARGOCD_RECONCILIATION_TIMEOUT */
+    int64_t cache_ttl_ns;    /* ARGOCD_REPO_CACHE_EXPIRATION */
+    size_t cache_bytes;      /* renderings in memory; 0: 16 MiB */
+    struct failures_options pause;
+    size_t parallelism;      /* ARGOCD_REPO_SERVER_PARALLELISM_LIMIT; 0: by the processors */
+    size_t list_parallelism; /* ARGOCD_GIT_LS_REMOTE_PARALLELISM_LIMIT; 0: 16 */
+    int64_t max_directory_bytes;
+    bool hidden_directories;                /* ARGOCD_REPO_SERVER_INCLUDE_HIDDEN_DIRECTORIES */
+    const char *helm, *kustomize, *kubectl; /* NULL: by these names in PATH */
+    int64_t exec_timeout_ns;
+    uint64_t exec_max_memory;
+    redis_t *redis; /* NULL: none */
+    const seal_t *seal;
+    metrics_t *metrics; /* NULL: none */
+};
+
+typedef struct repo repo_t;
+int repo_new(const struct repo_options *options, repo_t **out, err_t **err);
+/* Waits for what is under way (children are told to stop). To be called when the RPC server has gone. */
+void repo_free(repo_t *r);
+/* For rpc_server_options: ctx is the repo_t. Some name its pools, so the array belongs to it. */
+const struct rpc_method *repo_methods(repo_t *r, size_t *n);
+
+#endif

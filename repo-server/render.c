@@ -1,0 +1,78 @@
+#include "repo-server/render.h"
+
+#include <stdio.h>
+
+static int plugin_render(const struct render_input *in, const struct render_plan *plan,
+                         rendered_objects_t *objects, struct render_output *out, err_t **err)
+{
+    const char *name = json_str_at(plan->source, "plugin", "name");
+    return err_set(err, ERR_UNIMPLEMENTED,
+                   "config management plugin '%s': plugins are not served by this repository server",
+                   str_or_empty(name));
+}
+
+static const struct renderer renderers[] = {
+    {"Directory", false, directory_render},
+    {"Helm", true, helm_render},
+    {"Kustomize", true, kustomize_render},
+    {"Plugin", true, plugin_render},
+};
+
+void render_plan_dispose(struct render_plan *p)
+{
+    json_decref(p->source);
+    free(p->path);
+    *p = (struct render_plan){};
+}
+
+int render_plan(const struct render_input *in, struct render_plan *out, err_t **err)
+{
+    struct render_plan p = {};
+    const char *type = NULL;
+    int r = source_app_path(in->tree, in->source, &p.path, err);
+    if (r == 0)
+        r = source_overridden(in, p.path, &p.source, err);
+    if (r == 0)
+        r = source_type(in, p.source, p.path, &type, err);
+    if (r < 0) {
+        render_plan_dispose(&p);
+        return r;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(renderers); i++)
+        if (str_eq(renderers[i].type, type))
+            p.renderer = &renderers[i];
+    *out = p;
+    return 0;
+}
+
+const char *render_plan_type(const struct render_plan *p)
+{
+    return p->renderer->type;
+}
+
+bool render_plan_forks(const struct render_plan *p)
+{
+    return p->renderer->forks;
+}
+
+int render_note_remote(const struct render_input *in, bool pinned, err_t **err)
+{
+    int64_t ttl = in->settings->remote_ttl_ns ? in->settings->remote_ttl_ns : SECONDS(24 * 3600);
+    char until[32];
+    snprintf(until, sizeof(until), "%lld", (long long)((wall_now().ns + ttl) / NS_PER_SEC));
+    if (in->trace)
+        trace_fact(in->trace, FACT_EXPIRES, "", until);
+    return pinned ? 0 : tree_whole(in->tree, "", err);
+}
+
+int render_run(const struct render_input *in, const struct render_plan *plan, struct render_output *out,
+               err_t **err)
+{
+    rendered_objects_t objects = {};
+    out->type = plan->renderer->type;
+    int r = plan->renderer->render(in, plan, &objects, out, err);
+    if (r == 0)
+        r = manifests_finish(in, &objects, out, err);
+    rendered_objects_dispose(&objects);
+    return r;
+}

@@ -1,0 +1,151 @@
+/* Inside of the repository server: what its service files share. */
+#ifndef CARGOCD_REPO_REPO_H
+#define CARGOCD_REPO_REPO_H
+
+#include "proto/rpc/repo.pb-c.h"
+#include "repo-server/cache/cache.h"
+#include "repo-server/flight.h"
+#include "repo-server/git/git_tree.h"
+#include "repo-server/git/lists.h"
+#include "repo-server/manager.h"
+#include "repo-server/render.h"
+
+struct repo_metrics {
+    metric_t *git_requests, *git_durations, *fetch_failures, *list_failures;
+    metric_t *pending, *parallelism_wait, *handled;
+};
+
+struct repo {
+    struct repo_options options;
+    volatile bool stop;
+    struct repo_metrics metrics;
+    pool_t *list_pool, *fetch_pool;  /* waiting for Git children */
+    pool_t *step_pool;               /* the steps of requests: nothing that blocks for long */
+    pool_t *render_pool, *tool_pool; /* rendering in the process, and through programs */
+    git_lists_t *lists;
+    git_store_t *store;
+    flights_t *renders, *tool_runs;
+    tools_t *tools;
+    cache_t *cache;
+    failures_t *failures;
+    struct render_settings render_settings;
+    char *scratch;
+    struct rpc_method *methods;
+    size_t nmethods;
+};
+
+/* ---- requests ---- */
+
+/* A repository and revision that a request needs. */
+struct target {
+    origin_t *origin;
+    const char *name; /* "" the source itself, "$values" a reference */
+    const char *revision, *tag_prefix;
+    bool fresh;       /* the list of references must be a new one */
+    git_refs_t *refs; /* out: as the credential was shown them */
+    struct git_revision resolved;
+    char commit[GIT_OID_HEX]; /* out, when the request wants commits */
+};
+
+/* A call under way. It is a record that moves between pools; whoever holds it either passes it on or ends it
+ * with request_reply or request_fail, exactly once. */
+struct request {
+    repo_t *repo;
+    rpc_call_t *call;
+    const ProtobufCMessage *in;
+    const char *method;
+    mono_t started;
+    VEC(struct target) targets;
+    size_t at;       /* the target at hand */
+    bool lists_only; /* the references are enough */
+    unsigned retries;
+    err_t *err;                       /* what a callback found */
+    const char *error_prefix;         /* of whatever it fails with; NULL: none */
+    void (*ready)(struct request *q); /* on the step pool, when all targets are there */
+    void *data;
+    void (*data_free)(void *data);
+};
+
+struct request *request_new(repo_t *r, rpc_call_t *call, const ProtobufCMessage *in, const char *method,
+                            void (*ready)(struct request *q));
+/* Adds a target; `revision` and `tag_prefix` are borrowed from the message. */
+int request_target(struct request *q, const char *name, const Cargocd__Repo__Repository *repo,
+                   const char *revision, const char *tag_prefix, bool fresh, err_t **err);
+/* Lists, resolves, fetches; then calls ready. On the step pool. */
+void request_go(struct request *q);
+/* From the start again, when a clone turned out to be damaged. False when that was tried already. */
+bool request_again(struct request *q);
+void request_reply(struct request *q, const ProtobufCMessage *out);
+/* Borrows err. */
+void request_fail(struct request *q, err_t *err);
+void request_unimplemented(repo_t *r, rpc_call_t *call, const char *method);
+
+/* The repository of a message as an origin. ERR_UNIMPLEMENTED names a kind of credential or repository that
+ * is not served. */
+int message_origin(repo_t *r, const Cargocd__Repo__Repository *repo, origin_t **out, err_t **err);
+/* The source as JSON. */
+int message_source(const ProtobufCBinaryData *bytes, json_t **out, err_t **err);
+
+/* A target's tree, opened for reading on this thread. */
+struct opened {
+    git_lease_t *lease;
+    tree_backend_t *backend; /* owned until a tree takes it */
+};
+/* Runs fn(q) on the pool for rendering, where work may take a while. */
+void request_work(struct request *q, void (*fn)(void *q));
+int target_open(repo_t *r, const struct target *t, struct opened *out, err_t **err);
+void opened_close(struct opened *o);
+
+/* ---- methods (service_*.c) ---- */
+
+void serve_generate_manifest(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_test_repository(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_resolve_revision(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_resolve_many(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_list_refs(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_revision_metadata(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_list_apps(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_get_files(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_get_directories(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_app_details(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+
+/* ---- rendering (service_scope.c, service_render.c) ---- */
+
+/* What GenerateManifest (and what works like it) keeps with its request. */
+struct generate {
+    json_t *source;
+    char spec[SHA256_HEX]; /* digest of everything that counts but the trees and the facts */
+    char *failure;         /* specification, commits and facts: what a pause after failures is for */
+    char *question;        /* the same and how it is asked: equal questions share one rendering */
+    flights_t *flights;    /* where it is being answered; NULL: nowhere yet */
+};
+
+/* Everything a rendering of the request needs, opened for this thread. */
+struct scope {
+    struct request *q;
+    VEC(struct opened) opened;
+    VEC(tree_t *) trees;
+    VEC(struct render_ref) refs;
+    VEC(struct render_repo) helm_repos, helm_repo_creds;
+    VEC(struct kustomize_version) versions;
+    char **api_versions, **schemes; /* arrays are owned */
+    struct build_env env;
+    trace_t *trace;
+    struct render_input in;
+    char *fact; /* the last that was asked for */
+};
+/* With a trace, the trees note what is read in it; without one they are not made (for cache_find). */
+int scope_open(struct scope *s, struct request *q, trace_t *trace, err_t **err);
+void scope_close(struct scope *s);
+struct trace_world scope_world(struct scope *s);
+/* After ERR_DATA_LOSS: the clones are to be replaced. */
+void scope_corrupt(struct scope *s);
+
+/* The outcome of one rendering, shared by all who asked. */
+struct made {
+    struct cached cached;
+};
+/* The flights of renderings; job: struct request *, which outlives the run. */
+extern const struct flight_ops render_flight_ops;
+
+#endif

@@ -1,0 +1,273 @@
+/* Requests move in steps. A step runs on the step pool and blocks for nothing but a look at the disk; what
+ * takes time (a Git child, a rendering) is asked for with a callback, which may come at once on the same
+ * thread or later on another one, and only puts the request back into the step pool. */
+#include "common/base/log.h"
+#include "repo-server/repo.h"
+
+enum { SOURCE_MAX = 16 << 20, MAX_RETRIES = 1 };
+
+struct request *request_new(repo_t *r, rpc_call_t *call, const ProtobufCMessage *in, const char *method,
+                            void (*ready)(struct request *q))
+{
+    struct request *q = xcalloc(1, sizeof(*q));
+    q->repo = r;
+    q->call = call;
+    q->in = in;
+    q->method = method;
+    q->started = mono_now();
+    q->ready = ready;
+    return q;
+}
+
+static void target_dispose(struct target *t)
+{
+    origin_unref(t->origin);
+    git_refs_unref(t->refs);
+    git_revision_dispose(&t->resolved);
+}
+
+static void request_free(struct request *q)
+{
+    VEC_FOREACH(&q->targets, t)
+        target_dispose(t);
+    VEC_FREE(&q->targets);
+    err_free(q->err);
+    if (q->data_free)
+        q->data_free(q->data);
+    free(q);
+}
+
+static void count(repo_t *r, const char *method, enum err_code code)
+{
+    metric_inc(r->metrics.handled, LABELS("unary", "repository.RepoServerService", method,
+                                          code == ERR_OK ? "OK" : err_code_name(code)));
+}
+
+void request_reply(struct request *q, const ProtobufCMessage *out)
+{
+    count(q->repo, q->method, ERR_OK);
+    rpc_reply(q->call, out);
+    request_free(q);
+}
+
+/* Paths of ours never leave: "<root>/<anything>" becomes Argo CD's placeholder. */
+static char *mask(const repo_t *r, const char *text)
+{
+    AUTO_STR out = STR_INIT;
+    const char *root = r->options.root;
+    size_t n = strlen(root);
+    for (const char *hit; (hit = strstr(text, root)); text = hit) {
+        str_add(&out, text, (size_t)(hit - text));
+        str_puts(&out, "<path to cached source>");
+        hit += n;
+        hit += *hit == '/';
+        hit += strcspn(hit, " /'\":\n");
+    }
+    str_puts(&out, text);
+    return str_take(&out);
+}
+
+static void fail_call(repo_t *r, rpc_call_t *call, const char *method, err_t *err)
+{
+    AUTO_ERR shown = NULL;
+    AUTO(free_p) char *text = mask(r, err_text(err));
+    err_set(&shown, err_code(err), "%s", text);
+    count(r, method, err_code(err));
+    log_debug(LOGF({"method", method}, {"error", text}), "request failed");
+    rpc_fail(call, shown);
+}
+
+void request_fail(struct request *q, err_t *err)
+{
+    AUTO_ERR copy = err_copy(err);
+    if (q->error_prefix)
+        err_wrap(&copy, "%s", q->error_prefix);
+    fail_call(q->repo, q->call, q->method, copy);
+    request_free(q);
+}
+
+void request_unimplemented(repo_t *r, rpc_call_t *call, const char *method)
+{
+    AUTO_ERR err = NULL;
+    err_set(&err, ERR_UNIMPLEMENTED, "%s is not served by this repository server", method);
+    fail_call(r, call, method, err);
+}
+
+int request_target(struct request *q, const char *name, const Cargocd__Repo__Repository *repo,
+                   const char *revision, const char *tag_prefix, bool fresh, err_t **err)
+{
+    origin_t *origin = NULL;
+    int r = message_origin(q->repo, repo, &origin, err);
+    if (r == 0)
+        VEC_PUSH(&q->targets, (struct target){.origin = origin,
+                                              .name = name,
+                                              .revision = str_or_empty(revision),
+                                              .tag_prefix = tag_prefix,
+                                              /* A full commit is not looked up in the list; the list is only
+                                               * asked for access, and one of this interval will do. */
+                                              .fresh = fresh && !git_is_commit(str_or_empty(revision))});
+    return r;
+}
+
+/* ---- steps ---- */
+
+static void step(void *arg);
+
+static void next_step(struct request *q)
+{
+    AUTO_ERR err = NULL;
+    if (pool_submit(q->repo->step_pool, step, q, &err) < 0)
+        request_fail(q, err);
+}
+
+static void on_list(void *arg, git_refs_t *refs, err_t *err)
+{
+    struct request *q = arg;
+    q->targets.v[q->at].refs = git_refs_ref(refs);
+    q->err = err_copy(err);
+    next_step(q);
+}
+
+static void on_commit(void *arg, const char *commit, err_t *err)
+{
+    struct request *q = arg;
+    if (commit)
+        memcpy(q->targets.v[q->at].commit, commit, GIT_OID_HEX);
+    q->err = err_copy(err);
+    next_step(q);
+}
+
+/* Takes the target at hand one step further. True when it has all it needs. */
+static bool advance(struct request *q, struct target *t)
+{
+    repo_t *r = q->repo;
+    if (!t->refs) {
+        git_lists_get(r->lists, t->origin, t->fresh, on_list, q);
+        return false;
+    }
+    if (q->lists_only)
+        return true;
+    AUTO_ERR err = NULL;
+    if (!t->resolved.text && git_refs_resolve(t->refs, t->revision, t->tag_prefix, &t->resolved, &err) < 0) {
+        request_fail(q, err);
+        return false;
+    }
+    if (!*t->commit) {
+        git_store_want(r->store, t->origin, t->resolved.text, t->resolved.ref, on_commit, q);
+        return false;
+    }
+    return true;
+}
+
+static void step(void *arg)
+{
+    struct request *q = arg;
+    AUTO_ERR err = TAKE(q->err);
+    if (!err && *rpc_call_canceled(q->call))
+        err_set(&err, ERR_CANCELED, "the caller gave up");
+    if (err) {
+        request_fail(q, err);
+        return;
+    }
+    while (q->at < q->targets.n) {
+        if (!advance(q, &q->targets.v[q->at]))
+            return;
+        q->at++;
+    }
+    q->ready(q);
+}
+
+void request_go(struct request *q)
+{
+    step(q);
+}
+
+void request_work(struct request *q, void (*fn)(void *q))
+{
+    AUTO_ERR err = NULL;
+    if (pool_submit(q->repo->render_pool, fn, q, &err) < 0)
+        request_fail(q, err);
+}
+
+bool request_again(struct request *q)
+{
+    if (q->retries++ >= MAX_RETRIES)
+        return false;
+    VEC_FOREACH(&q->targets, t)
+        *t->commit = '\0';
+    q->at = 0;
+    next_step(q);
+    return true;
+}
+
+/* ---- reading messages ---- */
+
+static int unserved(err_t **err, const char *url, const char *what)
+{
+    AUTO(free_p) char *shown = git_url_for_message(url);
+    return err_set(err, ERR_UNIMPLEMENTED, "repository %s: %s not served by this repository server", shown,
+                   what);
+}
+
+int message_origin(repo_t *r, const Cargocd__Repo__Repository *m, origin_t **out, err_t **err)
+{
+    if (!m || str_empty(m->url))
+        return err_set(err, ERR_INVALID_ARGUMENT, "the request names no repository");
+    if (str_eq(m->type, "helm") || str_eq(m->type, "oci") || m->enable_oci ||
+        str_has_prefix(m->url, "oci://"))
+        return unserved(err, m->url, "Helm and OCI repositories are");
+    bool own = !str_empty(m->password) || !str_empty(m->bearer_token) || !str_empty(m->ssh_private_key);
+    if (!own && !str_empty(m->github_app_private_key) && m->github_app_id)
+        return unserved(err, m->url, "GitHub App credentials are");
+    if (!own && !str_empty(m->gcp_service_account_key))
+        return unserved(err, m->url, "Google Cloud credentials are");
+    if (!own && (m->use_azure_workload_identity || !str_empty(m->azure_client_id)))
+        return unserved(err, m->url, "Azure credentials are");
+    struct git_access access = {
+        .url = m->url,
+        .username = m->username,
+        .password = m->password,
+        .bearer_token = m->bearer_token,
+        .ssh_private_key = m->ssh_private_key,
+        .tls_client_cert = m->tls_client_cert,
+        .tls_client_key = m->tls_client_key,
+        .proxy = m->proxy,
+        .no_proxy = m->no_proxy,
+        .insecure = m->insecure,
+        .force_basic = m->force_http_basic_auth,
+    };
+    return origin_new(&access, &r->options.git, out, err);
+}
+
+int message_source(const ProtobufCBinaryData *bytes, json_t **out, err_t **err)
+{
+    AUTO_JSON doc = NULL;
+    if (!bytes->len || bytes->len > SOURCE_MAX)
+        return err_set(err, ERR_INVALID_ARGUMENT, "the request has no source");
+    int r = json_read((const char *)bytes->data, bytes->len, &doc, err);
+    if (r == 0 && !json_is_map(doc))
+        r = err_set(err, ERR_INVALID_ARGUMENT, "the source is no object");
+    if (r == 0)
+        *out = TAKE(doc);
+    return r < 0 ? err_wrap(err, "read the application's source") : 0;
+}
+
+int target_open(repo_t *r, const struct target *t, struct opened *out, err_t **err)
+{
+    *out = (struct opened){};
+    int e = git_lease_open(r->store, t->origin->storage_key, &out->lease, err);
+    if (e == 0)
+        e = git_tree_open(out->lease, t->commit, &out->backend, err);
+    if (e == -ERR_NOT_FOUND) /* the clone was replaced since */
+        e = err_recode(err, ERR_DATA_LOSS);
+    if (e < 0)
+        opened_close(out);
+    return e;
+}
+
+void opened_close(struct opened *o)
+{
+    tree_backend_free(o->backend);
+    git_lease_close(o->lease);
+    *o = (struct opened){};
+}

@@ -1,0 +1,136 @@
+/* Methods that are answered from the list of references. */
+#include "repo-server/repo.h"
+
+/* ---- TestRepository ---- */
+
+static void tested(struct request *q)
+{
+    Cargocd__Repo__TestRepositoryResponse out = CARGOCD__REPO__TEST_REPOSITORY_RESPONSE__INIT;
+    request_reply(q, &out.base);
+}
+
+void serve_test_repository(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)
+{
+    const Cargocd__Repo__TestRepositoryRequest *m = (const void *)in;
+    struct request *q = request_new(ctx, call, in, "TestRepository", tested);
+    AUTO_ERR err = NULL;
+    q->lists_only = true;
+    q->error_prefix = "error testing repository connectivity";
+    if (request_target(q, "", m->repo, "", NULL, true, &err) < 0)
+        request_fail(q, err);
+    else
+        request_go(q);
+}
+
+/* ---- ListRefs ---- */
+
+static void listed(struct request *q)
+{
+    const git_refs_t *refs = q->targets.v[0].refs;
+    AUTO(strv_free_p) char **branches = git_refs_names(refs, "refs/heads/");
+    AUTO(strv_free_p) char **tags = git_refs_names(refs, "refs/tags/");
+    Cargocd__Repo__ListRefsResponse out = CARGOCD__REPO__LIST_REFS_RESPONSE__INIT;
+    out.branches = branches;
+    out.n_branches = strv_len(branches);
+    out.tags = tags;
+    out.n_tags = strv_len(tags);
+    request_reply(q, &out.base);
+}
+
+void serve_list_refs(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)
+{
+    const Cargocd__Repo__ListRefsRequest *m = (const void *)in;
+    struct request *q = request_new(ctx, call, in, "ListRefs", listed);
+    AUTO_ERR err = NULL;
+    q->lists_only = true;
+    if (request_target(q, "", m->repo, "", NULL, false, &err) < 0)
+        request_fail(q, err);
+    else
+        request_go(q);
+}
+
+/* ---- ResolveRevision, ResolveMany ---- */
+
+static void reply_resolved(struct request *q, const char *asked, const char *text)
+{
+    AUTO(free_p) char *shown = xasprintf("%s (%s)", asked, text);
+    Cargocd__Repo__ResolveRevisionResponse out = CARGOCD__REPO__RESOLVE_REVISION_RESPONSE__INIT;
+    out.revision = (char *)text;
+    out.ambiguous_revision = shown;
+    request_reply(q, &out.base);
+}
+
+static void resolved(struct request *q)
+{
+    const struct target *t = &q->targets.v[0];
+    struct git_revision rev = {};
+    AUTO_ERR err = NULL;
+    if (git_refs_resolve(t->refs, t->revision, t->tag_prefix, &rev, &err) < 0)
+        request_fail(q, err);
+    else
+        reply_resolved(q, t->revision, rev.text);
+    git_revision_dispose(&rev);
+}
+
+static void free_json(void *p)
+{
+    json_decref(p);
+}
+
+void serve_resolve_revision(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)
+{
+    const Cargocd__Repo__ResolveRevisionRequest *m = (const void *)in;
+    struct request *q = request_new(ctx, call, in, "ResolveRevision", resolved);
+    json_t *source = NULL;
+    AUTO_ERR err = NULL;
+    q->lists_only = true;
+    int r = m->source.len ? message_source(&m->source, &source, &err) : 0;
+    q->data = source;
+    q->data_free = free_json;
+    if (r == 0 && git_is_commit(m->ambiguous_revision)) { /* itself, whatever the repository says */
+        reply_resolved(q, m->ambiguous_revision, m->ambiguous_revision);
+        return;
+    }
+    if (r == 0)
+        r = request_target(q, "", m->repo, m->ambiguous_revision, json_str_at(source, "tagPrefix"),
+                           m->no_revision_cache, &err);
+    if (r < 0)
+        request_fail(q, err);
+    else
+        request_go(q);
+}
+
+static void resolved_many(struct request *q)
+{
+    const Cargocd__Repo__ResolveManyRequest *m = (const void *)q->in;
+    size_t n = m->n_revisions;
+    char **commits = xcalloc(n + 1, sizeof(*commits)), **errors = xcalloc(n + 1, sizeof(*errors));
+    for (size_t i = 0; i < n; i++) {
+        struct git_revision rev = {};
+        AUTO_ERR err = NULL;
+        git_refs_resolve(q->targets.v[0].refs, m->revisions[i], NULL, &rev, &err);
+        commits[i] = xstrdup(str_or_empty(rev.text));
+        errors[i] = xstrdup(err_text(err));
+        git_revision_dispose(&rev);
+    }
+    Cargocd__Repo__ResolveManyResponse out = CARGOCD__REPO__RESOLVE_MANY_RESPONSE__INIT;
+    out.commits = commits;
+    out.n_commits = n;
+    out.errors = errors;
+    out.n_errors = n;
+    request_reply(q, &out.base);
+    strv_free(commits);
+    strv_free(errors);
+}
+
+void serve_resolve_many(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)
+{
+    const Cargocd__Repo__ResolveManyRequest *m = (const void *)in;
+    struct request *q = request_new(ctx, call, in, "ResolveMany", resolved_many);
+    AUTO_ERR err = NULL;
+    q->lists_only = true;
+    if (request_target(q, "", m->repo, "", NULL, m->no_revision_cache, &err) < 0)
+        request_fail(q, err);
+    else
+        request_go(q);
+}

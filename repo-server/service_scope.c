@@ -1,0 +1,184 @@
+/* From a GenerateManifest message to what renderers take. */
+#include "repo-server/repo.h"
+
+typedef Cargocd__Repo__GenerateManifestRequest message_t;
+
+static struct render_repo to_repo(const Cargocd__Repo__Repository *m)
+{
+    return (struct render_repo){
+        .url = m->url,
+        .name = m->name,
+        .type = m->type,
+        .username = m->username,
+        .password = m->password,
+        .tls_client_cert = m->tls_client_cert,
+        .tls_client_key = m->tls_client_key,
+        .insecure = m->insecure,
+        .enable_oci = m->enable_oci,
+        .plain_http = m->insecure_oci_force_http,
+    };
+}
+
+static int cmp_texts(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Borrowed texts in an array of our own, terminated. */
+static char **list_of(char **texts, size_t n, bool sorted)
+{
+    char **list = xcalloc(n + 1, sizeof(*list));
+    for (size_t i = 0; i < n; i++)
+        list[i] = texts[i];
+    if (sorted && n > 1)
+        qsort(list, n, sizeof(*list), cmp_texts);
+    return list;
+}
+
+static void fill_lists(struct scope *s, const message_t *m)
+{
+    for (size_t i = 0; i < m->n_helm_repos; i++)
+        VEC_PUSH(&s->helm_repos, to_repo(m->helm_repos[i]));
+    for (size_t i = 0; i < m->n_helm_repo_creds; i++)
+        VEC_PUSH(&s->helm_repo_creds, to_repo(m->helm_repo_creds[i]));
+    const Cargocd__Repo__KustomizeOptions *k = m->kustomize_options;
+    for (size_t i = 0; k && i < k->n_versions; i++)
+        VEC_PUSH(&s->versions, (struct kustomize_version){k->versions[i]->name, k->versions[i]->path});
+    s->api_versions = list_of(m->api_versions, m->n_api_versions, true);
+    s->schemes = m->n_values_file_schemes ? list_of(m->values_file_schemes, m->n_values_file_schemes, false)
+                                          : NULL;
+}
+
+static void fill_input(struct scope *s, const message_t *m, const json_t *source)
+{
+    const struct request *q = s->q;
+    const Cargocd__Repo__SourceTypes *types = m->source_types;
+    s->env = (struct build_env){
+        .app_name = m->app_name,
+        .namespace = m->namespace_,
+        .project = m->project_name,
+        .revision = q->targets.v[0].commit,
+        .repo_url = json_str_at(source, "repoURL"),
+        .path = json_str_at(source, "path"),
+        .target_revision = json_str_at(source, "targetRevision"),
+    };
+    s->in = (struct render_input){
+        .trace = s->trace,
+        .source = source,
+        .env = &s->env,
+        .settings = &q->repo->render_settings,
+        .app_name = m->app_name,
+        .namespace = m->namespace_,
+        .tracking = {tracking_method_parse(m->tracking_method), m->app_label_key, m->installation_id},
+        .kube_version = m->kube_version,
+        .api_versions = s->api_versions,
+        .helm_enabled = !types || types->helm,
+        .kustomize_enabled = !types || types->kustomize,
+        .directory_enabled = !types || types->jsonnet,
+        .kustomize_build_options = m->kustomize_options ? m->kustomize_options->build_options : NULL,
+        .kustomize_versions = s->versions.v,
+        .nkustomize_versions = s->versions.n,
+        .value_schemes = s->schemes,
+        .helm_repos = s->helm_repos.v,
+        .nhelm_repos = s->helm_repos.n,
+        .helm_repo_creds = s->helm_repo_creds.v,
+        .nhelm_repo_creds = s->helm_repo_creds.n,
+        .multi_source = m->has_multiple_sources,
+        .deadline = rpc_call_deadline(q->call),
+        .canceled = rpc_call_canceled(q->call),
+    };
+}
+
+static void make_trees(struct scope *s)
+{
+    const struct request *q = s->q;
+    for (size_t i = 0; i < s->opened.n; i++) {
+        const char *name = q->targets.v[i].name;
+        tree_t *tree = tree_new(TAKE(s->opened.v[i].backend), trace_root(s->trace, name));
+        VEC_PUSH(&s->trees, tree);
+        tree_refuse_lfs(tree, ((const message_t *)q->in)->repo->enable_lfs);
+        if (i > 0)
+            VEC_PUSH(&s->refs, (struct render_ref){name, tree});
+    }
+    s->in.tree = s->trees.v[0];
+    s->in.refs = s->refs.v;
+    s->in.nrefs = s->refs.n;
+}
+
+int scope_open(struct scope *s, struct request *q, trace_t *trace, err_t **err)
+{
+    const struct generate *g = q->data;
+    *s = (struct scope){.q = q, .trace = trace};
+    fill_lists(s, (const message_t *)q->in);
+    fill_input(s, (const message_t *)q->in, g->source);
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < q->targets.n; i++)
+        r = target_open(q->repo, &q->targets.v[i], VEC_ADD(&s->opened), err);
+    if (r == 0 && trace)
+        make_trees(s);
+    return r;
+}
+
+void scope_close(struct scope *s)
+{
+    VEC_FOREACH(&s->trees, t)
+        tree_free(*t);
+    VEC_FREE(&s->trees);
+    VEC_FOREACH(&s->opened, o)
+        opened_close(o);
+    VEC_FREE(&s->opened);
+    VEC_FREE(&s->refs);
+    VEC_FREE(&s->helm_repos);
+    VEC_FREE(&s->helm_repo_creds);
+    VEC_FREE(&s->versions);
+    free(s->api_versions);
+    free(s->schemes);
+    free(s->fact);
+}
+
+void scope_corrupt(struct scope *s)
+{
+    VEC_FOREACH(&s->opened, o)
+        if (o->lease)
+            git_lease_corrupt(o->lease);
+}
+
+/* ---- the world that traces are checked against ---- */
+
+static tree_backend_t *world_tree(void *arg, const char *role)
+{
+    struct scope *s = arg;
+    for (size_t i = 0; i < s->opened.n; i++)
+        if (str_eq(s->q->targets.v[i].name, role))
+            return s->opened.v[i].backend;
+    return NULL;
+}
+
+static const char *world_fact(void *arg, enum trace_fact kind, const char *name)
+{
+    struct scope *s = arg;
+    switch (kind) {
+    case FACT_ENV:
+        free(s->fact);
+        return s->fact = build_env_get(&s->env, name);
+    case FACT_KUBE_VERSION:
+        return s->in.kube_version;
+    case FACT_API_VERSION:
+        return strv_contains(s->api_versions, name) ? "true" : "false";
+    case FACT_API_VERSIONS:
+        free(s->fact);
+        return s->fact = strv_join(s->api_versions, ",");
+    case FACT_TOOL:
+        free(s->fact);
+        return s->fact = tools_version(s->q->repo->tools, name);
+    case FACT_EXPIRES:
+    case FACT_KINDS:
+        break;
+    }
+    return NULL;
+}
+
+struct trace_world scope_world(struct scope *s)
+{
+    return (struct trace_world){s, world_tree, world_fact, wall_now().ns / NS_PER_SEC};
+}

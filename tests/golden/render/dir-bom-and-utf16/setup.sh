@@ -1,0 +1,1 @@
+printf '\377\376' > b.yaml; printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: wide}\n--- # two\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: second, labels: {a: é😀}}\n' | iconv -f UTF-8 -t UTF-16LE >> b.yaml

@@ -1,0 +1,1 @@
+python3 -c "print('apiVersion: v1\nkind: X\nmetadata: {name: a}\nx: ' + '['*10000 + ']'*10000)" > a.yaml || { printf 'apiVersion: v1\nkind: X\nmetadata: {name: a}\nx: '; yes '[' | head -10000 | tr -d '\n'; yes ']' | head -10000 | tr -d '\n'; } > a.yaml

@@ -1,0 +1,1 @@
+ln -s ../../x.yaml app/b.yaml

@@ -1,0 +1,2 @@
+ln -s ../shared/v.yaml app/v.yaml
+ln -s ../../more app/templates/dir
