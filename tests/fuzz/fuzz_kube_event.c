@@ -1,8 +1,7 @@
 /* A watch's stream, arriving in pieces whose size the first byte tells. Whatever the pieces, the same events
  * come. */
+#include "tests/fuzz/fuzz.h"
 #include "common/kube/event.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct seen {
     size_t values, events;
@@ -18,8 +17,7 @@ static int on_value(void *arg, const char *p, size_t n)
     if (kube_event_read(p, n, &ev)) {
         s->events++;
         s->sum = s->sum * 31 + (uint64_t)ev.type + strlen(ev.resource_version);
-        if (ev.object.p < p || ev.object.p + ev.object.n > p + n)
-            abort();
+        REQUIRE(ev.object.p >= p && ev.object.p + ev.object.n <= p + n);
         s->sum += kube_object_is_bare(ev.object.p, ev.object.n);
     }
     return 0;
@@ -45,7 +43,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     const char *p = (const char *)data + 1;
     struct seen whole = feed(p, size - 1, size), pieces = feed(p, size - 1, (size_t)data[0] + 1);
-    if (whole.values != pieces.values || whole.events != pieces.events || whole.sum != pieces.sum)
-        abort();
+    REQUIRE(whole.values == pieces.values && whole.events == pieces.events && whole.sum == pieces.sum);
     return 0;
 }

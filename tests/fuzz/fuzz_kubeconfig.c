@@ -1,8 +1,7 @@
 /* Kubeconfig documents, every context of them, and what credential plugins print. */
+#include "tests/fuzz/fuzz.h"
 #include "common/kube/auth.h"
 #include "common/kube/config_doc.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void select_all(const json_t *doc)
 {

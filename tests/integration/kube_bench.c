@@ -30,7 +30,7 @@ static double anonymous(void)
     malloc_trim(0);
     while (file && fgets(line, sizeof(line), file))
         if (strncmp(line, "Anonymous:", 10) == 0)
-            kib = atof(line + 10);
+            kib = strtod(line + 10, NULL);
     if (file)
         fclose(file);
     return kib;

@@ -312,7 +312,7 @@ enum { WATCHES = 300 };
 struct seen {
     lock_t lock;
     int lists, synced, adds, mods, dels, back; /* back: an older value after a newer one */
-    int value;                                 /* -1: the object does not exist */
+    int64_t value;                             /* -1: the object does not exist */
     bool marked, failing;
 };
 static struct seen seen[WATCHES];
@@ -330,7 +330,8 @@ static void on_event(void *arg, enum kube_event event, const char *p, size_t n)
     struct seen *s = arg;
     AUTO_JSON o = NULL;
     json_read(p, n, &o, NULL);
-    int value = atoi(str_or_empty(json_str_at(o, "data", "v")));
+    int64_t value = 0;
+    str_to_i64(str_or_empty(json_str_at(o, "data", "v")), &value);
     LOCKED(&s->lock);
     s->adds += event == KUBE_ADDED;
     s->mods += event == KUBE_MODIFIED;

@@ -61,106 +61,107 @@ static const struct kube_list_ops ops = {on_item, on_restart};
 #define EXPIRED    "{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":\"too old\"}"
 #define BARE(name) "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"" name "\"}}\n"
 
+static const struct {
+    struct step steps[6];
+    size_t n;
+    struct kube_list what;
+    int result;
+    const char *items, *version;
+    int restarts;
+} lists[] = {
+    /* Two pages; bare items are named, others left as they are. */
+    {{{"configmaps?limit=500", NULL, NULL,
+       PAGE("5", "a b", "{\"metadata\":{\"name\":\"x\"}},{\"kind\":\"K\"}")},
+      {"limit=500&continue=a%20b", NULL, NULL, PAGE("5", "", "{\"metadata\":{\"name\":\"y\"}}")}},
+     2,
+     {},
+     0,
+     BARE("x") "{\"kind\":\"K\"}\n" BARE("y"),
+     "5",
+     0},
+    /* Selectors and namespace. */
+    {{{"/api/v1/namespaces/n%2F/configmaps?labelSelector=a%3Db&fieldSelector=c%21%3Dd&limit=2", NULL, NULL,
+       PAGE("7", "", "")}},
+     1,
+     {.ns = "n/", .label_selector = "a=b", .field_selector = "c!=d", .page_size = 2},
+     0,
+     "",
+     "7",
+     0},
+    /* A page that expired starts over, at last without pages. */
+    {{{NULL, NULL, NULL, PAGE("5", "t", "{\"kind\":\"a\"}")},
+      {"continue=t", "410 Gone", NULL, EXPIRED},
+      {"limit=500", NULL, NULL, PAGE("6", "u", "{\"kind\":\"a\"}")},
+      {"continue=u", "410 Gone", NULL, EXPIRED},
+      {"configmaps", NULL, NULL, PAGE("8", "", "{\"kind\":\"a\"},{\"kind\":\"b\"}")}},
+     5,
+     {},
+     0,
+     "{\"kind\":\"a\"}\nagain\n{\"kind\":\"a\"}\nagain\n{\"kind\":\"a\"}\n{\"kind\":\"b\"}\n",
+     "8",
+     2},
+    /* 410 for the first page is an error. */
+    {{{NULL, "410 Gone", NULL, EXPIRED}}, 1, {}, -ERR_OUT_OF_RANGE, "", NULL, 0},
+    /* Odd objects do no harm: numbers, depth, invalid UTF-8, no metadata, oversized. */
+    {{{NULL, NULL, NULL,
+       PAGE("5", "",
+            "{\"kind\":1e999},{\"kind\":\"\xff\"},3,null,{},{\"kind\":\"[[[[[[[[\"},"
+            "{\"kind\":\"@\"},{\"kind\":\"z\"}")}},
+     1,
+     {.max_object = 30},
+     0,
+     "{\"kind\":1e999}\n{\"kind\":\"\xff\"}\n3\nnull\n{}\n{\"kind\":\"[[[[[[[[\"}\n{\"kind\":\"z\"}\n",
+     "5",
+     0},
+    {{{NULL, NULL, NULL, "{\"kind\":\"List\",\"items\":null,\"metadata\":{\"resourceVersion\":\"9\"}}"}},
+     1,
+     {},
+     0,
+     "",
+     "9",
+     0},
+    /* What is no list. */
+    {{{NULL, NULL, NULL, "[]"}}, 1, {}, -ERR_INVALID_ARGUMENT, "", NULL, 0},
+    {{{NULL, NULL, NULL, "{\"items\":[{\"kind\":1},"}},
+     1,
+     {},
+     -ERR_INVALID_ARGUMENT,
+     "{\"kind\":1}\n",
+     NULL,
+     0},
+    {{{NULL, "403 Forbidden", NULL, "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"no\"}"}},
+     1,
+     {},
+     -ERR_PERMISSION_DENIED,
+     "",
+     NULL,
+     0},
+    /* Throttled, then not. */
+    {{{NULL, "429 Too Many Requests", "Retry-After: 1\r\n", "{}"}, {NULL, NULL, NULL, PAGE("5", "", "")}},
+     2,
+     {},
+     0,
+     "",
+     "5",
+     0},
+};
+
 static void lists_come_whole_or_fail(void **state)
 {
-    static const struct {
-        struct step steps[6];
-        size_t n;
-        struct kube_list what;
-        int result;
-        const char *items, *version;
-        int restarts;
-    } cases[] = {
-        /* Two pages; bare items are named, others left as they are. */
-        {{{"configmaps?limit=500", NULL, NULL,
-           PAGE("5", "a b", "{\"metadata\":{\"name\":\"x\"}},{\"kind\":\"K\"}")},
-          {"limit=500&continue=a%20b", NULL, NULL, PAGE("5", "", "{\"metadata\":{\"name\":\"y\"}}")}},
-         2,
-         {},
-         0,
-         BARE("x") "{\"kind\":\"K\"}\n" BARE("y"),
-         "5",
-         0},
-        /* Selectors and namespace. */
-        {{{"/api/v1/namespaces/n%2F/configmaps?labelSelector=a%3Db&fieldSelector=c%21%3Dd&limit=2", NULL,
-           NULL, PAGE("7", "", "")}},
-         1,
-         {.ns = "n/", .label_selector = "a=b", .field_selector = "c!=d", .page_size = 2},
-         0,
-         "",
-         "7",
-         0},
-        /* A page that expired starts over, at last without pages. */
-        {{{NULL, NULL, NULL, PAGE("5", "t", "{\"kind\":\"a\"}")},
-          {"continue=t", "410 Gone", NULL, EXPIRED},
-          {"limit=500", NULL, NULL, PAGE("6", "u", "{\"kind\":\"a\"}")},
-          {"continue=u", "410 Gone", NULL, EXPIRED},
-          {"configmaps", NULL, NULL, PAGE("8", "", "{\"kind\":\"a\"},{\"kind\":\"b\"}")}},
-         5,
-         {},
-         0,
-         "{\"kind\":\"a\"}\nagain\n{\"kind\":\"a\"}\nagain\n{\"kind\":\"a\"}\n{\"kind\":\"b\"}\n",
-         "8",
-         2},
-        /* 410 for the first page is an error. */
-        {{{NULL, "410 Gone", NULL, EXPIRED}}, 1, {}, -ERR_OUT_OF_RANGE, "", NULL, 0},
-        /* Odd objects do no harm: numbers, depth, invalid UTF-8, no metadata, oversized. */
-        {{{NULL, NULL, NULL,
-           PAGE("5", "",
-                "{\"kind\":1e999},{\"kind\":\"\xff\"},3,null,{},{\"kind\":\"[[[[[[[[\"},"
-                "{\"kind\":\"@\"},{\"kind\":\"z\"}")}},
-         1,
-         {.max_object = 30},
-         0,
-         "{\"kind\":1e999}\n{\"kind\":\"\xff\"}\n3\nnull\n{}\n{\"kind\":\"[[[[[[[[\"}\n{\"kind\":\"z\"}\n",
-         "5",
-         0},
-        {{{NULL, NULL, NULL, "{\"kind\":\"List\",\"items\":null,\"metadata\":{\"resourceVersion\":\"9\"}}"}},
-         1,
-         {},
-         0,
-         "",
-         "9",
-         0},
-        /* What is no list. */
-        {{{NULL, NULL, NULL, "[]"}}, 1, {}, -ERR_INVALID_ARGUMENT, "", NULL, 0},
-        {{{NULL, NULL, NULL, "{\"items\":[{\"kind\":1},"}},
-         1,
-         {},
-         -ERR_INVALID_ARGUMENT,
-         "{\"kind\":1}\n",
-         NULL,
-         0},
-        {{{NULL, "403 Forbidden", NULL, "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"no\"}"}},
-         1,
-         {},
-         -ERR_PERMISSION_DENIED,
-         "",
-         NULL,
-         0},
-        /* Throttled, then not. */
-        {{{NULL, "429 Too Many Requests", "Retry-After: 1\r\n", "{}"}, {NULL, NULL, NULL, PAGE("5", "", "")}},
-         2,
-         {},
-         0,
-         "",
-         "5",
-         0},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         AUTO_ERR err = NULL;
         AUTO(free_p) char *version = NULL;
-        struct script s = {.steps = cases[i].steps, .n = cases[i].n};
+        struct script s = {.steps = lists[i].steps, .n = lists[i].n};
         struct result r = {};
         struct fake_kube f;
         fake_kube_open(&f, play, &s, (struct kube_config){}, (struct kube_options){.timeout_ns = SECONDS(5)});
-        int got = kube_list(f.k, &configmaps, &cases[i].what, &ops, &r, &version, &err);
-        if (got != cases[i].result || s.wrong)
+        int got = kube_list(f.k, &configmaps, &lists[i].what, &ops, &r, &version, &err);
+        if (got != lists[i].result || s.wrong)
             fail_msg("case %zu: %d %s", i, got, err_text(err));
-        assert_string_equal(str_text(&r.items), cases[i].items);
-        assert_true(str_eq(version, cases[i].version));
-        assert_int_equal(r.restarts, cases[i].restarts);
-        assert_int_equal(s.at, cases[i].n);
+        assert_string_equal(str_text(&r.items), lists[i].items);
+        assert_true(str_eq(version, lists[i].version));
+        assert_int_equal(r.restarts, lists[i].restarts);
+        assert_int_equal(s.at, lists[i].n);
         str_dispose(&r.items);
         fake_kube_close(&f);
     }
