@@ -452,6 +452,8 @@ static void many_watches_see_every_event(void **state)
             fail_msg("watch %zu: %d lists, %d steps back", i, seen[i].lists, seen[i].back);
 }
 
+static bool restarted; /* atomic accesses only */
+
 static void *restart(void *arg)
 {
     char *argv[] = {"/bin/sh", "-c", getenv("KUBE_RESTART"), NULL};
@@ -462,6 +464,7 @@ static void *restart(void *arg)
     if (proc_run(&spec, NULL, NULL, NULL, &err) < 0)
         print_message("# %s\n", err_text(err));
     free(path);
+    __atomic_store_n(&restarted, true, __ATOMIC_RELAXED);
     return NULL;
 }
 
@@ -484,8 +487,8 @@ static void watches_survive_the_death_of_the_server(void **state)
     start_watches();
     WAIT_ALL(s->synced >= 1 && s->value >= 0, 60);
     pthread_t t = thread_start("restart", restart, NULL);
-    for (int v = 100; v < 130; v++) { /* many of these fail: the server is away */
-        write_all(v);
+    for (int v = 100; !__atomic_load_n(&restarted, __ATOMIC_RELAXED); v++) {
+        write_all(v); /* many of these fail: the server is away */
         sleep_ns(MILLIS(100));
     }
     pthread_join(t, NULL);
