@@ -219,8 +219,12 @@ class Sessions(ApiCase):
         self.assertIn("argocd.token=; Max-Age=0", answer.headers["Set-Cookie"])
         self.error(api.get("/api/v1/account"), 401, "token is revoked, please re-login")
         self.assertEqual(self.env.api("POST", "/auth/logout").status, 400)
-        secret = self.env.kube.get("v1", "Secret", self.env.ns, "cargocd-revoked-tokens")
-        self.assertEqual(len(secret["data"]), 1)
+        wait_for("the secret", lambda: (self.env.kube.get("v1", "Secret", self.env.ns, "cargocd-revoked-tokens") or {}).get("data"))
+        self.env.server.stop()
+        self.env.start_server()
+        self.admin.port = self.env.port
+        api.port = self.env.port
+        self.error(api.get("/api/v1/account"), 401, "token is revoked, please re-login")
 
     def test_accounts_and_can_i(self):
         names = [a["name"] for a in self.admin.get("/api/v1/account").json["items"]]
