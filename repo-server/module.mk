@@ -2,8 +2,12 @@
 LIB_repo := $(filter-out $(d)/main.c,$(wildcard $(d)/*.c $(d)/*/*.c))
 ARCHIVES += repo
 LDLIBS_repo := -lgit2
+PROGS += cargocd-repo-server
+SRC_cargocd-repo-server := $(d)/main.c
+ARCHIVES_cargocd-repo-server := repo proto common
+LDLIBS_cargocd-repo-server := $(LDLIBS_all) $(LDLIBS_repo)
 # Servers and repositories for its unit tests.
 LIB_repotest := $(wildcard tests/unit/repo-server/fixture/*.c)
 ARCHIVES += repotest
-UNIT_ARCHIVES_repo-server := repo repotest
+UNIT_ARCHIVES_repo-server := repo repotest proto
 UNIT_LDLIBS_repo-server := $(LDLIBS_repo)

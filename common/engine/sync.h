@@ -81,7 +81,8 @@ enum sync_step {
     STEP_DRY_RUN,      /* run `run` without effect; record only failures (all, for a dry-run operation); set
                           outcome */
     STEP_RUN,          /* run `run`; record results; set outcome */
-    STEP_FIND,         /* their live objects are missing from the cache: look, and set live */
+    STEP_FIND,         /* their live objects are missing from the cache: look, and set live (to the target
+                          when it could not be found out) */
     STEP_FINALIZE,     /* remove the hook finalizer of `run` */
     STEP_DELETE_HOOKS, /* delete the objects of `run` */
     STEP_END,          /* phase and message say how the pass ended */

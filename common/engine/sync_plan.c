@@ -482,7 +482,7 @@ static enum sync_step running(struct sync_plan *p)
         if (!(*t)->live)
             VEC_PUSH(&p->list, *t);
     if (p->list.n)
-        return ask(p, STEP_FIND, &p->list, ST_FOUND);
+        return ask(p, STEP_FIND, &p->list, ST_FOUND); /* still unknown: live is set to the target itself */
     p->stage = ST_FOUND;
     return sync_plan_next(p);
 }
@@ -508,6 +508,11 @@ static bool to_finalize(const struct sync_plan *p, const struct sync_task *t)
 
 static enum sync_step found(struct sync_plan *p)
 {
+    /* What was looked up is judged as what was known. */
+    for (size_t i = 0; i < p->list.n; i++)
+        if (p->list.v[i]->live && p->list.v[i]->live != p->list.v[i]->target)
+            judge(p, p->list.v[i]);
+    filter(p, &p->group, holds_up);
     for (size_t i = 0; i < p->group.n; i++) {
         struct sync_task *t = p->group.v[i];
         if (t->live || t->op != OP_RUNNING)

@@ -86,6 +86,8 @@ static int bring(struct helm *h, const struct place *p, bool *exists, char **hos
     tree_place_dispose(&found);
     if (r == 0 && *exists)
         r = export_path(p->export, p->path, err);
+    if (r == 0 && *exists) /* it may have come before with the chart, unnoted */
+        r = tree_whole(p->tree, p->path, err);
     if (r == 0)
         *host = xasprintf("%s/%s", p->export->dir, p->path);
     return r;
@@ -106,36 +108,63 @@ struct search {
 
 static int search_from(struct search *s, const char *dir, size_t i, unsigned depth, err_t **err);
 
-static int search_entry(struct search *s, const char *dir, const struct tree_entry *e, size_t i,
-                        unsigned depth, err_t **err)
+/* One path that fits the pattern up to component i. */
+static int search_path(struct search *s, const char *path, size_t i, unsigned depth, err_t **err)
 {
-    AUTO(free_p) char *path = path_join(dir, e->name);
-    bool last = !s->parts[i + 1];
-    if (str_eq(s->parts[i], "**")) {
-        if (e->node.kind == NODE_DIR)
-            return search_from(s, path, i, depth + 1, err);
-        return 0;
-    }
-    if (!glob_match(s->parts[i], e->name, "/"))
-        return 0;
     struct tree_place place = {};
     int r = tree_look(s->tree, path, true, &place, err);
     enum node_kind kind = place.node.kind;
     tree_place_dispose(&place);
-    if (r == 0 && !last && kind == NODE_DIR)
-        return search_from(s, path, i + 1, depth + 1, err);
-    if (r == 0 && last && kind == NODE_FILE) {
-        if (s->found.n >= MAX_MATCHES)
-            return err_set(err, ERR_RESOURCE_EXHAUSTED, "values file glob matched more than %d files",
-                           MAX_MATCHES);
-        VEC_PUSH(&s->found, TAKE(path));
+    if (r < 0)
+        return r;
+    if (s->parts[i + 1])
+        return kind == NODE_DIR ? search_from(s, path, i + 1, depth + 1, err) : 0;
+    if (kind != NODE_FILE)
+        return 0;
+    if (s->found.n >= MAX_MATCHES)
+        return err_set(err, ERR_RESOURCE_EXHAUSTED, "values file glob matched more than %d files",
+                       MAX_MATCHES);
+    VEC_PUSH(&s->found, xstrdup(path));
+    return 0;
+}
+
+/* Only names that fit are listed, so that others make no difference to the trace. */
+static int search_names(struct search *s, const char *dir, size_t i, unsigned depth, err_t **err)
+{
+    struct tree_select fits = {.include = s->parts[i], .dirs = s->parts[i + 1] != NULL};
+    struct tree_entries entries = {};
+    int r = tree_list(s->tree, dir, &fits, &entries, err);
+    for (size_t k = 0; r == 0 && k < entries.n; k++) {
+        AUTO(free_p) char *path = path_join(dir, entries.v[k].name);
+        if (glob_match(s->parts[i], entries.v[k].name, "/"))
+            r = search_path(s, path, i, depth, err);
     }
+    tree_entries_dispose(&entries);
+    return r;
+}
+
+/* "**": here, and in every directory below. Alone at the end it stands for all files. */
+static int search_below(struct search *s, const char *dir, size_t i, unsigned depth, err_t **err)
+{
+    bool last = !s->parts[i + 1];
+    struct tree_select dirs = {.suffixes = last ? NULL : "/", .dirs = true}; /* no name ends with a slash */
+    struct tree_entries entries = {};
+    int r = last ? 0 : search_from(s, dir, i + 1, depth + 1, err);
+    if (r == 0)
+        r = tree_list(s->tree, dir, &dirs, &entries, err);
+    for (size_t k = 0; r == 0 && k < entries.n; k++) {
+        AUTO(free_p) char *path = path_join(dir, entries.v[k].name);
+        if (entries.v[k].node.kind == NODE_DIR)
+            r = search_from(s, path, i, depth + 1, err);
+        else if (last)
+            r = search_path(s, path, i, depth, err);
+    }
+    tree_entries_dispose(&entries);
     return r;
 }
 
 static int search_from(struct search *s, const char *dir, size_t i, unsigned depth, err_t **err)
 {
-    struct tree_entries entries = {};
     struct tree_place place = {};
     if (depth > MAX_GLOB_DEPTH)
         return err_set(err, ERR_RESOURCE_EXHAUSTED, "%s: directories are nested too deeply", dir);
@@ -144,14 +173,12 @@ static int search_from(struct search *s, const char *dir, size_t i, unsigned dep
     tree_place_dispose(&place);
     if (r < 0 || !is_dir)
         return r;
-    if (str_eq(s->parts[i], "**") && s->parts[i + 1]) /* no directory is one, too */
-        r = search_from(s, dir, i + 1, depth + 1, err);
-    if (r == 0)
-        r = tree_list(s->tree, dir, NULL, &entries, err);
-    for (size_t k = 0; r == 0 && k < entries.n; k++)
-        r = search_entry(s, dir, &entries.v[k], i, depth, err);
-    tree_entries_dispose(&entries);
-    return r;
+    if (str_eq(s->parts[i], "**"))
+        return search_below(s, dir, i, depth, err);
+    if (strpbrk(s->parts[i], "*?[{"))
+        return search_names(s, dir, i, depth, err);
+    AUTO(free_p) char *path = path_join(dir, s->parts[i]);
+    return search_path(s, path, i, depth, err);
 }
 
 static int cmp_texts(const void *a, const void *b)
@@ -190,7 +217,7 @@ static int add_matches(struct helm *h, const struct place *p, const char *raw, s
                        err_t **err)
 {
     struct search s = {.tree = p->tree, .parts = strv_split(p->path, "/", true)};
-    int r = search_from(&s, "", 0, 0, err);
+    int r = *s.parts ? search_from(&s, "", 0, 0, err) : 0;
     VEC_SORT(&s.found, cmp_texts);
     if (r == 0 && !s.found.n && !json_bool_at(h->spec, "ignoreMissingValueFiles"))
         r = err_set(err, ERR_NOT_FOUND, "values file glob \"%s\" matched no files", raw);
