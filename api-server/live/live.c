@@ -180,6 +180,11 @@ void live_free(live_t *l)
 
 /* ---- waits ---- */
 
+static bool is_canceled(const struct waiter *w)
+{
+    return w->wait.canceled && __atomic_load_n(w->wait.canceled, __ATOMIC_RELAXED);
+}
+
 /* Takes waiters that are done off the list; they are told outside the lock. */
 static struct waiter *take_done(live_t *l, const char *key, struct live_doc *doc, mono_t now)
 {
@@ -187,7 +192,7 @@ static struct waiter *take_done(live_t *l, const char *key, struct live_doc *doc
     for (struct waiter **p = &l->waiters; *p;) {
         struct waiter *w = *p;
         bool hit = key ? !strcmp(w->key, key) && (!doc || w->wait.check(w->wait.arg, doc))
-                       : mono_cmp(now, w->wait.deadline) >= 0;
+                       : mono_cmp(now, w->wait.deadline) >= 0 || is_canceled(w);
         if (hit) {
             *p = w->next;
             w->next = done;

@@ -176,7 +176,9 @@ static enum sub_change change_of(live_sub_t *s, const live_row_t *r)
 enum sub_change sub_next(live_sub_t *s, const live_row_t **row)
 {
     if (overtaken(s))
-        sub_begin_after_list(s);
+        sub_reset(s);
+    if (s->stage == SUB_SNAPSHOT)
+        return SUB_NOTHING;
     for (const live_row_t *r = next_row(s); r; r = r->next) {
         enum sub_change c = change_of(s, r);
         s->cursor = r->rev;
@@ -354,6 +356,26 @@ static size_t position(live_row_t **rows, size_t n, const char *after)
             hi = mid;
     }
     return lo;
+}
+
+bool sub_list_next(live_sub_t *s, const live_row_t **row)
+{
+    if (s->stage != SUB_SNAPSHOT)
+        return false;
+    size_t n, i;
+    live_row_t **rows = table_sorted(s->table, &n);
+    for (i = position(rows, n, s->after); i < n && !sub_sees(s, rows[i]); i++)
+        continue;
+    free(TAKE(s->after));
+    if (i == n) {
+        s->stage = SUB_DELTAS;
+        s->cursor = s->base = s->cut;
+        return false;
+    }
+    s->after = xstrdup(rows[i]->key);
+    set_has(s, rows[i], true);
+    *row = rows[i];
+    return true;
 }
 
 static void put_columns_list(live_sub_t *s, const struct snapshot *p, const char *const *coded, str_t *out)

@@ -39,6 +39,13 @@ static int check_answer(const json_t *answer, const char *api_version, err_t **e
     return 0;
 }
 
+/* False when it is no time. A date beyond what wall_t holds is as good as none. */
+static bool read_expiry(const char *text, struct kube_credential *c)
+{
+    c->expires = rfc3339_parse(text, &c->expiry);
+    return c->expires || (strspn(text, "0123456789") == 4 && text[4] == '-' && strncmp(text, "2262", 4) >= 0);
+}
+
 static char *copy_of(const json_t *status, const char *key)
 {
     const char *text = json_str_at(status, key);
@@ -60,9 +67,8 @@ int kube_exec_read(const char *text, size_t n, const char *api_version, struct k
         .token = copy_of(status, "token"),
         .cert_pem = copy_of(status, "clientCertificateData"),
         .key_pem = copy_of(status, "clientKeyData"),
-        .expires = !str_empty(expiry),
     };
-    if (c.expires && !rfc3339_parse(expiry, &c.expiry))
+    if (!str_empty(expiry) && !read_expiry(expiry, &c))
         r = err_set(err, ERR_UNAUTHENTICATED, "its expirationTimestamp '%.60s' is no time", expiry);
     else if (!c.cert_pem != !c.key_pem)
         r = err_set(err, ERR_UNAUTHENTICATED, "it gave a certificate without its key, or a key alone");

@@ -282,12 +282,14 @@ int redis_get_sealed(redis_t *r, const seal_t *s, const char *key, size_t max, s
     return err_set(err, ERR_NOT_FOUND, "redis: '%s' is refused: %s", name, err_text(refused));
 }
 
-int redis_set_sealed(redis_t *r, const seal_t *s, const char *key, const void *p, size_t n, int64_t ttl_ns, err_t **err)
+int redis_set_sealed(redis_t *r, const seal_t *s, const char *key, const void *p, size_t n, int64_t ttl_ns,
+                     err_t **err)
 {
     AUTO_STR sealed = STR_INIT;
     AUTO(free_p) char *name = xasprintf("%s%s", r->o.key_prefix, key);
     seal_close(s, name, p, n, ttl_ns, wall_now(), &sealed);
     if (str_overflowed(&sealed))
-        return err_set(err, ERR_RESOURCE_EXHAUSTED, "redis: the value of '%s' is too large to be sealed", name);
+        return err_set(err, ERR_RESOURCE_EXHAUSTED, "redis: the value of '%s' is too large to be sealed",
+                       name);
     return redis_set(r, key, sealed.p, sealed.len, ttl_ns, err);
 }

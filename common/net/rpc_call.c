@@ -98,19 +98,11 @@ static void respond(const rpc_call_t *call, const struct rpc_asker *to)
     rpc_respond(to, call->key, &answer);
 }
 
-/* Until the job of cancel_fn has run, unless it is the one that answers. */
-static void wait_for_cancel(rpc_server_t *s, rpc_call_t *call)
-{
-    while (call->cancel_queued &&
-           !(call->cancel_running && pthread_equal(call->cancel_thread, pthread_self())))
-        pthread_cond_wait(&s->changed, &s->lock);
-}
-
 /* Nothing of this call is under way any more. */
 static void unpin(rpc_server_t *s, rpc_call_t *call)
 {
     call->pinned = false;
-    if (call->dropped)
+    if (call->dropped || (is_large(call) && !call->askers.n))
         rpc_calls_drop_reply(s, call);
     s->nrunning--;
     keep_bounded(s);
@@ -126,7 +118,7 @@ static void answer(rpc_call_t *call)
     struct rpc_asker *askers;
     {
         LOCKED(&s->lock);
-        wait_for_cancel(s, call);
+        rpc_call_wait_for_cancel(call);
         n = call->askers.n;
         askers = xmalloc((n + 1) * sizeof(*askers));
         for (size_t i = 0; i < n; i++) {
@@ -194,71 +186,7 @@ static void fail_here(rpc_call_t *call, enum err_code code, const char *text)
     rpc_fail(call, err);
 }
 
-/* ---- cancelling ---- */
-
-static void run_cancel(void *arg)
-{
-    rpc_call_t *call = arg;
-    rpc_server_t *s = call->server;
-    pthread_mutex_lock(&s->lock);
-    call->cancel_running = true;
-    call->cancel_thread = pthread_self();
-    pthread_mutex_unlock(&s->lock);
-    call->cancel_fn(call->cancel_arg);
-    pthread_mutex_lock(&s->lock);
-    call->cancel_running = call->cancel_queued = false;
-    pthread_cond_broadcast(&s->changed);
-    pthread_mutex_unlock(&s->lock);
-}
-
-static void queue_cancel(rpc_call_t *call)
-{
-    call->cancel_queued = pool_submit(call->server->cancel_pool, run_cancel, call, NULL) == 0;
-}
-
-static void cancel(rpc_call_t *call)
-{
-    if (call->done || call->canceled)
-        return;
-    __atomic_store_n(&call->canceled, true, __ATOMIC_RELAXED);
-    if (call->cancel_fn)
-        queue_cancel(call);
-}
-
-void rpc_call_on_cancel(rpc_call_t *call, void (*fn)(void *arg), void *arg)
-{
-    LOCKED(&call->server->lock);
-    call->cancel_fn = fn;
-    call->cancel_arg = arg;
-    if (fn && call->canceled && !call->cancel_queued)
-        queue_cancel(call);
-}
-
-volatile bool *rpc_call_canceled(rpc_call_t *call)
-{
-    return &call->canceled;
-}
-
-mono_t rpc_call_deadline(const rpc_call_t *call)
-{
-    return call->deadline;
-}
-
-void rpc_call_cancel_by_key(rpc_server_t *s, const char *key)
-{
-    LOCKED(&s->lock);
-    rpc_call_t *call = map_get(&s->calls, key);
-    if (call)
-        cancel(call);
-    rpc_uploads_drop(s, key);
-}
-
-void rpc_calls_cancel_all(rpc_server_t *s)
-{
-    rpc_call_t *call;
-    TAILQ_FOREACH (call, &s->running, link)
-        cancel(call);
-}
+/* ---- the callers' connections ---- */
 
 static void remove_asker(rpc_call_t *call, const rpc_conn_t *conn)
 {
@@ -277,7 +205,7 @@ void rpc_calls_lost(rpc_server_t *s, const rpc_conn_t *conn)
     TAILQ_FOREACH (call, &s->running, link) {
         remove_asker(call, conn);
         if (!call->askers.n)
-            cancel(call);
+            rpc_call_cancel(call);
     }
     TAILQ_FOREACH (call, &s->done, link) {
         if (!call->askers.n)
@@ -306,7 +234,7 @@ mono_t rpc_calls_tick(rpc_server_t *s, mono_t now)
     rpc_call_t *call, *after;
     TAILQ_FOREACH (call, &s->running, link) {
         if (mono_cmp(call->deadline, now) <= 0)
-            cancel(call);
+            rpc_call_cancel(call);
         else if (mono_cmp(call->deadline, next) < 0)
             next = call->deadline;
     }

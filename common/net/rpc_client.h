@@ -1,8 +1,9 @@
 /* What the files of the RPC client share. Internal to common/net.
  *
- * rpc_client.c dials and owns the links; rpc_request.c runs the calls over them. One lock guards all of it;
- * locks of connections come after it. Dialling, deadlines of asynchronous calls and the watch over silent
- * peers are the work of the client's timer, so that nothing of it happens in a caller's thread. */
+ * rpc_client.c dials and owns the links; rpc_request.c runs the calls over them, rpc_slots.c finds the one
+ * that an answer is for. One lock guards all of it; locks of connections come after it. Dialling, deadlines
+ * of asynchronous calls and the watch over silent peers are the work of the client's timer, so that nothing
+ * of it happens in a caller's thread. */
 #ifndef CARGOCD_NET_RPC_CLIENT_H
 #define CARGOCD_NET_RPC_CLIENT_H
 
@@ -101,6 +102,13 @@ void rpc_client_wanted(rpc_client_t *c);
 void rpc_link_released(struct rpc_link *l);
 /* A first attempt to connect has ended, well or not. */
 bool rpc_client_tried(rpc_client_t *c);
+
+/* ---- rpc_slots.c; under the lock ---- */
+/* Gives the request a new number. */
+void rpc_number_take(struct rpc_request *q);
+void rpc_number_release(struct rpc_request *q);
+/* NULL when nobody has that number any more. */
+struct rpc_request *rpc_by_number(rpc_client_t *c, uint32_t number);
 
 /* ---- rpc_request.c ---- */
 struct rpc_request_options {

@@ -1,58 +1,13 @@
 /* A call's way. It waits for a connection; then its body goes out, all but the last piece of a large one each
  * as a message that is answered; then the Call with the (last piece of the) body; then, when the reply is
- * larger than a piece, one message for each further piece. At any time one message of it is under way, whose
- * number says where in `slots` the request is: the number holds the slot and how often the slot was used, so
- * that an answer that comes when its request is over finds nobody. */
+ * larger than a piece, one message for each further piece. At any time one message of it is under way. */
 #include "common/net/rpc_client.h"
 
 enum {
-    SLOT_BITS = 13, /* over RPC_MAX_REQUESTS */
-    SLOT_MASK = (1 << SLOT_BITS) - 1,
-    TURN_MASK = (1 << (31 - SLOT_BITS)) - 1,
     LOOK_MS = 100, /* at the caller's flag */
     SILENT_SECONDS = 10,
     DONE_THREADS = 2,
 };
-
-/* ---- numbers ---- */
-
-static void number_release(struct rpc_request *q)
-{
-    rpc_client_t *c = q->client;
-    if (!q->number)
-        return;
-    uint32_t slot = q->number & SLOT_MASK;
-    c->slots.v[slot].request = NULL;
-    c->slots.v[slot].next_free = c->free_slot;
-    c->free_slot = slot;
-    q->number = 0;
-}
-
-static void number_take(struct rpc_request *q)
-{
-    rpc_client_t *c = q->client;
-    number_release(q);
-    if (!c->slots.n)
-        VEC_PUSH(&c->slots, (struct rpc_slot){});
-    uint32_t slot = c->free_slot;
-    if (slot) {
-        c->free_slot = c->slots.v[slot].next_free;
-    } else {
-        slot = (uint32_t)c->slots.n;
-        VEC_PUSH(&c->slots, (struct rpc_slot){});
-    }
-    struct rpc_slot *s = &c->slots.v[slot];
-    s->request = q;
-    s->turn = (s->turn + 1) & TURN_MASK;
-    q->number = RPC_REQUEST_BIT | s->turn << SLOT_BITS | slot;
-}
-
-static struct rpc_request *by_number(rpc_client_t *c, uint32_t number)
-{
-    uint32_t slot = number & SLOT_MASK;
-    struct rpc_request *q = slot < c->slots.n ? c->slots.v[slot].request : NULL;
-    return q && q->number == number ? q : NULL;
-}
 
 /* ---- messages; under the lock ---- */
 
@@ -85,7 +40,7 @@ static void send_call(struct rpc_request *q)
     e.kind_case = CARGOCD__RPC__ENVELOPE__KIND_CALL;
     e.call = &call;
     q->phase = RPC_CALLED;
-    number_take(q);
+    rpc_number_take(q);
     send_envelope(q, q->number, &e);
     free(TAKE(q->body));
 }
@@ -101,7 +56,7 @@ static void send_piece(struct rpc_request *q)
     e.kind_case = CARGOCD__RPC__ENVELOPE__KIND_CHUNK_PUT;
     e.chunk_put = &put;
     q->phase = RPC_PUTTING;
-    number_take(q);
+    rpc_number_take(q);
     send_envelope(q, q->number, &e);
 }
 
@@ -121,7 +76,7 @@ static void send_get(struct rpc_request *q)
     e.kind_case = CARGOCD__RPC__ENVELOPE__KIND_CHUNK_GET;
     e.chunk_get = &get;
     q->phase = RPC_GETTING;
-    number_take(q);
+    rpc_number_take(q);
     send_envelope(q, q->number, &e);
 }
 
@@ -198,7 +153,7 @@ static void call_done(struct rpc_request *q)
 static void finish(struct rpc_request *q)
 {
     struct rpc_link *via = TAKE(q->via);
-    number_release(q);
+    rpc_number_release(q);
     q->phase = RPC_FINISHED;
     TAILQ_REMOVE(&q->client->requests, q, link);
     if (via)
@@ -262,7 +217,7 @@ static void got_reply(struct rpc_request *q, const Cargocd__Rpc__Reply *reply)
 
 void rpc_requests_message(rpc_client_t *c, uint32_t number, const Cargocd__Rpc__Envelope *e)
 {
-    struct rpc_request *q = by_number(c, number);
+    struct rpc_request *q = rpc_by_number(c, number);
     if (!q || e->id.len != sizeof(q->id) || memcmp(e->id.data, q->id, sizeof(q->id)) != 0)
         return;
     if (e->reply->error) {

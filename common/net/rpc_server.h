@@ -106,15 +106,20 @@ void rpc_refuse(const struct rpc_asker *to, const char *key, enum err_code code,
 /* ---- rpc_call.c ---- */
 /* Takes the call's body out of the envelope. */
 void rpc_call_begin(rpc_server_t *s, const struct rpc_asker *from, const char *key, Cargocd__Rpc__Call *call);
-void rpc_call_cancel_by_key(rpc_server_t *s, const char *key);
 /* These are called under the lock. */
-void rpc_calls_cancel_all(rpc_server_t *s);
 void rpc_calls_lost(rpc_server_t *s, const rpc_conn_t *conn);
 /* Cancels what is late, forgets what is old; returns when to look again. */
 mono_t rpc_calls_tick(rpc_server_t *s, mono_t now);
 bool rpc_calls_use(rpc_server_t *s, const rpc_conn_t *conn);
 void rpc_calls_drop_reply(rpc_server_t *s, rpc_call_t *call);
 void rpc_calls_dispose(rpc_server_t *s);
+
+/* ---- rpc_cancel.c ---- */
+void rpc_call_cancel_by_key(rpc_server_t *s, const char *key);
+/* These are called under the lock. */
+void rpc_call_cancel(rpc_call_t *call);
+void rpc_calls_cancel_all(rpc_server_t *s);
+void rpc_call_wait_for_cancel(rpc_call_t *call);
 
 /* ---- rpc_piece.c ---- */
 void rpc_piece_put(rpc_server_t *s, const struct rpc_asker *from, const char *key,

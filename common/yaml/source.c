@@ -74,13 +74,24 @@ static int count_directives(view_t text, err_t **err)
     return 0;
 }
 
+/* Whether the text has these characters itself, or may have one as an escape ("\\uF8F0"). */
+static bool has_stand_ins(view_t text)
+{
+    static const char *const escapes[] = {"F8F", "f8f", "F8f", "f8F"};
+    for (size_t i = 0; i < ARRAY_LEN(stand_ins); i++)
+        if (has(text, stand_ins[i]))
+            return true;
+    for (size_t i = 0; i < ARRAY_LEN(escapes); i++)
+        if (has(text, escapes[i]))
+            return true;
+    return false;
+}
+
 /* Replaces `len` bytes at a place of the text by a stand-in. False when the text has stand-ins of its own. */
 static bool replace(struct source *s, size_t at, size_t len, enum stand_in with)
 {
-    if (!s->has_stand_ins)
-        for (size_t i = 0; i < ARRAY_LEN(stand_ins); i++)
-            if (has(s->text, stand_ins[i]))
-                return false;
+    if (!s->has_stand_ins && has_stand_ins(s->text))
+        return false;
     s->has_stand_ins = true;
     str_t to = STR_INIT;
     str_add(&to, s->text.p, at);

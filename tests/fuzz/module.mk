@@ -2,27 +2,21 @@
 # `make unit` and `make check` run, and by `make fuzz` with clang's libFuzzer into build/fuzz.
 #
 #   make fuzz T=json FUZZ_SECONDS=60     only targets whose name contains "json", a minute each
+#
+# FUZZ_ARCHIVES_<name>: what a target links with besides libcommon.
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 10
-
-# What a target links with besides libcommon: FUZZ_ARCHIVES_<name>, FUZZ_LDLIBS_<name>.
-FUZZ_ARCHIVES_git_url := repo
-FUZZ_ARCHIVES_git_refs := repo
-FUZZ_ARCHIVES_trace := repo
-FUZZ_ARCHIVES_cache_index := repo
-FUZZ_ARCHIVES_parse := repo
-FUZZ_ARCHIVES_rpc_envelope := proto
 
 define fuzz_rules
 $(B)/tests/fuzz/test_corpus_$(1): $(B)/obj/tests/fuzz/fuzz_$(1).o $(B)/obj/tests/fuzz/corpus_main.o $(FUZZ_ARCHIVES_$(1):%=$(B)/lib/%.a) $(B)/lib/common.a
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LDLIBS_all) $$(FUZZ_LDLIBS_$(1))
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS_all)
 
 $(B)/bin/fuzz_$(1): $(B)/obj/tests/fuzz/fuzz_$(1).o $(FUZZ_ARCHIVES_$(1):%=$(B)/lib/%.a) $(B)/lib/common.a
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LDLIBS_all) $$(FUZZ_LDLIBS_$(1))
+	$$(Q)$$(CC) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ $$^ $$(LDLIBS_all)
 endef
 $(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz_rules,$(t))))
 

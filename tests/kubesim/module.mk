@@ -6,3 +6,4 @@ ARCHIVES_kubesim := kubesim common
 LDLIBS_kubesim := $(LDLIBS_core) -lssl -lhttp_parser
 UNIT_ARCHIVES_kubesim := kubesim
 UNIT_LDLIBS_kubesim := -lhttp_parser
+FUZZ_ARCHIVES_kubesim_selector := kubesim

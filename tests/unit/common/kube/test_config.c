@@ -6,12 +6,15 @@
 static const char whole[] =
     "apiVersion: v1\nkind: Config\ncurrent-context: one\n"
     "clusters:\n"
-    "- name: c1\n  cluster: {server: 'https://host:6443/prefix/', certificate-authority: ca.crt, tls-server-name: kube,\n"
+    "- name: c1\n  cluster: {server: 'https://host:6443/prefix/', certificate-authority: ca.crt, "
+    "tls-server-name: kube,\n"
     "    proxy-url: 'socks5://proxy:1', disable-compression: true,\n"
-    "    extensions: [{name: client.authentication.k8s.io/exec, extension: {audience: x}}, {name: other, extension: 1}]}\n"
+    "    extensions: [{name: client.authentication.k8s.io/exec, extension: {audience: x}}, {name: other, "
+    "extension: 1}]}\n"
     "- name: bare\n  cluster: {server: 'host:8080'}\n"
     "- name: bare-tls\n  cluster: {server: 'host:8443', insecure-skip-tls-verify: true}\n"
-    "- name: both\n  cluster: {server: 'https://h', insecure-skip-tls-verify: true, certificate-authority-data: eA==}\n"
+    "- name: both\n  cluster: {server: 'https://h', insecure-skip-tls-verify: true, "
+    "certificate-authority-data: eA==}\n"
     "- name: none\n  cluster: {}\n"
     "- name: number\n  cluster: {server: 1}\n"
     "- name: nobase64\n  cluster: {server: 'https://h', certificate-authority-data: '!!'}\n"
@@ -20,12 +23,14 @@ static const char whole[] =
     "- name: token\n  user: {token: t0k, as: root, as-groups: [a, b], as-user-extra: {k: [v]}}\n"
     "- name: tokenfile\n  user: {tokenFile: sub/token}\n"
     "- name: basic\n  user: {username: u, password: p}\n"
-    "- name: exec\n  user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin, args: [a, b c],\n"
+    "- name: exec\n  user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin, args: [a, "
+    "b c],\n"
     "    env: [{name: A, value: '1'}, {name: B, value: ''}], installHint: get it, provideClusterInfo: true,\n"
     "    interactiveMode: IfAvailable}}\n"
     "- name: exec-path\n  user: {exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: aws}}\n"
     "- name: exec-old\n  user: {exec: {apiVersion: client.authentication.k8s.io/v1alpha1, command: aws}}\n"
-    "- name: exec-tty\n  user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: Always}}\n"
+    "- name: exec-tty\n  user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: x, "
+    "interactiveMode: Always}}\n"
     "- name: exec-none\n  user: {exec: {apiVersion: client.authentication.k8s.io/v1}}\n"
     "- name: half\n  user: {client-certificate-data: Y2VydA==}\n"
     "- name: confused\n  user: {token: t, password: p}\n"
@@ -41,7 +46,8 @@ static const char whole[] =
     "- {name: number, context: {cluster: number}}\n- {name: nobase64, context: {cluster: nobase64}}\n"
     "- {name: token, context: {cluster: c1, user: token}}\n"
     "- {name: tokenfile, context: {cluster: c1, user: tokenfile}}\n"
-    "- {name: basic, context: {cluster: c1, user: basic}}\n- {name: exec, context: {cluster: c1, user: exec}}\n"
+    "- {name: basic, context: {cluster: c1, user: basic}}\n- {name: exec, context: {cluster: c1, user: "
+    "exec}}\n"
     "- {name: exec-path, context: {cluster: c1, user: exec-path}}\n"
     "- {name: exec-old, context: {cluster: c1, user: exec-old}}\n"
     "- {name: exec-tty, context: {cluster: c1, user: exec-tty}}\n"
@@ -186,12 +192,18 @@ static void what_is_wrong_is_named(void **state)
             fail_msg("%s: %d %s", cases[i].context, r, err_text(err));
     }
     static const char *const nonsense[] = {
-        "[]",           "3",
-        "{clusters: 3}", "{clusters: [3]}",
-        "{clusters: [{name: 1}]}", "{clusters: [{name: a, cluster: []}]}",
-        "{contexts: [{name: a}, {name: a}]}", "{current-context: [a]}",
-        "{clusters: [", "",
-        "a: b: c",      "{users: [{name: u, user: {exec: {env: 3, command: x}}}], current-context: x}",
+        "[]",
+        "3",
+        "{clusters: 3}",
+        "{clusters: [3]}",
+        "{clusters: [{name: 1}]}",
+        "{clusters: [{name: a, cluster: []}]}",
+        "{contexts: [{name: a}, {name: a}]}",
+        "{current-context: [a]}",
+        "{clusters: [",
+        "",
+        "a: b: c",
+        "{users: [{name: u, user: {exec: {env: 3, command: x}}}], current-context: x}",
     };
     for (size_t i = 0; i < ARRAY_LEN(nonsense); i++) {
         AUTO_ERR err = NULL;
@@ -205,7 +217,8 @@ static void what_is_wrong_is_named(void **state)
 
 static void several_files_are_merged(void **state)
 {
-    put("a", "{clusters: [{name: c, cluster: {server: 'https://first'}}], contexts: [{name: x, context: {cluster: c}}]}");
+    put("a", "{clusters: [{name: c, cluster: {server: 'https://first'}}], contexts: [{name: x, context: "
+             "{cluster: c}}]}");
     put("b", "{current-context: x, clusters: [{name: c, cluster: {server: 'https://second'}},"
              "{name: d, cluster: {server: 'https://d', certificate-authority: ca.crt}}],"
              "contexts: [{name: x, context: {cluster: d}}, {name: two, context: {cluster: d}}]}");
@@ -251,5 +264,6 @@ static void the_pod_has_an_account(void **state)
 }
 
 #define D(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-TESTS(D(a_context_is_chosen), D(credentials_of_every_kind), D(exec_plugins_are_read), D(server_names_are_completed),
-      D(what_is_wrong_is_named), D(several_files_are_merged), D(the_pod_has_an_account))
+TESTS(D(a_context_is_chosen), D(credentials_of_every_kind), D(exec_plugins_are_read),
+      D(server_names_are_completed), D(what_is_wrong_is_named), D(several_files_are_merged),
+      D(the_pod_has_an_account))

@@ -205,7 +205,7 @@ static UNUSED int call(rpc_client_t *c, const char *method, const void *p, size_
 
 static UNUSED int call_text(rpc_client_t *c, const char *method, const char *text, err_t **err)
 {
-    return call(c, method, text, strlen(text), SECONDS(10), NULL, err);
+    return call(c, method, text, strlen(text), SECONDS(40), NULL, err);
 }
 
 static UNUSED bool wait_until(bool (*fn)(void *), void *arg, int64_t ns)

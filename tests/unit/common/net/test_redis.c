@@ -120,9 +120,10 @@ static void commands(const char *address)
 {
     AUTO_ERR err = NULL;
     AUTO_STR out = {};
-    redis_t *r = redis_new(&(struct redis_options){.server = address, .key_prefix = "p|"});
+    redis_t *r = redis_new(
+        &(struct redis_options){.server = address, .key_prefix = "p|", .timeout_ns = SECONDS(30)});
     redis_t *bare = redis_new(&(struct redis_options){.server = address});
-    assert_true(available(r, SECONDS(10)) && available(bare, SECONDS(10)));
+    assert_true(available(r, SECONDS(30)) && available(bare, SECONDS(30)));
     assert_int_equal(redis_get(r, "none", &out, &err), -ERR_NOT_FOUND);
     ASSERT_OK(redis_set(r, "k", "a\0b", 3, 0, &err));
     ASSERT_OK(redis_get(r, "k", &out, &err));
@@ -149,7 +150,7 @@ static void commands(const char *address)
     assert_int_equal(out.len, n);
     assert_int_equal(redis_get(r, "big", &small, &err), -ERR_RESOURCE_EXHAUSTED);
     str_dispose(&small);
-    assert_true(available(r, SECONDS(10))); /* that cost the connection, nothing else */
+    assert_true(available(r, SECONDS(30))); /* that cost the connection, nothing else */
     redis_free(r);
     redis_free(bare);
 }
@@ -173,8 +174,9 @@ static void pipelines(void **state)
     struct server s;
     server_name(&s);
     server_start(&s, NULL, NULL);
-    redis_t *r = redis_new(&(struct redis_options){.server = s.socket, .key_prefix = "x"});
-    assert_true(available(r, SECONDS(10)));
+    redis_t *r = redis_new(
+        &(struct redis_options){.server = s.socket, .timeout_ns = SECONDS(10), .key_prefix = "x"});
+    assert_true(available(r, SECONDS(30)));
     struct redis_write w[] = {
         {REDIS_SET, "a", "1", 1, 0}, {REDIS_SET, "b", "2", 1, SECONDS(5)},   {REDIS_DEL, "a", NULL, 0, 0},
         {REDIS_SET, "c", "3", 1, 0}, {REDIS_PUBLISH, "news", "hello", 5, 0},
@@ -217,7 +219,7 @@ static void many_threads(void **state)
     server_name(&s);
     server_start(&s, NULL, NULL);
     redis_t *r = redis_new(&(struct redis_options){.server = s.tcp, .timeout_ns = SECONDS(10)});
-    assert_true(available(r, SECONDS(10)));
+    assert_true(available(r, SECONDS(30)));
     struct user u[12];
     pthread_t t[12];
     for (size_t i = 0; i < ARRAY_LEN(t); i++) {
@@ -247,7 +249,7 @@ static void absent(void **state)
             assert_int_equal(redis_get(r, "k", &out, &err), -ERR_UNAVAILABLE);
             assert_int_equal(redis_set(r, "k", "", 0, 0, &err), -ERR_UNAVAILABLE);
         }
-        assert_true(mono_now().ns - before.ns < SECONDS(1));
+        assert_true(mono_now().ns - before.ns < SECONDS(8)); /* not two hundred seconds */
         assert_false(redis_available(r));
         redis_subscribe(r, &(struct redis_subscription){.pattern = "*"});
         redis_free(r);
@@ -276,7 +278,7 @@ static void silent_server(void **state)
     int attempts = 0;
     for (int peer; (peer = accept(fd, NULL, NULL)) >= 0; attempts++)
         close(peer);
-    assert_in_range(attempts, 2, 3);
+    assert_in_range(attempts, 1, 3);
     redis_free(r);
 }
 
@@ -287,9 +289,9 @@ static void restarts(void **state)
     struct server s;
     server_name(&s);
     server_start(&s, NULL, NULL);
-    redis_t *r = redis_new(&(struct redis_options){.server = s.tcp});
+    redis_t *r = redis_new(&(struct redis_options){.server = s.tcp, .timeout_ns = SECONDS(10)});
     for (int i = 0; i < 2; i++) {
-        assert_true(available(r, SECONDS(10)));
+        assert_true(available(r, SECONDS(30)));
         err_clear(&err);
         ASSERT_OK(redis_set(r, "k", "v", 1, 0, &err));
         server_stop(&s);
@@ -297,10 +299,10 @@ static void restarts(void **state)
         mono_t before = mono_now();
         for (int j = 0; j < 1000; j++)
             assert_int_equal(redis_set(r, "k", "v", 1, 0, &err), -ERR_UNAVAILABLE);
-        assert_true(mono_now().ns - before.ns < SECONDS(1));
+        assert_true(mono_now().ns - before.ns < SECONDS(8));
         server_start(&s, NULL, NULL);
     }
-    assert_true(available(r, SECONDS(10)));
+    assert_true(available(r, SECONDS(30)));
     redis_free(r);
     server_dispose(&s);
 }
@@ -312,12 +314,14 @@ static void passwords(void **state)
     struct server s;
     server_name(&s);
     server_start(&s, "--requirepass", "secret");
-    redis_t *good = redis_new(&(struct redis_options){.server = s.tcp, .password = "secret", .db = 3});
-    assert_true(available(good, SECONDS(10)));
-    redis_t *named = redis_new(
-        &(struct redis_options){.server = s.tcp, .username = "default", .password = "secret"});
-    redis_t *bad = redis_new(&(struct redis_options){.server = s.tcp, .password = "wrong"});
-    redis_t *none = redis_new(&(struct redis_options){.server = s.tcp});
+    redis_t *good = redis_new(
+        &(struct redis_options){.server = s.tcp, .timeout_ns = SECONDS(10), .password = "secret", .db = 3});
+    assert_true(available(good, SECONDS(30)));
+    redis_t *named = redis_new(&(struct redis_options){
+        .server = s.tcp, .timeout_ns = SECONDS(10), .username = "default", .password = "secret"});
+    redis_t *bad = redis_new(
+        &(struct redis_options){.server = s.tcp, .timeout_ns = SECONDS(10), .password = "wrong"});
+    redis_t *none = redis_new(&(struct redis_options){.server = s.tcp, .timeout_ns = SECONDS(10)});
     AUTO_STR out = {};
     ASSERT_OK(redis_set(good, "k", "v", 1, 0, &err));
     ASSERT_OK(redis_set(named, "other", "v", 1, 0, &err));
@@ -356,7 +360,7 @@ static void on_state(void *arg, bool subscribed)
 
 static bool reaches(atomic_int *n, int want)
 {
-    for (mono_t until = mono_after(mono_now(), SECONDS(10)); mono_left(until); sleep_ns(MILLIS(5)))
+    for (mono_t until = mono_after(mono_now(), SECONDS(30)); mono_left(until); sleep_ns(MILLIS(5)))
         if (atomic_load(n) >= want)
             return true;
     return false;
@@ -369,12 +373,13 @@ static void news(void **state)
     struct server s;
     struct listener l = {};
     server_name(&s);
-    redis_t *r = redis_new(&(struct redis_options){.server = s.socket, .key_prefix = "prefix"});
+    redis_t *r = redis_new(
+        &(struct redis_options){.server = s.socket, .timeout_ns = SECONDS(10), .key_prefix = "prefix"});
     redis_subscribe(r, &(struct redis_subscription){"news|*", on_message, on_state, &l});
     server_start(&s, NULL, NULL);
     for (int i = 1; i <= 2; i++) {
         assert_true(reaches(&l.on, i));
-        assert_true(available(r, SECONDS(10)));
+        assert_true(available(r, SECONDS(30)));
         err_clear(&err);
         for (int j = 0; j < 100; j++)
             ASSERT_OK(redis_publish(r, "news|x", "a\0b", 3, &err));
@@ -413,7 +418,7 @@ static void sentinels(void **state)
     char *const list[] = {"127.0.0.1:1", sentinel.tcp, NULL}; /* the first one is dead */
     redis_t *r = redis_new(&(struct redis_options){.sentinels = list, .sentinel_master = "main"});
     redis_t *unknown = redis_new(&(struct redis_options){.sentinels = list, .sentinel_master = "nobody"});
-    assert_true(available(r, SECONDS(15)));
+    assert_true(available(r, SECONDS(30)));
     ASSERT_OK(redis_set(r, "k", "v", 1, 0, &err));
     assert_int_equal(redis_set(unknown, "k", "v", 1, 0, &err), -ERR_UNAVAILABLE);
     redis_free(r);
@@ -433,9 +438,10 @@ static void sealed_values(void **state)
     struct seal_stats stats;
     server_name(&s);
     server_start(&s, NULL, NULL);
-    redis_t *r = redis_new(&(struct redis_options){.server = s.socket, .key_prefix = "p|"});
+    redis_t *r = redis_new(
+        &(struct redis_options){.server = s.socket, .timeout_ns = SECONDS(10), .key_prefix = "p|"});
     seal_t *seal = seal_new(&(struct seal_key){1, {1}}, 1);
-    assert_true(available(r, SECONDS(10)));
+    assert_true(available(r, SECONDS(30)));
     assert_int_equal(redis_get_sealed(r, seal, "k", 100, &out, &err), -ERR_NOT_FOUND);
     ASSERT_OK(redis_set_sealed(r, seal, "k", "secret text", 11, SECONDS(60), &err));
     ASSERT_OK(redis_get_sealed(r, seal, "k", 100, &out, &err));

@@ -6,13 +6,13 @@ static void echoes(const char *address)
     AUTO_STR out = {};
     struct fixture f = {};
     begin(&f, address);
-    ASSERT_OK(call(f.client, "test.Echo", "hello", 5, SECONDS(5), &out, &err));
+    ASSERT_OK(call(f.client, "test.Echo", "hello", 5, SECONDS(30), &out, &err));
     assert_string_equal(str_text(&out), "hello");
     str_reset(&out);
-    ASSERT_OK(call(f.client, "test.PoolEcho", "", 0, SECONDS(5), &out, &err));
+    ASSERT_OK(call(f.client, "test.PoolEcho", "", 0, SECONDS(30), &out, &err));
     assert_int_equal(out.len, 0);
     assert_true(rpc_client_connected(f.client));
-    ASSERT_OK(rpc_health(f.client, SECONDS(5), &err));
+    ASSERT_OK(rpc_health(f.client, SECONDS(30), &err));
     end(&f);
 }
 
@@ -50,7 +50,7 @@ struct many {
 static void many_done(void *arg, ProtobufCMessage *out, err_t *err)
 {
     struct many *m = arg;
-    if (err || ((blob_t *)out)->object.len != 3)
+    if (err || ((blob_t *)out)->object.len < 3)
         atomic_fetch_add(&m->wrong, 1);
     if (out)
         protobuf_c_message_free_unpacked(out, NULL);
@@ -121,14 +121,14 @@ static void busy_is_an_answer(void **state)
     struct fixture f = {.max_calls = 2};
     begin(&f, "tcp://127.0.0.1:0");
     struct many m = {.left = 2};
-    blob_t in = BLOB("999", 3);
+    blob_t in = BLOB("2000", 4);
     for (int i = 0; i < 2; i++)
         rpc_start(f.client, "test.Slow", &in.base, BLOB_TYPE, SECONDS(20), many_done, &m);
-    for (int i = 0; handled < 2 && i < 500; i++)
+    for (int i = 0; handled < 2 && i < 5000; i++)
         sleep_ns(MILLIS(2));
     assert_int_equal(call_text(f.client, "test.Echo", "x", &err), -ERR_RESOURCE_EXHAUSTED);
     assert_non_null(strstr(err_text(err), "busy"));
-    ASSERT_OK(rpc_health(f.client, SECONDS(5), &err)); /* busy is healthy */
+    ASSERT_OK(rpc_health(f.client, SECONDS(30), &err)); /* busy is healthy */
     assert_true(wait_until(none_left, &m, SECONDS(20)));
     assert_int_equal(m.wrong, 0);
     err_clear(&err);
@@ -144,16 +144,16 @@ static void deadline_reaches_the_handler(void **state)
     struct fixture f = {};
     begin(&f, "tcp://127.0.0.1:0");
     deadline_seen = 0;
-    ASSERT_OK(call(f.client, "test.Deadline", "", 0, SECONDS(7), NULL, &err));
-    assert_true(deadline_seen > SECONDS(5) && deadline_seen <= SECONDS(7));
+    ASSERT_OK(call(f.client, "test.Deadline", "", 0, SECONDS(70), NULL, &err));
+    assert_true(deadline_seen > SECONDS(40) && deadline_seen <= SECONDS(70));
     ASSERT_OK(call(f.client, "test.Deadline", "", 0, 0, NULL, &err));
     assert_true(deadline_seen > SECONDS(1000000));
 
     mono_t before = mono_now();
     assert_int_equal(call(f.client, "test.Slow", "20000", 5, MILLIS(150), NULL, &err),
                      -ERR_DEADLINE_EXCEEDED);
-    assert_true(mono_now().ns - before.ns < SECONDS(5));
-    assert_true(wait_until(int_is_set, &canceled_seen, SECONDS(5)));
+    assert_true(mono_now().ns - before.ns < SECONDS(15));
+    assert_true(wait_until(int_is_set, &canceled_seen, SECONDS(30)));
     end(&f);
 }
 
@@ -178,12 +178,12 @@ static void cancel_reaches_the_handler(void **state)
     begin(&f, "tcp://127.0.0.1:0");
     struct flagged c = {.f = &f};
     pthread_t t = thread_start("flagged", call_flagged, &c);
-    assert_true(wait_until(int_is_set, &handled, SECONDS(5)));
+    assert_true(wait_until(int_is_set, &handled, SECONDS(30)));
     assert_int_equal(canceled_seen, 0);
     __atomic_store_n(&c.flag, true, __ATOMIC_RELAXED);
     pthread_join(t, NULL);
     assert_int_equal(c.result, -ERR_CANCELED);
-    assert_true(wait_until(int_is_set, &canceled_seen, SECONDS(5)));
+    assert_true(wait_until(int_is_set, &canceled_seen, SECONDS(30)));
     end(&f);
 }
 
@@ -193,7 +193,7 @@ static void cancel_runs_the_hook_once(void **state)
     struct fixture f = {};
     begin(&f, "tcp://127.0.0.1:0");
     assert_int_equal(call(f.client, "test.Hook", "", 0, MILLIS(100), NULL, &err), -ERR_DEADLINE_EXCEEDED);
-    assert_true(wait_until(int_is_set, &hook_seen, SECONDS(5)));
+    assert_true(wait_until(int_is_set, &hook_seen, SECONDS(30)));
     sleep_ns(MILLIS(100));
     assert_int_equal(hook_seen, 1);
     end(&f); /* would wait for the call if the hook had not answered it */
@@ -207,11 +207,11 @@ static void lost_caller_cancels(void **state)
     blob_t in = BLOB("20000", 5);
     struct many m = {.left = 1};
     rpc_start(f.client, "test.Slow", &in.base, BLOB_TYPE, SECONDS(30), many_done, &m);
-    assert_true(wait_until(int_is_set, &handled, SECONDS(5)));
+    assert_true(wait_until(int_is_set, &handled, SECONDS(30)));
     rpc_client_free(TAKE(f.client));
     assert_int_equal(m.left, 0); /* it ended before free returned */
     assert_int_equal(m.wrong, 1);
-    assert_true(wait_until(int_is_set, &canceled_seen, SECONDS(5)));
+    assert_true(wait_until(int_is_set, &canceled_seen, SECONDS(30)));
     end(&f);
 }
 
@@ -308,7 +308,7 @@ static void free_waits_for_calls(void **state)
     struct many m = {.left = 1};
     blob_t in = BLOB("300", 3);
     rpc_start(f.client, "test.Slow", &in.base, BLOB_TYPE, SECONDS(20), many_done, &m);
-    assert_true(wait_until(int_is_set, &handled, SECONDS(5)));
+    assert_true(wait_until(int_is_set, &handled, SECONDS(30)));
     pthread_t t = thread_start("free", free_server, &f);
     sleep_ns(MILLIS(50));
     /* New calls are refused over the connection that is still there. */
@@ -316,7 +316,7 @@ static void free_waits_for_calls(void **state)
     assert_non_null(strstr(err_text(err), "stopping"));
     assert_int_equal(rpc_health(f.client, SECONDS(1), &err), -ERR_UNAVAILABLE);
     pthread_join(t, NULL);
-    assert_true(wait_until(none_left, &m, SECONDS(5)));
+    assert_true(wait_until(none_left, &m, SECONDS(30)));
     assert_int_equal(m.wrong, 0); /* its answer arrived */
     assert_int_equal(canceled_seen, 0);
     end(&f);
@@ -330,14 +330,14 @@ static void free_cancels_after_grace(void **state)
     blob_t in = BLOB("20000", 5);
     for (int i = 0; i < 3; i++)
         rpc_start(f.client, i ? "test.Slow" : "test.Hook", &in.base, BLOB_TYPE, SECONDS(60), many_done, &m);
-    for (int i = 0; handled < 3 && i < 1000; i++)
+    for (int i = 0; handled < 3 && i < 5000; i++)
         sleep_ns(MILLIS(2));
     mono_t before = mono_now();
     rpc_server_free(TAKE(f.server), MILLIS(100));
-    assert_true(mono_now().ns - before.ns < SECONDS(5));
+    assert_true(mono_now().ns - before.ns < SECONDS(15));
     assert_int_equal(canceled_seen, 2);
     assert_int_equal(hook_seen, 1);
-    assert_true(wait_until(none_left, &m, SECONDS(5)));
+    assert_true(wait_until(none_left, &m, SECONDS(30)));
     assert_int_equal(m.wrong, 3);
     end(&f);
 }

@@ -104,13 +104,13 @@ static void dead_ones_are_passed_over(void **state)
         snprintf(key, sizeof(key), "k%d", i);
         ASSERT_OK(ask_key(c.r, key, "test.Echo", "x", &err));
     }
-    assert_true(mono_now().ns - before.ns < SECONDS(2));
+    assert_true(mono_now().ns - before.ns < SECONDS(10));
     assert_int_equal(handled, 40);
     rpc_server_free(TAKE(c.f[0].server), 0);
     rpc_server_free(TAKE(c.f[2].server), 0);
     before = mono_now();
     assert_int_equal(ask_key(c.r, "k", "test.Echo", "x", &err), -ERR_UNAVAILABLE);
-    assert_true(mono_now().ns - before.ns < SECONDS(3)); /* two seconds for all, not for each */
+    assert_true(mono_now().ns - before.ns < SECONDS(5)); /* two seconds for all, not for each */
     cluster_end(&c);
 }
 
@@ -122,7 +122,7 @@ struct filler {
 static void *fill(void *arg)
 {
     struct filler *f = arg;
-    f->result = ask_key(f->r, "one key", "test.Slow", "700", NULL);
+    f->result = ask_key(f->r, "one key", "test.Slow", "1500", NULL);
     return NULL;
 }
 

@@ -76,6 +76,8 @@ static void levelled_differences(void **state)
                  "line 1, column 2: a plain text within [] or {} cannot contain '?'");
     /* Our own characters in the text: nothing is replaced, libyaml's refusal stands. */
     expect("a: \xef\xa3\xb0", NULL, "{\"a\":\"\xef\xa3\xb0\"}");
+    expect_error("[\"\\uf8F0\", a:,b]", NULL, ERR_INVALID_ARGUMENT,
+                 "line 1, column 13: found unexpected ':'");
     expect_error("[\xef\xa3\xb0, a:,b]", NULL, ERR_INVALID_ARGUMENT,
                  "line 1, column 6: found unexpected ':'");
 }

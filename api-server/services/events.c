@@ -1,0 +1,91 @@
+/* Audit: who did what, as a log line and a Kubernetes event (component argocd-server), as Argo CD writes them. */
+#include "api-server/services/server.h"
+
+#include "common/argo/app.h"
+#include "common/base/log.h"
+#include "common/kinds/kinds.h"
+
+/* ARGOCD_ENABLE_K8S_EVENT: "all", "none", or a list of reasons. */
+static bool wanted(const server_t *s, const char *reason)
+{
+    const char *setting = str_or_empty(s->flags->events);
+    if (!*setting || !strcmp(setting, "all"))
+        return true;
+    AUTO(strv_free_p) char **list = strv_split(setting, ",", true);
+    return strv_contains(list, reason) || strv_contains(list, "all");
+}
+
+static json_t *reference(const json_t *object)
+{
+    json_t *r = json_object();
+    json_put_str(r, "kind", object_kind(object));
+    json_put_str(r, "apiVersion", json_str_at(object, "apiVersion"));
+    json_put_str(r, "namespace", object_namespace(object));
+    json_put_str(r, "name", object_name(object));
+    json_put_str(r, "uid", object_uid(object));
+    json_put_str(r, "resourceVersion", object_resource_version(object));
+    return r;
+}
+
+static json_t *event_of(const call_t *c, const json_t *object, const char *reason, const char *message)
+{
+    char now[RFC3339_TEXT];
+    wall_t t = wall_now();
+    json_t *e = json_object();
+    AUTO(free_p) char *name = xasprintf("%s.%llx", object_name(object), (unsigned long long)t.ns);
+    rfc3339(t, now);
+    json_put_at(e, json_string(name), "metadata", "name");
+    json_put_at(e, json_string(object_namespace(object)), "metadata", "namespace");
+    json_put_at(e, json_str_new(c->id->subject), "metadata", "annotations", "user");
+    json_put_at(e, json_str_new(str_or_empty(json_str_at(object, "spec", "destination", "server"))), "metadata",
+                "annotations", "dest-server");
+    json_put_at(e, json_str_new(str_or_empty(json_str_at(object, "spec", "destination", "namespace"))), "metadata",
+                "annotations", "dest-namespace");
+    json_object_set_new(e, "involvedObject", reference(object));
+    json_put_at(e, json_string("argocd-server"), "source", "component");
+    json_set_str(e, "firstTimestamp", now);
+    json_set_str(e, "lastTimestamp", now);
+    json_object_set_new(e, "count", json_integer(1));
+    json_set_str(e, "message", message);
+    json_set_str(e, "type", "Normal");
+    json_set_str(e, "reason", reason);
+    return e;
+}
+
+struct job {
+    server_t *s;
+    json_t *event;
+};
+
+static void write_event(void *arg)
+{
+    struct job *j = arg;
+    AUTO_ERR err = NULL;
+    if (kube_create(j->s->kube, kind_event, json_str_at(j->event, "metadata", "namespace"), j->event, NULL, NULL, &err) < 0)
+        log_debug(NULL, "write an event: %s", err_text(err));
+    json_decref(j->event);
+    free(j);
+}
+
+void audit(call_t *c, const json_t *object, const char *reason, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    AUTO(free_p) char *what = xvasprintf(fmt, ap);
+    va_end(ap);
+    const char *user = *c->id->subject ? c->id->subject : "Unknown user";
+    AUTO(free_p) char *message = xasprintf("%s %s", user, what);
+    log_info(LOGF({"type", "Normal"}, {"reason", reason}, {"application", object_name(object)},
+                  {"app-namespace", object_namespace(object)}, {"user", c->id->subject},
+                  {"dest-server", json_str_at(object, "spec", "destination", "server")},
+                  {"dest-namespace", json_str_at(object, "spec", "destination", "namespace")}),
+             "%s", message);
+    if (!wanted(c->s, reason))
+        return;
+    struct job *j = xcalloc(1, sizeof *j);
+    *j = (struct job){c->s, event_of(c, object, reason, message)};
+    if (pool_submit(c->s->fetches, write_event, j, NULL) < 0) {
+        json_decref(j->event);
+        free(j);
+    }
+}

@@ -1,0 +1,270 @@
+/* Questions to the repository server about an application's sources. Messages are built in an arena that lives as long
+ * as the call. */
+#include "api-server/services/server.h"
+
+#include "common/argo/app.h"
+#include "common/base/arena.h"
+#include "common/kinds/kinds.h"
+#include "proto/rpc/repo.pb-c.h"
+
+typedef Cargocd__Repo__Repository repository_t;
+typedef Cargocd__Repo__GenerateManifestRequest request_t;
+
+static char *text(arena_t *a, const json_t *o, const char *key)
+{
+    return arena_strdup(a, str_or_empty(json_str_at(o, key)));
+}
+
+static bool flag(const json_t *o, const char *key)
+{
+    bool b = false;
+    str_to_bool(json_str_at(o, key), &b);
+    return b;
+}
+
+static int64_t number(const json_t *o, const char *key)
+{
+    int64_t n = 0;
+    str_to_i64(str_or_empty(json_str_at(o, key)), &n);
+    return n;
+}
+
+/* Texts of a repository Secret, by the message's fields. */
+static const struct {
+    const char *key;
+    size_t offset;
+} repo_texts[] = {
+#define FIELD(key, name) {key, offsetof(repository_t, name)}
+    FIELD("url", url),
+    FIELD("type", type),
+    FIELD("name", name),
+    FIELD("project", project),
+    FIELD("username", username),
+    FIELD("password", password),
+    FIELD("bearerToken", bearer_token),
+    FIELD("sshPrivateKey", ssh_private_key),
+    FIELD("tlsClientCertData", tls_client_cert),
+    FIELD("tlsClientCertKey", tls_client_key),
+    FIELD("githubAppPrivateKey", github_app_private_key),
+    FIELD("githubAppEnterpriseBaseUrl", github_app_enterprise_base_url),
+    FIELD("proxy", proxy),
+    FIELD("noProxy", no_proxy),
+    FIELD("gcpServiceAccountKey", gcp_service_account_key),
+    FIELD("azureServicePrincipalClientId", azure_client_id),
+    FIELD("azureServicePrincipalClientSecret", azure_client_secret),
+    FIELD("azureServicePrincipalTenantId", azure_tenant_id),
+    FIELD("azureActiveDirectoryEndpoint", azure_endpoint),
+#undef FIELD
+};
+
+static repository_t *repository(arena_t *a, const json_t *o)
+{
+    repository_t *r = arena_alloc(a, sizeof *r);
+    cargocd__repo__repository__init(r);
+    for (size_t i = 0; i < ARRAY_LEN(repo_texts); i++)
+        *(char **)((char *)r + repo_texts[i].offset) = text(a, o, repo_texts[i].key);
+    r->insecure = flag(o, "insecure") || flag(o, "insecureIgnoreHostKey");
+    r->enable_lfs = flag(o, "enableLfs");
+    r->enable_oci = flag(o, "enableOCI");
+    r->insecure_oci_force_http = flag(o, "insecureOCIForceHttp");
+    r->force_http_basic_auth = flag(o, "forceHttpBasicAuth");
+    r->use_azure_workload_identity = flag(o, "useAzureWorkloadIdentity");
+    r->github_app_id = number(o, "githubAppID");
+    r->github_app_installation_id = number(o, "githubAppInstallationID");
+    r->depth = number(o, "depth");
+    return r;
+}
+
+static repository_t *repository_of(server_t *s, arena_t *a, const char *url, const char *project)
+{
+    AUTO_JSON o = state_repo(s->state, url, project);
+    return repository(a, o);
+}
+
+static repository_t **repositories(arena_t *a, const json_t *list, size_t *n)
+{
+    *n = json_array_size(list);
+    repository_t **out = arena_alloc(a, (*n + 1) * sizeof *out);
+    for (size_t i = 0; i < *n; i++)
+        out[i] = repository(a, json_array_get(list, i));
+    return out;
+}
+
+static char **texts(arena_t *a, const json_t *list, size_t *n)
+{
+    char **out = arena_alloc(a, (json_array_size(list) + 1) * sizeof *out);
+    size_t i;
+    json_t *v;
+    json_array_foreach((json_t *)list, i, v)
+        if (json_is_string(v))
+            out[(*n)++] = arena_strdup(a, json_string_value(v));
+    return out;
+}
+
+static void put_bytes(arena_t *a, const json_t *v, ProtobufCBinaryData *out)
+{
+    AUTO(free_p) char *t = json_text(v, JSON_KEEP_ORDER | JSON_NO_HTML);
+    out->data = (uint8_t *)arena_strdup(a, t);
+    out->len = strlen(t);
+}
+
+/* ---- GenerateManifest ---- */
+
+static void put_refs(server_t *s, arena_t *a, const json_t *app, request_t *m)
+{
+    typedef Cargocd__Repo__GenerateManifestRequest__RefSourcesEntry entry_t;
+    AUTO_JSON sources = app_sources(app);
+    size_t i;
+    json_t *source;
+    m->ref_sources = arena_alloc(a, (json_array_size(sources) + 1) * sizeof *m->ref_sources);
+    json_array_foreach(sources, i, source)
+    {
+        const char *ref = json_str_at(source, "ref");
+        if (str_empty(ref))
+            continue;
+        Cargocd__Repo__RefTarget *t = arena_alloc(a, sizeof *t);
+        entry_t *e = arena_alloc(a, sizeof *e);
+        cargocd__repo__ref_target__init(t);
+        cargocd__repo__generate_manifest_request__ref_sources_entry__init(e);
+        t->repo = repository_of(s, a, str_or_empty(json_str_at(source, "repoURL")), app_project(app));
+        t->target_revision = text(a, source, "targetRevision");
+        t->chart = text(a, source, "chart");
+        e->key = arena_printf(a, "$%s", ref);
+        e->value = t;
+        m->ref_sources[m->n_ref_sources++] = e;
+    }
+}
+
+static void put_settings(server_t *s, arena_t *a, request_t *m)
+{
+    AUTO(settings_unref_p) settings_t *settings = state_argo_settings(s->state);
+    const struct tracking *t = settings_tracking(settings);
+    Cargocd__Repo__SourceTypes *types = arena_alloc(a, sizeof *types);
+    Cargocd__Repo__KustomizeOptions *k = arena_alloc(a, sizeof *k);
+    cargocd__repo__source_types__init(types);
+    cargocd__repo__kustomize_options__init(k);
+    types->kustomize = settings_bool(settings, "kustomize.enable", true);
+    types->helm = settings_bool(settings, "helm.enable", true);
+    types->jsonnet = settings_bool(settings, "jsonnet.enable", true);
+    k->build_options = arena_strdup(a, settings_value(settings, "kustomize.buildOptions"));
+    m->source_types = types;
+    m->kustomize_options = k;
+    m->app_label_key = arena_strdup(a, str_empty(t->label_key) ? LABEL_INSTANCE_DEFAULT : t->label_key);
+    m->tracking_method = arena_strdup(a, tracking_method_name(t->method));
+    m->installation_id = arena_strdup(a, str_or_empty(t->installation_id));
+    const char *schemes = settings_value(settings, "helm.valuesFileSchemes");
+    AUTO(strv_free_p) char **list = strv_split(*schemes ? schemes : "https,http", ",", true);
+    m->values_file_schemes = arena_alloc(a, (strv_len(list) + 1) * sizeof(char *));
+    for (char **v = list; *v; v++)
+        m->values_file_schemes[m->n_values_file_schemes++] = arena_strdup(a, *v);
+}
+
+/* What the destination's cluster serves, as far as the controller has told. */
+static void put_cluster(server_t *s, arena_t *a, const json_t *app, request_t *m)
+{
+    AUTO(free_p) char *server = NULL, *name = NULL, *project = NULL;
+    AUTO_JSON info = NULL;
+    if (state_resolve_destination(s->state, json_at(app, "spec", "destination"), &server, &name, &project, NULL) < 0 ||
+        backend_cluster_info(s, server, &info, NULL) < 0)
+        return;
+    m->kube_version = text(a, info, "serverVersion");
+    m->api_versions = texts(a, json_object_get(info, "apiVersions"), &m->n_api_versions);
+}
+
+static void fill(server_t *s, arena_t *a, const struct manifest_query *q, request_t *m)
+{
+    const json_t *app = q->app;
+    const char *url = str_or_empty(json_str_at(q->source, "repoURL")), *project = app_project(app);
+    AUTO_JSON helm = state_helm_repos(s->state, project, str_has_prefix(url, "oci://"));
+    AUTO_JSON creds = state_helm_creds(s->state);
+    AUTO(free_p) char *instance = instance_name(object_namespace(app), object_name(app), s->flags->ns);
+    m->repo = repository_of(s, a, url, project);
+    m->revision = arena_strdup(a, str_or_empty(q->revision));
+    put_bytes(a, q->source, &m->source);
+    m->no_cache = q->no_cache;
+    m->app_name = arena_strdup(a, instance);
+    m->namespace_ = text(a, json_at(app, "spec", "destination"), "namespace");
+    m->helm_repos = repositories(a, helm, &m->n_helm_repos);
+    m->helm_repo_creds = repositories(a, creds, &m->n_helm_repo_creds);
+    m->has_multiple_sources = app_multi_source(app);
+    m->project_name = arena_strdup(a, project);
+    m->project_source_repos = texts(a, json_at(q->project, "spec", "sourceRepos"), &m->n_project_source_repos);
+    m->manifest_generate_paths = text(a, json_at(app, "metadata", "annotations"), ANNOTATION_GENERATE_PATHS);
+    put_refs(s, a, app, m);
+    put_settings(s, a, m);
+    put_cluster(s, a, app, m);
+}
+
+static int ask(server_t *s, const char *url, const char *method, const ProtobufCMessage *in,
+               const ProtobufCMessageDescriptor *type, void *out, err_t **err)
+{
+    ProtobufCMessage *reply = NULL;
+    if (!s->repo)
+        return err_set(err, ERR_UNAVAILABLE, "no repository server is configured");
+    int rc = rpc_replicas_do(s->repo, url, method, in, type, s->flags->repo_timeout_ns, NULL, &reply, err);
+    if (rc == 0)
+        *(void **)out = reply;
+    return rc;
+}
+
+static json_t *answer_of(const Cargocd__Repo__GenerateManifestResponse *r)
+{
+    json_t *o = json_object(), *list = json_array();
+    for (size_t i = 0; i < r->n_manifests; i++)
+        json_array_append_new(list, json_stringn((const char *)r->manifests[i].data, r->manifests[i].len));
+    json_object_set_new(o, "manifests", list);
+    json_put_str(o, "revision", r->revision);
+    json_put_str(o, "sourceType", r->source_type);
+    return o;
+}
+
+int backend_manifests(server_t *s, const struct manifest_query *q, json_t **out, err_t **err)
+{
+    AUTO(arena_free_p) arena_t *a = arena_new();
+    request_t m;
+    Cargocd__Repo__GenerateManifestResponse *reply = NULL;
+    cargocd__repo__generate_manifest_request__init(&m);
+    fill(s, a, q, &m);
+    int rc = ask(s, m.repo->url, "repo.GenerateManifest", &m.base,
+                 &cargocd__repo__generate_manifest_response__descriptor, &reply, err);
+    if (rc < 0)
+        return rc;
+    *out = answer_of(reply);
+    cargocd__repo__generate_manifest_response__free_unpacked(reply, NULL);
+    return 0;
+}
+
+/* ---- revisions ---- */
+
+int backend_resolve_revision(server_t *s, const json_t *app, const json_t *source, const char *revision, char **commit,
+                             char **display, err_t **err)
+{
+    AUTO(arena_free_p) arena_t *a = arena_new();
+    Cargocd__Repo__ResolveRevisionRequest m = CARGOCD__REPO__RESOLVE_REVISION_REQUEST__INIT;
+    Cargocd__Repo__ResolveRevisionResponse *reply = NULL;
+    const char *url = str_or_empty(json_str_at(source, "repoURL"));
+    m.repo = repository_of(s, a, url, app_project(app));
+    put_bytes(a, source, &m.source);
+    m.ambiguous_revision = arena_strdup(a, revision);
+    m.no_revision_cache = true;
+    int rc = ask(s, url, "repo.ResolveRevision", &m.base, &cargocd__repo__resolve_revision_response__descriptor, &reply,
+                 err);
+    if (rc < 0)
+        return rc;
+    *commit = xstrdup(reply->revision);
+    *display = xstrdup(*reply->ambiguous_revision ? reply->ambiguous_revision : reply->revision);
+    cargocd__repo__resolve_revision_response__free_unpacked(reply, NULL);
+    return 0;
+}
+
+int backend_test_repo(server_t *s, const char *url, const char *project, err_t **err)
+{
+    AUTO(arena_free_p) arena_t *a = arena_new();
+    Cargocd__Repo__TestRepositoryRequest m = CARGOCD__REPO__TEST_REPOSITORY_REQUEST__INIT;
+    Cargocd__Repo__TestRepositoryResponse *reply = NULL;
+    m.repo = repository_of(s, a, url, project);
+    int rc = ask(s, url, "repo.TestRepository", &m.base, &cargocd__repo__test_repository_response__descriptor, &reply,
+                 err);
+    cargocd__repo__test_repository_response__free_unpacked(reply, NULL);
+    return rc;
+}

@@ -1,0 +1,2 @@
+// Set by build.mjs: true in the builds that the browser tests use.
+declare const __TEST__: boolean;
