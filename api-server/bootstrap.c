@@ -46,7 +46,8 @@ static json_t *empty_secret(const char *ns, const char *name)
     return s;
 }
 
-static int change_once(kube_t *kube, const char *ns, const char *name, secret_change_fn change, void *arg, err_t **err)
+static int change_once(kube_t *kube, const char *ns, const char *name, secret_change_fn change, void *arg,
+                       err_t **err)
 {
     AUTO_JSON secret = NULL;
     bool exists = true;
@@ -64,7 +65,8 @@ static int change_once(kube_t *kube, const char *ns, const char *name, secret_ch
                   : kube_create(kube, kind_secret, ns, secret, NULL, NULL, err);
 }
 
-int secret_change(kube_t *kube, const char *ns, const char *name, secret_change_fn change, void *arg, err_t **err)
+int secret_change(kube_t *kube, const char *ns, const char *name, secret_change_fn change, void *arg,
+                  err_t **err)
 {
     int rc = 0;
     for (int i = 0; i < TRIES; i++) {
@@ -87,8 +89,9 @@ static int set_up_secret(void *arg, json_t *secret, err_t **err)
 {
     struct first *f = arg;
     bool changed = false;
-    AUTO(free_p) char *key = secret_text(secret, "server.secretkey", NULL),
-                      *admin = secret_text(secret, "admin.password", NULL);
+    AUTO(free_p)
+    char *key = secret_text(secret, "server.secretkey", NULL),
+         *admin = secret_text(secret, "admin.password", NULL);
     if (str_empty(key)) {
         unsigned char bytes[32];
         AUTO_STR text = STR_INIT;
@@ -102,7 +105,8 @@ static int set_up_secret(void *arg, json_t *secret, err_t **err)
     if (str_empty(admin)) {
         char now[RFC3339_TEXT];
         AUTO(free_p) char *hash = NULL;
-        f->password = random_text(PASSWORD_LENGTH, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-");
+        f->password = random_text(PASSWORD_LENGTH,
+                                  "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-");
         int rc = password_hash(f->password, &hash, err);
         if (rc < 0)
             return rc;
@@ -142,10 +146,12 @@ static int set_up_project(kube_t *kube, const char *ns, err_t **err)
     if (rc != -ERR_NOT_FOUND)
         return rc;
     err_clear(err);
-    rc = json_read_str("{\"apiVersion\":\"argoproj.io/v1alpha1\",\"kind\":\"AppProject\",\"metadata\":{\"name\":\"default\"},"
-                       "\"spec\":{\"sourceRepos\":[\"*\"],\"destinations\":[{\"server\":\"*\",\"namespace\":\"*\"}],"
-                       "\"clusterResourceWhitelist\":[{\"group\":\"*\",\"kind\":\"*\"}]}}",
-                       &project, err);
+    rc = json_read_str(
+        "{\"apiVersion\":\"argoproj.io/"
+        "v1alpha1\",\"kind\":\"AppProject\",\"metadata\":{\"name\":\"default\"},"
+        "\"spec\":{\"sourceRepos\":[\"*\"],\"destinations\":[{\"server\":\"*\",\"namespace\":\"*\"}],"
+        "\"clusterResourceWhitelist\":[{\"group\":\"*\",\"kind\":\"*\"}]}}",
+        &project, err);
     if (rc < 0)
         return rc;
     json_put_at(project, json_string(ns), "metadata", "namespace");

@@ -7,11 +7,11 @@
 #include "common/base/log.h"
 #include "common/base/rand.h"
 
-#define ISSUED_BY    "cargocd.io/issued-by"
-#define OURS         "api-server"
-#define CA_SECRET    "cargocd-ca"
-#define OWN_SECRET   "argocd-server-rpc-tls"
-#define SEAL_SECRET  "cargocd-seal-controller"
+#define ISSUED_BY   "cargocd.io/issued-by"
+#define OURS        "api-server"
+#define CA_SECRET   "cargocd-ca"
+#define OWN_SECRET  "argocd-server-rpc-tls"
+#define SEAL_SECRET "cargocd-seal-controller"
 
 enum { CA_DAYS = 3650, DAYS = 90, DAY = 86400 };
 
@@ -39,7 +39,8 @@ static void mark(json_t *secret)
 static bool lasts(const char *cert_pem, int days)
 {
     int64_t end;
-    return cert_pem && tls_not_after(cert_pem, &end, NULL) == 0 && end - wall_now().ns / NS_PER_SEC > (int64_t)days * DAY;
+    return cert_pem && tls_not_after(cert_pem, &end, NULL) == 0 &&
+           end - wall_now().ns / NS_PER_SEC > (int64_t)days * DAY;
 }
 
 /* ---- the authority ---- */
@@ -131,7 +132,8 @@ static int write_key(const json_t *secret, const char *key, const char *director
     AUTO(free_p) char *text = secret_text(secret, key, &n), *path = xasprintf("%s/%s", directory, key);
     AUTO_STR have = STR_INIT;
     if (!text)
-        return err_set(err, ERR_NOT_FOUND, "secret %s has no %s", str_or_empty(json_str_at(secret, "metadata", "name")), key);
+        return err_set(err, ERR_NOT_FOUND, "secret %s has no %s",
+                       str_or_empty(json_str_at(secret, "metadata", "name")), key);
     if (file_read(path, &have, NULL) == 0 && have.len == n && !memcmp(str_text(&have), text, n))
         return 0;
     int rc = file_write(path, text, n, 0600, err);

@@ -10,3 +10,6 @@ LDLIBS_cargocd-api-server := $(LDLIBS_all) $(APISERVER_LDLIBS)
 UNIT_ARCHIVES_api-server := apiserver api proto
 UNIT_LDLIBS_api-server   := $(APISERVER_LDLIBS)
 
+
+FUZZ_OF_API := api_request api_http1 api_jwt api_live
+$(foreach t,$(FUZZ_OF_API),$(eval FUZZ_ARCHIVES_$(t) := apiserver api proto)$(eval FUZZ_LDLIBS_$(t) := $(APISERVER_LDLIBS)))

@@ -247,9 +247,11 @@ static void write_metrics(void *arg, str_t *out)
     put(out, "cargocd_live_connections", "gauge", "WebSocket connections.", (double)live.connections);
     put(out, "cargocd_live_messages_total", "counter", "Messages sent.", (double)live.messages);
     put(out, "cargocd_live_bytes_total", "counter", "Bytes sent, before compression.", (double)live.bytes);
-    put(out, "cargocd_live_resumes_total", "counter", "Subscriptions that were resumed.", (double)live.resumes);
+    put(out, "cargocd_live_resumes_total", "counter", "Subscriptions that were resumed.",
+        (double)live.resumes);
     put(out, "cargocd_live_resets_total", "counter", "Subscriptions that began anew.", (double)live.resets);
-    put(out, "cargocd_live_slow_closes_total", "counter", "Connections cut for being slow.", (double)live.slow_closes);
+    put(out, "cargocd_live_slow_closes_total", "counter", "Connections cut for being slow.",
+        (double)live.slow_closes);
     put(out, "cargocd_live_apps", "gauge", "Applications known.", (double)live.apps);
 }
 
@@ -315,20 +317,31 @@ static int write_ports(const struct running *r, err_t **err)
     return file_write(r->p->port_file, text, strlen(text), 0644, err);
 }
 
+/* The first lists: before them an answer would be empty instead of late. False when we are to end. */
+static bool wait_for_lists(struct running *r)
+{
+    while (!state_ready(r->s.state) || !live_apps_ready(r->s.live))
+        if (daemon_wait_for(MILLIS(5)))
+            return false;
+    return true;
+}
+
 static int serve(struct running *r, err_t **err)
 {
     server_t *s = &r->s;
-    AUTO_ERR late = NULL;
-    int rc = open_front(r, err);
+    int rc = open_status(r, err);
+    if (rc == 0 && !wait_for_lists(r))
+        return 0;
     if (rc == 0)
-        rc = open_status(r, err);
+        rc = open_front(r, err);
     if (rc == 0)
         rc = write_ports(r, err);
     if (rc < 0)
         return rc;
     r->next_issue = mono_after(mono_now(), ISSUE_EVERY);
     r->next_cert = mono_after(mono_now(), CERT_EVERY);
-    log_info(NULL, "api-server %s in namespace %s serves on port %d", CARGOCD_VERSION, s->flags->ns, front_port(s->front));
+    log_info(NULL, "api-server %s in namespace %s serves on port %d", CARGOCD_VERSION, s->flags->ns,
+             front_port(s->front));
     while (!daemon_wait_for(SECONDS(1)))
         tick(r);
     log_info(NULL, "api-server stops");

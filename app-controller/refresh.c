@@ -234,7 +234,17 @@ static json_t *summary_of(const json_t *doc, const json_t *tree)
 
 /* ---- the application's memory of the comparison ---- */
 
-static void keep_findings(struct refresh *r, struct comparison *c)
+static struct rendering copy_rendering(const struct rendering *k)
+{
+    return (struct rendering){.key = xstrdup(k->key),
+                              .revision = xstrdup(k->revision),
+                              .type = xstrdup(k->type),
+                              .manifests = pack_copy(k->manifests),
+                              .warnings = json_copy_deep(k->warnings),
+                              .source_hash = k->source_hash};
+}
+
+static void keep_findings(struct refresh *r, const struct comparison *c)
 {
     struct app *app = r->app;
     struct found_resource *list = xcalloc(c->pairs.n, sizeof(*list));
@@ -269,11 +279,8 @@ static void keep_findings(struct refresh *r, struct comparison *c)
         free(app->renderings);
         app->nrenderings = c->renderings.n;
         app->renderings = xcalloc(c->renderings.n, sizeof(*app->renderings));
-        for (size_t i = 0; i < c->renderings.n; i++) {
-            app->renderings[i] = c->renderings.v[i];
-            c->renderings.v[i] = (struct rendering){};
-        }
-        VEC_FREE(&c->renderings);
+        for (size_t i = 0; i < c->renderings.n; i++)
+            app->renderings[i] = copy_rendering(&c->renderings.v[i]);
     }
     if (app->cluster != r->cluster) {
         cluster_unref(app->cluster);
@@ -509,15 +516,8 @@ static bool use_kept_renderings(struct refresh *r, struct comparison *c)
     for (size_t i = 0; i < r->app->nrenderings; i++)
         if (!r->app->renderings[i].manifests)
             return false;
-    for (size_t i = 0; i < r->app->nrenderings; i++) {
-        const struct rendering *k = &r->app->renderings[i];
-        VEC_PUSH(&c->renderings, (struct rendering){.key = xstrdup(k->key),
-                                                    .revision = xstrdup(k->revision),
-                                                    .type = xstrdup(k->type),
-                                                    .manifests = pack_copy(k->manifests),
-                                                    .warnings = json_copy_deep(k->warnings),
-                                                    .source_hash = k->source_hash});
-    }
+    for (size_t i = 0; i < r->app->nrenderings; i++)
+        VEC_PUSH(&c->renderings, copy_rendering(&r->app->renderings[i]));
     return true;
 }
 

@@ -80,7 +80,10 @@ static int write_too_large(struct controller *ctl, struct app *app, json_t **doc
 int status_write(struct controller *ctl, struct app *app, json_t **doc, const json_t *new_status, err_t **err)
 {
     AUTO_JSON old = json_copy_deep(json_at(*doc, "status"));
-    AUTO_JSON change = status_patch(old, new_status);
+    AUTO_JSON wanted = json_copy((json_t *)(uintptr_t)new_status);
+    if (!json_array_size(json_object_get(wanted, "conditions")))
+        json_object_del(wanted, "conditions");
+    AUTO_JSON change = status_patch(old, wanted);
     if (!change)
         return 0;
     AUTO_JSON patch = json_object();

@@ -171,8 +171,8 @@ static void load_secrets_of(const config_t *s, struct account *a)
     bool admin = !strcmp(a->name, "admin");
     AUTO(free_p) char *prefix = admin ? xstrdup("admin") : xasprintf("accounts.%s", a->name);
     AUTO(free_p)
-    char *password = xasprintf("%s.password", prefix),
-         *changed = xasprintf("%s.passwordMtime", prefix), *tokens = xasprintf("%s.tokens", prefix);
+    char *password = xasprintf("%s.password", prefix), *changed = xasprintf("%s.passwordMtime", prefix),
+         *tokens = xasprintf("%s.tokens", prefix);
     a->password_hash = xstrdup(str_or_empty(config_secret(s, password, NULL)));
     if (rfc3339_parse(str_or_empty(config_secret(s, changed, NULL)), &mtime))
         a->password_mtime = mtime.ns / NS_PER_SEC;

@@ -1,5 +1,5 @@
-/* Embedded files are compressed already: a client that takes gzip gets the very bytes of the binary. index.html is
- * changed on the way (its base), and stands for every page of the dashboard. */
+/* Embedded files are compressed already: a client that takes gzip gets the very bytes of the binary.
+ * index.html is changed on the way (its base), and stands for every page of the dashboard. */
 #include "api-server/http/assets.h"
 
 #include "api-server/http/web_assets.h"
@@ -24,7 +24,8 @@ static bool host_char(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr(".-:[]", c);
 }
 
-/* "https://host" of an absolute URL; false for a relative one or anything that could be more than a source. */
+/* "https://host" of an absolute URL; false for a relative one or anything that could be more than a source.
+ */
 static bool origin_of(const char *url, str_t *out)
 {
     const char *rest = str_after(str_or_empty(url), "https://");
@@ -45,9 +46,10 @@ char *assets_default_csp(const char *css_url)
     AUTO_STR origin = STR_INIT;
     if (origin_of(css_url, &origin))
         str_printf(&css, " %s", str_text(&origin));
-    return xasprintf("default-src 'self'; img-src 'self' data: https:; style-src 'self' 'unsafe-inline'%s; object-src "
-                     "'none'; base-uri 'self'; frame-ancestors 'self'",
-                     str_text(&css));
+    return xasprintf(
+        "default-src 'self'; img-src 'self' data: https:; style-src 'self' 'unsafe-inline'%s; object-src "
+        "'none'; base-uri 'self'; frame-ancestors 'self'",
+        str_text(&css));
 }
 
 static void common_headers(exchange_t *ex, const struct assets_options *o)
@@ -92,6 +94,8 @@ static bool inflate_asset(const struct web_asset *a, str_t *out)
         out->len += (64 << 10) - z.avail_out;
     }
     inflateEnd(&z);
+    str_putc(out, 0); /* what str_reserve gave is not terminated */
+    str_truncate(out, out->len - 1);
     return rc == Z_STREAM_END;
 }
 
@@ -107,7 +111,8 @@ static const struct web_asset *find(const char *name)
 static bool read_override(const char *directory, const char *name, str_t *out)
 {
     struct stat st;
-    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+                           .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
     if (str_empty(directory) || !*name)
         return false;
     AUTO(close_p) int dir = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -120,11 +125,16 @@ static const char *mime_of(const char *name)
 {
     static const struct {
         const char *suffix, *mime;
-    } types[] = {{".html", "text/html; charset=utf-8"}, {".js", "text/javascript; charset=utf-8"},
-                 {".css", "text/css; charset=utf-8"},   {".svg", "image/svg+xml"},
-                 {".png", "image/png"},                 {".ico", "image/x-icon"},
-                 {".json", "application/json"},         {".woff2", "font/woff2"},
-                 {".txt", "text/plain; charset=utf-8"}, {".map", "application/json"}};
+    } types[] = {{".html", "text/html; charset=utf-8"},
+                 {".js", "text/javascript; charset=utf-8"},
+                 {".css", "text/css; charset=utf-8"},
+                 {".svg", "image/svg+xml"},
+                 {".png", "image/png"},
+                 {".ico", "image/x-icon"},
+                 {".json", "application/json"},
+                 {".woff2", "font/woff2"},
+                 {".txt", "text/plain; charset=utf-8"},
+                 {".map", "application/json"}};
     for (size_t i = 0; i < ARRAY_LEN(types); i++)
         if (str_has_suffix(name, types[i].suffix))
             return types[i].mime;
@@ -167,7 +177,8 @@ static void write_base(const char *href, str_t *out)
 /* The page with its base set; the first <base …> is replaced. */
 static void rebase(const str_t *page, const char *href, str_t *out)
 {
-    const char *p = str_text(page), *base = strcasestr(p, "<base href="), *end = base ? strchr(base, '>') : NULL;
+    const char *p = str_text(page), *base = strcasestr(p, "<base href="),
+               *end = base ? strchr(base, '>') : NULL;
     if (!end) {
         str_add(out, page->p, page->len);
         return;

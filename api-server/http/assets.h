@@ -5,8 +5,8 @@
 #include "api-server/http/exchange.h"
 
 struct assets_options {
-    const char *directory; /* NULL or "": none */
-    const char *base_href; /* for <base href>; NULL or "": "/" */
+    const char *directory;       /* NULL or "": none */
+    const char *base_href;       /* for <base href>; NULL or "": "/" */
     const char *x_frame_options; /* "": the header is not sent */
     const char *csp;             /* NULL: ours; "": not sent */
     const char *css_url;         /* ui.cssurl: its host may serve styles */

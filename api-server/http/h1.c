@@ -399,13 +399,19 @@ static void reply_here(conn_t *c, struct h1 *h, int status, const char *location
     exchange_reply_text(exchange_ref(ex), status, "text/plain; charset=utf-8", text);
 }
 
-/* Argo CD answers a plain request on its TLS port so. */
+/* Argo CD answers a plain request on its TLS port so; the root path is added where a client left it out. */
 static void redirect(conn_t *c, struct h1 *h)
 {
     const struct web_request *r = &h->ex->request;
-    const char *root = c->front->root_path;
+    AUTO_STR root = STR_INIT;
     AUTO_STR to = STR_INIT;
-    str_printf(&to, "https://%s%s%s%s%s%s", r->host, *root && *root != '/' ? "/" : "", root, r->path,
+    for (const char *p = c->front->root_path; *p; p++)
+        if (*p != '/' || root.len)
+            str_putc(&root, *p);
+    while (root.len && root.p[root.len - 1] == '/')
+        str_truncate(&root, root.len - 1);
+    bool below = !root.len || (!strncmp(r->path + 1, root.p, root.len) && strchr("/", r->path[1 + root.len]));
+    str_printf(&to, "https://%s%s%s%s%s%s", r->host, below ? "" : "/", below ? "" : str_text(&root), r->path,
                *r->query ? "?" : "", r->query);
     reply_here(c, h, 307, str_text(&to));
 }

@@ -1,4 +1,5 @@
-/* The dashboard's files as they are linked into the server: a table that the build of api-server/web writes. */
+/* The dashboard's files as they are linked into the server: a table that the build of api-server/web writes.
+ */
 #ifndef CARGOCD_API_HTTP_WEB_ASSETS_H
 #define CARGOCD_API_HTTP_WEB_ASSETS_H
 

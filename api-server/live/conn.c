@@ -1,6 +1,6 @@
-/* Output is made when the socket can take it (W3): control messages first, then one message of the subscription whose
- * turn it is, from whatever is current at that moment. A subscription is due at once after a silence, and then every
- * 100 ms at most; pieces of a snapshot follow one another without a pause (W5). */
+/* Output is made when the socket can take it (W3): control messages first, then one message of the
+ * subscription whose turn it is, from whatever is current at that moment. A subscription is due at once after
+ * a silence, and then every 100 ms at most; pieces of a snapshot follow one another without a pause (W5). */
 #include "api-server/live/conn.h"
 
 #include "api-server/live/live_impl.h"
@@ -358,11 +358,12 @@ static struct follow *most_overdue(live_conn_t *c)
 static bool write_follow(struct follow *f, str_t *out, mono_t now)
 {
     const char *const *coded = f->f.topic->topic == TOPIC_APPS ? topic_apps_coded : NULL;
+    size_t before = out->len;
     bool wrote = sub_write(&f->f.sub, f->id, coded, out);
     f->due = f->f.sub.stage == SUB_SNAPSHOT ? now : mono_after(now, FRAME_INTERVAL);
-    if (out->len <= LIVE_MAX_MESSAGE)
+    if (out->len - before <= LIVE_MAX_MESSAGE)
         return wrote;
-    str_reset(out);
+    str_truncate(out, before);
     send_error(f->conn, f->id, ERR_RESOURCE_EXHAUSTED, "a value is too large for this connection", false);
     follow_free(f);
     return false;
@@ -387,10 +388,11 @@ static bool next_output(live_conn_t *c, str_t *out, mono_t now)
 bool live_conn_output(live_conn_t *c, str_t *out, mono_t now)
 {
     LOCKED(&c->live->lock);
+    size_t before = out->len;
     if (!next_output(c, out, now))
         return false;
     c->live->stats.messages++;
-    c->live->stats.bytes += out->len;
+    c->live->stats.bytes += out->len - before;
     return true;
 }
 
@@ -438,7 +440,7 @@ void live_conn_free(live_conn_t *c)
             follow_free(c->follows);
         c->live->stats.connections--;
     }
-    VEC_FOREACH (&c->control, it)
+    VEC_FOREACH(&c->control, it)
         free(*it);
     VEC_FREE(&c->control);
     rbac_caller_free(c->caller);

@@ -1,5 +1,5 @@
-/* One connection of the protocol argocd-live.v1 (dashboard specification, §3), without the socket: texts go in, texts
- * come out, time is passed in. */
+/* One connection of the protocol argocd-live.v1 (dashboard specification, §3), without the socket: texts go
+ * in, texts come out, time is passed in. */
 #ifndef CARGOCD_API_LIVE_CONN_H
 #define CARGOCD_API_LIVE_CONN_H
 
@@ -24,13 +24,13 @@ enum live_close {
 };
 
 typedef struct live_conn live_conn_t;
-/* wake(arg): there may be output or a reason to close; any thread, under the lock of live: it must only pass it on. Takes
- * a reference of the identity. The first message is there at once. */
+/* wake(arg): there may be output or a reason to close; any thread, under the lock of live: it must only pass
+ * it on. Takes a reference of the identity. The first message is there at once. */
 live_conn_t *live_conn_new(live_t *l, identity_t *identity, void (*wake)(void *arg), void *arg) MUST_USE;
 void live_conn_free(live_conn_t *c);
 /* A whole message from the client. */
 enum live_close live_conn_input(live_conn_t *c, const char *p, size_t n, mono_t now);
-/* The next message; false when there is none now. */
+/* Appends the next message to *out; false when there is none now. */
 bool live_conn_output(live_conn_t *c, str_t *out, mono_t now);
 /* Nanoseconds until live_conn_output may have more; negative: not before a wake. */
 int64_t live_conn_due(live_conn_t *c, mono_t now);

@@ -239,7 +239,8 @@ void live_wait_app(live_t *l, const char *ns, const char *name, const struct liv
 /* ---- applications ---- */
 
 /* Topics of the one application follow it. */
-static void update_app_topics(live_t *l, const live_row_t *r, const char *ns, const char *name, const json_t *app)
+static void update_app_topics(live_t *l, const live_row_t *r, const char *ns, const char *name,
+                              const json_t *app)
 {
     struct live_topic *t = find_topic(l, TOPIC_APP, ns, name), *tree = find_topic(l, TOPIC_TREE, ns, name);
     if (t) {
@@ -256,7 +257,7 @@ static void update_app_topics(live_t *l, const live_row_t *r, const char *ns, co
     live_row_t *any = tree->table.last;
     if (any && !str_same(any->meta.project, r->meta.project)) { /* moved to another project */
         struct live_meta meta = app_meta(r);
-        MAP_FOREACH (&tree->table.rows, e) {
+        MAP_FOREACH(&tree->table.rows, e) {
             live_row_t *row = e->value;
             AUTO_JSON columns = json_object();
             for (uint32_t i = 0; i < row->ncells; i++) {
@@ -281,7 +282,8 @@ void live_apps_begin(live_t *l)
 static void note_version(live_t *l, const char *version)
 {
     int64_t have, got;
-    if (!str_to_i64(str_or_empty(version), &got) || (str_to_i64(str_or_empty(l->apps_version), &have) && have >= got))
+    if (!str_to_i64(str_or_empty(version), &got) ||
+        (str_to_i64(str_or_empty(l->apps_version), &have) && have >= got))
         return;
     free(l->apps_version);
     l->apps_version = xstrdup(version);
@@ -306,8 +308,10 @@ void live_app_put(live_t *l, const char *p, size_t n)
     app_rest_form(app);
     AUTO_STR text = STR_INIT;
     json_write(app, JSON_GO, &text);
-    AUTO(free_p) char *labels =
-        json_at(app, "metadata", "labels") ? json_text(json_at(app, "metadata", "labels"), JSON_NO_HTML) : NULL;
+    AUTO(free_p)
+    char *labels = json_at(app, "metadata", "labels")
+                       ? json_text(json_at(app, "metadata", "labels"), JSON_NO_HTML)
+                       : NULL;
     struct live_meta meta = {.project = app_project(app),
                              .ns = object_namespace(app),
                              .name = object_name(app),
@@ -360,7 +364,7 @@ void live_apps_synced(live_t *l, const char *resource_version)
     if (!l->listing)
         return;
     l->listing = false;
-    MAP_FOREACH (&l->apps.table.rows, e) {
+    MAP_FOREACH(&l->apps.table.rows, e) {
         live_row_t *r = e->value;
         if (!r->marked)
             continue;
@@ -416,7 +420,7 @@ void live_tick(live_t *l)
         LOCKED(&l->lock);
         done = take_done(l, NULL, NULL, now);
         table_purge(&l->apps.table, now);
-        MAP_FOREACH (&l->topics, e) {
+        MAP_FOREACH(&l->topics, e) {
             struct live_topic *t = e->value;
             table_purge(&t->table, now);
             if (!t->followers && now.ns - t->left_at.ns > KEEP_IDLE_TOPIC)
@@ -463,7 +467,7 @@ void live_fail_tree(live_t *l, const char *ns, const char *name, const err_t *er
 void live_tree_news(live_t *l, const char *ns, const char *name)
 {
     LOCKED(&l->lock);
-    MAP_FOREACH (&l->topics, e) {
+    MAP_FOREACH(&l->topics, e) {
         const struct live_topic *t = e->value;
         if (t->topic != TOPIC_TREE || (name && (strcmp(t->ns, ns) != 0 || strcmp(t->name, name) != 0)))
             continue;
@@ -489,7 +493,7 @@ void live_policy_changed(live_t *l)
     LOCKED(&l->lock);
     l->policy_epoch++;
     start_over(&l->apps);
-    MAP_FOREACH (&l->topics, e)
+    MAP_FOREACH(&l->topics, e)
         start_over(e->value);
 }
 
@@ -499,8 +503,8 @@ bool live_may_get(live_t *l, rbac_caller_t *caller, const identity_t *identity, 
         return true;
     if (!m->name)
         return false;
-    AUTO(rbac_project_unref_p) rbac_project_t *project =
-        l->options.project ? l->options.project(l->options.ctx, m->project) : NULL;
+    AUTO(rbac_project_unref_p)
+    rbac_project_t *project = l->options.project ? l->options.project(l->options.ctx, m->project) : NULL;
     AUTO(free_p) char *object = rbac_app_object(m->project, m->ns, m->name, l->control_ns);
     return rbac_allows(caller, project, "applications", "get", object);
 }

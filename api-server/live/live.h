@@ -1,5 +1,6 @@
-/* What the api-server knows live: every Application (as bytes, and as rows of the topic `apps`), and tables for the
- * topics that somebody looks at (`app`, `tree`). One lock; callers are the watch's thread, the pools, the loops.
+/* What the api-server knows live: every Application (as bytes, and as rows of the topic `apps`), and tables
+ * for the topics that somebody looks at (`app`, `tree`). One lock; callers are the watch's thread, the pools,
+ * the loops.
  *
  * Rows are shown by who may see them: each is checked with the subscriber's identity, once per policy. */
 #ifndef CARGOCD_API_LIVE_LIVE_H
@@ -15,9 +16,11 @@ struct live_options {
     const char *control_ns;
     config_box_t *config;
     auth_t *auth;
-    /* A reference to a project's roles; NULL when there is no such project. Called under the lock: must not block. */
+    /* A reference to a project's roles; NULL when there is no such project. Called under the lock: must not
+     * block. */
     rbac_project_t *(*project)(void *ctx, const char *name);
-    /* Somebody wants the tree of an application: live_put_tree or live_fail_tree is to follow. Called under the lock. */
+    /* Somebody wants the tree of an application: live_put_tree or live_fail_tree is to follow. Called under
+     * the lock. */
     void (*want_tree)(void *ctx, const char *ns, const char *name);
     void *ctx;
 };
@@ -46,8 +49,9 @@ char *live_apps_version(live_t *l) MUST_USE;
 void live_each_app(live_t *l, void (*fn)(void *arg, const struct live_meta *meta), void *arg);
 size_t live_app_count(live_t *l);
 
-/* Calls fn(arg, doc) once, when check(arg, doc) is true of a newer state of the application (NULL: it was deleted), or
- * with timed_out after the deadline. Both run on the watch's thread or the timer's and must be quick. */
+/* Calls fn(arg, doc) once, when check(arg, doc) is true of a newer state of the application (NULL: it was
+ * deleted), or with timed_out after the deadline. Both run on the watch's thread or the timer's and must be
+ * quick. */
 struct live_wait {
     bool (*check)(void *arg, const struct live_doc *doc);
     void (*done)(void *arg, struct live_doc *doc, bool timed_out);
@@ -71,7 +75,8 @@ void live_tree_news(live_t *l, const char *ns, const char *name);
 
 /* ---- policy ---- */
 
-/* RBAC, a project's roles or an account changed: verdicts are made again and open subscriptions start over. */
+/* RBAC, a project's roles or an account changed: verdicts are made again and open subscriptions start over.
+ */
 void live_policy_changed(live_t *l);
 
 struct live_stats {

@@ -15,7 +15,7 @@ struct live_topic {
     live_t *live;
     live_table_t table;
     enum topic topic;
-    char *key;      /* "apps", "app:<ns>/<name>", "tree:<ns>/<name>" */
+    char *key; /* "apps", "app:<ns>/<name>", "tree:<ns>/<name>" */
     char *ns, *name;
     bool ready;
     err_t *failure; /* of the last attempt to get it; NULL when it is there */

@@ -51,11 +51,12 @@ bool sub_pending(const live_sub_t *s);
  * (NULL-terminated). */
 bool sub_write(live_sub_t *s, int64_t id, const char *const *coded, str_t *out);
 
-/* After sub_reset, for sub_next: the rows that are there now, one at a time, by key. False when that was all; changes
- * since the reset follow by sub_next. */
+/* After sub_reset, for sub_next: the rows that are there now, one at a time, by key. False when that was all;
+ * changes since the reset follow by sub_next. */
 bool sub_list_next(live_sub_t *s, const live_row_t **row);
 /* The same changes one at a time, for other forms than sub_write's. */
-/* SUB_NOTHING also while sub_list_next has more to give: a client that was left behind is told everything again. */
+/* SUB_NOTHING also while sub_list_next has more to give: a client that was left behind is told everything
+ * again. */
 enum sub_change { SUB_NOTHING, SUB_ADDED, SUB_MODIFIED, SUB_DELETED };
 enum sub_change sub_next(live_sub_t *s, const live_row_t **row);
 /* Marks every row that is visible and asked for as had, and begins at the present: the caller has written

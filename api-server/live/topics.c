@@ -1,9 +1,11 @@
-/* Rows of the topics, from the documents (dashboard specification, §3; the columns are those of its schema). */
+/* Rows of the topics, from the documents (dashboard specification, §3; the columns are those of its schema).
+ */
 #include "api-server/live/live_impl.h"
 #include "common/argo/app.h"
 
 /* Few distinct values among many rows. */
-const char *const topic_apps_coded[] = {"project", "health", "sync", "op", "dest", "namespace", "labels", NULL};
+const char *const topic_apps_coded[] = {"project", "health",    "sync",   "op",
+                                        "dest",    "namespace", "labels", NULL};
 
 /* ---- an Application for REST ---- */
 
@@ -76,8 +78,7 @@ static json_t *sources_for_list(const json_t *app)
         sources = TAKE(one);
     } else
         json_incref(sources);
-    json_array_foreach(sources, i, s)
-    {
+    json_array_foreach(sources, i, s) {
         json_t *o = json_object();
         for (size_t k = 0; k < ARRAY_LEN(fields); k++)
             json_put_str(o, fields[k], json_str_at(s, fields[k]));
@@ -130,7 +131,8 @@ json_t *topic_apps_columns(const json_t *app)
     json_object_set_new(o, "sources", sources_for_list(app));
     set_if(o, "dest", json_at(app, "spec", "destination"));
     json_object_set_new(o, "autoSync", json_boolean(app_auto_sync(app)));
-    json_object_set_new(o, "refreshing", json_boolean(json_object_get(annotations, ANNOTATION_REFRESH) != NULL));
+    json_object_set_new(o, "refreshing",
+                        json_boolean(json_object_get(annotations, ANNOTATION_REFRESH) != NULL));
     set_if(o, "urls", json_at(app, "status", "summary", "externalURLs"));
     json_put_str(o, "notice", json_str_at(annotations, "notice.argocd.argoproj.io/content"));
     json_put_str(o, "rv", json_str_at(app, "metadata", "resourceVersion"));
@@ -151,8 +153,7 @@ static void put_list(live_table_t *t, const struct live_meta *meta, const char *
 {
     size_t i;
     json_t *r;
-    json_array_foreach(list, i, r)
-    {
+    json_array_foreach(list, i, r) {
         AUTO(free_p) char *key = node_key(prefix, r);
         table_put(t, key, meta, r);
     }
@@ -196,8 +197,7 @@ static void put_nodes(live_table_t *t, const struct live_meta *meta, const json_
 {
     size_t i;
     json_t *n;
-    json_array_foreach(nodes, i, n)
-    {
+    json_array_foreach(nodes, i, n) {
         const char *uid = json_str_at(n, "uid");
         AUTO(free_p) char *key = str_empty(uid) ? node_key("", n) : xstrdup(uid);
         AUTO_JSON row = json_copy(n);
@@ -214,8 +214,7 @@ void topic_tree_put(live_table_t *t, const struct live_meta *meta, const json_t 
     table_mark(t);
     put_nodes(t, meta, json_object_get(tree, "nodes"), false);
     put_nodes(t, meta, json_object_get(tree, "orphanedNodes"), true);
-    json_array_foreach(json_object_get(tree, "hosts"), i, h)
-    {
+    json_array_foreach(json_object_get(tree, "hosts"), i, h) {
         AUTO(free_p) char *key = xasprintf("h:%s", str_or_empty(json_str_at(h, "name")));
         table_put(t, key, meta, h);
     }

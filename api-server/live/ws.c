@@ -1,5 +1,6 @@
-/* libwebsockets runs one service thread; other threads only queue sockets to adopt and set wake flags, and call
- * lws_cancel_service. Timers of a connection (its next frame, the stall limit) are one lws timer each. */
+/* libwebsockets runs one service thread; other threads only queue sockets to adopt and set wake flags, and
+ * call lws_cancel_service. Timers of a connection (its next frame, the stall limit) are one lws timer each.
+ */
 #include "api-server/live/ws.h"
 
 #include "common/base/log.h"
@@ -189,14 +190,12 @@ static int on_established(ws_t *w, struct lws *wsi, struct peer **slot)
 static bool next_message(struct peer *p)
 {
     static const char room[LWS_PRE];
-    AUTO_STR text = STR_INIT;
-    if (!live_conn_output(p->conn, &text, mono_now()))
-        return false;
-    str_reset(&p->out);
     str_add(&p->out, room, sizeof room);
-    str_add(&p->out, text.p, text.len);
     p->sent = 0;
-    return true;
+    if (live_conn_output(p->conn, &p->out, mono_now()))
+        return true;
+    str_dispose(&p->out);
+    return false;
 }
 
 /* One frame of the message at hand; a long message goes out in several. */
@@ -352,7 +351,8 @@ static const struct lws_extension extensions[] = {
     {"permessage-deflate", lws_extension_callback_pm_deflate, "permessage-deflate"},
     {NULL, NULL, NULL},
 };
-static const lws_retry_bo_t liveness = {.secs_since_valid_ping = LIVE_HEARTBEAT, .secs_since_valid_hangup = 40};
+static const lws_retry_bo_t liveness = {.secs_since_valid_ping = LIVE_HEARTBEAT,
+                                        .secs_since_valid_hangup = 40};
 
 /* ---- life ---- */
 
@@ -441,7 +441,7 @@ static void adopted(void *arg, int fd, const char *head, size_t n)
 
 static bool lists_protocol(const struct web_request *r)
 {
-    VEC_FOREACH (&r->headers, it) {
+    VEC_FOREACH(&r->headers, it) {
         if (strcmp(it->name, "sec-websocket-protocol") != 0)
             continue;
         AUTO(strv_free_p) char **names = strv_split(it->value, ",", true);
@@ -464,7 +464,8 @@ void ws_accept(ws_t *w, exchange_t *ex, identity_t *identity)
     const struct web_request *r = exchange_request(ex);
     if (!r->websocket || !handshake_ok(r) || !lists_protocol(r)) {
         exchange_header(ex, "Sec-WebSocket-Version", "13");
-        exchange_reply_text(ex, 400, "text/plain; charset=utf-8", "this is a WebSocket of " LIVE_PROTOCOL "\n");
+        exchange_reply_text(ex, 400, "text/plain; charset=utf-8",
+                            "this is a WebSocket of " LIVE_PROTOCOL "\n");
         return;
     }
     if (w->npeers >= WS_MAX_CONNECTIONS || w->stop) {

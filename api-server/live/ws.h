@@ -10,7 +10,8 @@ enum { WS_MAX_CONNECTIONS = 5000 };
 int ws_new(live_t *live, ws_t **out, err_t **err);
 /* Closes all with 1001, waits up to the grace for the closing handshakes, frees. */
 void ws_free(ws_t *w, int64_t grace_ns);
-/* Takes the exchange of a request that asked for an upgrade and was authenticated: checks the handshake, answers. */
+/* Takes the exchange of a request that asked for an upgrade and was authenticated: checks the handshake,
+ * answers. */
 void ws_accept(ws_t *w, exchange_t *ex_take, identity_t *identity);
 
 #endif

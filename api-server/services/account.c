@@ -3,9 +3,18 @@
 
 static const char *const actions[] = {"get",      "create",   "update", "delete", "sync",
                                       "rollback", "override", "action", "invoke", NULL};
-static const char *const resources[] = {"clusters",      "projects",           "applications", "applicationsets",
-                                        "repositories",  "write-repositories", "certificates", "accounts",
-                                        "gpgkeys",       "logs",               "exec",         "extensions",
+static const char *const resources[] = {"clusters",
+                                        "projects",
+                                        "applications",
+                                        "applicationsets",
+                                        "repositories",
+                                        "write-repositories",
+                                        "certificates",
+                                        "accounts",
+                                        "gpgkeys",
+                                        "logs",
+                                        "exec",
+                                        "extensions",
                                         NULL};
 
 static int one_of(const char *const *list, const char *value, err_t **err)
@@ -43,8 +52,9 @@ static int can_i(call_t *c, json_t **out, err_t **err)
     AUTO(config_unref_p) config_t *config = config_box_get(c->s->config);
     if (!strcmp(action, "rollback") && !config_bool(config, "server.rbac.rollback.enforce.enable", false))
         action = "sync";
-    AUTO(free_p) char *object =
-        rbac_is_project_scoped(resource) ? collapse(c, arg(c, "subresource")) : xstrdup(arg(c, "subresource"));
+    AUTO(free_p)
+    char *object = rbac_is_project_scoped(resource) ? collapse(c, arg(c, "subresource"))
+                                                    : xstrdup(arg(c, "subresource"));
     *out = json_object();
     json_set_str(*out, "value", call_allowed(c, resource, action, object) ? "yes" : "no");
     return 0;
@@ -84,7 +94,8 @@ static json_t *account_json(const struct account *a)
 
 static bool may_see(call_t *c, const char *name)
 {
-    return (c->id->authenticated && !strcmp(c->id->subject, name)) || call_allowed(c, "accounts", "get", name);
+    return (c->id->authenticated && !strcmp(c->id->subject, name)) ||
+           call_allowed(c, "accounts", "get", name);
 }
 
 static int list(call_t *c, json_t **out, err_t **err)

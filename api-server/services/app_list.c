@@ -69,7 +69,7 @@ static void item_dispose(struct item *i)
 
 static void listing_dispose(struct listing *l)
 {
-    VEC_FOREACH (&l->items, it)
+    VEC_FOREACH(&l->items, it)
         item_dispose(it);
     VEC_FREE(&l->items);
 }
@@ -91,16 +91,54 @@ static bool selected(call_t *c, const struct item *i, const selector_t *selector
     return call_allowed(c, "applications", "get", object) && (!*repo || has_repo(i, repo));
 }
 
-/* Keeps what the caller may see and asked for. */
-static int filter(call_t *c, struct listing *l, err_t **err)
+static int by_name(const void *a, const void *b)
+{
+    const struct item *x = a, *y = b;
+    int order = strcmp(x->name, y->name);
+    return order ? order : strcmp(x->ns, y->ns);
+}
+
+/* Our own paging: limit=N, and continue=<name>/<namespace> of the last one seen. Only as much as a page needs is looked
+ * at. */
+struct page {
+    uint64_t limit; /* 0: all */
+    const char *after;
+    bool more;
+};
+
+static struct page asked_page(const call_t *c)
+{
+    struct page p = {.after = query_get(&c->query, "continue")};
+    if (!str_to_u64(str_or_empty(query_get(&c->query, "limit")), &p.limit))
+        p.limit = 0;
+    return p;
+}
+
+static bool is_before(const struct item *i, const char *after)
+{
+    if (str_empty(after))
+        return false;
+    const char *slash = strchr(after, '/');
+    size_t n = slash ? (size_t)(slash - after) : strlen(after);
+    int order = strncmp(i->name, after, n);
+    if (!order && i->name[n])
+        return false;
+    return order ? order < 0 : strcmp(i->ns, slash ? slash + 1 : "") <= 0;
+}
+
+/* Keeps what the caller may see and asked for, in order. */
+static int filter(call_t *c, struct listing *l, struct page *p, err_t **err)
 {
     AUTO(selector_free_p) selector_t *selector = NULL;
     size_t kept = 0;
     if (*arg(c, "selector") && selector_parse(arg(c, "selector"), &selector, err) < 0)
         return err_wrap(err, "error parsing the selector");
+    VEC_SORT(&l->items, by_name);
     for (size_t i = 0; i < l->items.n; i++) {
         struct item it = l->items.v[i];
-        if (selected(c, &it, selector, arg(c, "repo")))
+        bool keep = !p->more && !is_before(&it, p->after) && selected(c, &it, selector, arg(c, "repo"));
+        p->more |= keep && p->limit && kept == p->limit;
+        if (keep && !p->more)
             l->items.v[kept++] = it;
         else
             item_dispose(&it);
@@ -109,62 +147,28 @@ static int filter(call_t *c, struct listing *l, err_t **err)
     return 0;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    const struct item *x = a, *y = b;
-    int order = strcmp(x->name, y->name);
-    return order ? order : strcmp(x->ns, y->ns);
-}
-
-/* Our own paging: limit=N, and continue=<name>/<namespace> of the last one seen. */
-struct page {
-    size_t from, to;
-    bool more;
-};
-
-static struct page page_of(const call_t *c, const struct listing *l)
-{
-    struct page p = {0, l->items.n, false};
-    const char *after = query_get(&c->query, "continue");
-    uint64_t limit = 0;
-    while (!str_empty(after) && p.from < p.to) {
-        const struct item *i = &l->items.v[p.from];
-        AUTO(free_p) char *key = xasprintf("%s/%s", i->name, i->ns);
-        if (strcmp(key, after) > 0)
-            break;
-        p.from++;
-    }
-    if (str_to_u64(str_or_empty(query_get(&c->query, "limit")), &limit) && limit && p.to - p.from > limit) {
-        p.to = p.from + limit;
-        p.more = true;
-    }
-    return p;
-}
-
 static void write_metadata(call_t *c, const struct listing *l, const struct page *p)
 {
     AUTO(free_p) char *version = live_apps_version(c->s->live);
     AUTO_JSON metadata = json_object();
     json_put_str(metadata, "resourceVersion", version);
     if (p->more) {
-        const struct item *last = &l->items.v[p->to - 1];
+        const struct item *last = &l->items.v[l->items.n - 1];
         AUTO(free_p) char *key = xasprintf("%s/%s", last->name, last->ns);
         json_set_str(metadata, "continue", key);
-        json_object_set_new(metadata, "remainingItemCount", json_integer((json_int_t)(l->items.n - p->to)));
     }
     json_write(metadata, JSON_GO, &c->raw);
 }
 
-static void write_list(call_t *c, struct listing *l)
+static void write_list(call_t *c, struct listing *l, const struct page *p)
 {
     AUTO(fields_free_p) fields_t *fields = fields_of_app_list(query_get(&c->query, "fields"));
-    struct page p = page_of(c, l);
     str_puts(&c->raw, "{\"metadata\":");
-    write_metadata(c, l, &p);
+    write_metadata(c, l, p);
     str_puts(&c->raw, ",\"items\":[");
-    for (size_t i = p.from; i < p.to; i++) {
+    for (size_t i = 0; i < l->items.n; i++) {
         const struct live_doc *d = l->items.v[i].doc;
-        if (i > p.from)
+        if (i)
             str_putc(&c->raw, ',');
         if (fields)
             fields_project(fields, d->bytes, d->n, &c->raw);
@@ -180,12 +184,11 @@ int app_list(call_t *c, json_t **out, err_t **err)
 {
     struct listing l = {
         .call = c, .ns = arg(c, "appNamespace"), .name = arg(c, "name"), .projects = asked_projects(c)};
+    struct page p = asked_page(c);
     live_each_app(c->s->live, collect, &l);
-    int rc = filter(c, &l, err);
-    if (rc == 0) {
-        VEC_SORT(&l.items, by_name);
-        write_list(c, &l);
-    }
+    int rc = filter(c, &l, &p, err);
+    if (rc == 0)
+        write_list(c, &l, &p);
     listing_dispose(&l);
     return rc;
 }

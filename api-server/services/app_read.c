@@ -62,8 +62,8 @@ static int ask_refresh(call_t *c, const json_t *app, const char *kind, json_t **
     AUTO_JSON patch = refresh_patch(kind);
     for (int tries = 0;; tries++) {
         err_clear(err);
-        int rc = kube_patch(c->s->kube, kind_application, object_namespace(app), object_name(app), KUBE_PATCH_MERGE,
-                            patch, NULL, patched, err);
+        int rc = kube_patch(c->s->kube, kind_application, object_namespace(app), object_name(app),
+                            KUBE_PATCH_MERGE, patch, NULL, patched, err);
         if (rc != -ERR_ABORTED || tries == 4)
             return rc;
         sleep_ns(MILLIS(100));
@@ -91,7 +91,8 @@ int app_get(call_t *c, json_t **out, err_t **err)
     if (json_array_size(asked_projects(c)) > 1)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "multiple projects specified - the get endpoint accepts either zero or one project");
-    int rc = app_lookup(c, APP_LIVE, "get", one_project(c), arg(c, "appNamespace"), arg(c, "name"), &app, err);
+    int rc = app_lookup(c, APP_LIVE, "get", one_project(c), arg(c, "appNamespace"), arg(c, "name"), &app,
+                        err);
     if (rc < 0)
         return rc;
     if (json_object_get(c->in, "refresh"))
@@ -105,7 +106,8 @@ int app_get(call_t *c, json_t **out, err_t **err)
 
 static int lookup(call_t *c, const char *name_field, json_t **app, err_t **err)
 {
-    return app_lookup(c, APP_CACHED, "get", arg(c, "project"), arg(c, "appNamespace"), arg(c, name_field), app, err);
+    return app_lookup(c, APP_CACHED, "get", arg(c, "project"), arg(c, "appNamespace"), arg(c, name_field),
+                      app, err);
 }
 
 /* Nobody has compared it: its own conditions say why better than "not found". */
@@ -116,11 +118,11 @@ static int explain(const json_t *app, int rc, err_t **err)
     json_t *k;
     if (rc != -ERR_NOT_FOUND)
         return rc;
-    json_array_foreach(json_at(app, "status", "conditions"), i, k)
-    {
+    json_array_foreach(json_at(app, "status", "conditions"), i, k) {
         const char *type = str_or_empty(json_str_at(k, "type"));
         if (!strcmp(type, "ComparisonError") || !strcmp(type, "InvalidSpecError"))
-            str_printf(&reasons, "%s%s: %s", reasons.len ? ";" : "", type, str_or_empty(json_str_at(k, "message")));
+            str_printf(&reasons, "%s%s: %s", reasons.len ? ";" : "", type,
+                       str_or_empty(json_str_at(k, "message")));
     }
     return reasons.len ? err_set(err, ERR_UNKNOWN, "%s", str_text(&reasons)) : rc;
 }
@@ -155,8 +157,7 @@ int app_managed(call_t *c, json_t **out, err_t **err)
         rc = backend_managed(c->s, object_namespace(app), object_name(app), &items, err);
     if (rc < 0)
         return app ? explain(app, rc, err) : rc;
-    json_array_foreach(items, i, item)
-    {
+    json_array_foreach(items, i, item) {
         bool match = !json_bool_at(item, "hook");
         for (size_t f = 0; f < ARRAY_LEN(filters); f++)
             match = match && matches_any(c, item, filters[f]);
@@ -182,8 +183,7 @@ static const json_t *find_node(const json_t *tree, const char *list, const json_
     static const char *const keys[] = {"group", "kind", "namespace"};
     size_t i;
     json_t *n;
-    json_array_foreach(json_object_get(tree, list), i, n)
-    {
+    json_array_foreach(json_object_get(tree, list), i, n) {
         bool match = str_same(json_str_at(n, "name"), json_str_at(q, name_field));
         for (size_t k = 0; k < ARRAY_LEN(keys); k++)
             match = match && str_same(json_str_at(n, keys[k]), json_str_at(q, keys[k]));
@@ -207,8 +207,8 @@ int app_resource(call_t *c, json_t **out, err_t **err)
     if (!node)
         node = find_node(tree, "orphanedNodes", c->in, "resourceName");
     if (!node || str_empty(json_str_at(node, "uid")))
-        return err_set(err, ERR_INVALID_ARGUMENT, "%s %s %s not found as part of application %s", arg(c, "kind"),
-                       arg(c, "group"), arg(c, "resourceName"), arg(c, "name"));
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s %s %s not found as part of application %s",
+                       arg(c, "kind"), arg(c, "group"), arg(c, "resourceName"), arg(c, "name"));
     rc = backend_resource(c->s, object_namespace(app), object_name(app), c->in, &object, err);
     if (rc < 0)
         return rc;
@@ -241,9 +241,10 @@ static int resource_events_from(call_t *c, const json_t *app, char **selector, c
     if (rc < 0)
         return rc;
     if (!in_tree(tree, "nodes", c) && !in_tree(tree, "orphanedNodes", c))
-        return err_set(err, ERR_INVALID_ARGUMENT, "%s not found as part of application %s", arg(c, "resourceName"),
-                       arg(c, "name"));
-    rc = state_resolve_destination(c->s->state, json_at(app, "spec", "destination"), &server, &name, &project, err);
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s not found as part of application %s",
+                       arg(c, "resourceName"), arg(c, "name"));
+    rc = state_resolve_destination(c->s->state, json_at(app, "spec", "destination"), &server, &name, &project,
+                                   err);
     if (rc < 0)
         return rc;
     if (strcmp(server, IN_CLUSTER_SERVER) != 0)
@@ -285,12 +286,12 @@ int app_events(call_t *c, json_t **out, err_t **err)
 /* Revisions asked for: sourcePositions[i] (from 1) with revisions[i], or `revision` for a single source. */
 static int revision_for(call_t *c, size_t index, size_t n, const char **revision, err_t **err)
 {
-    const json_t *positions = json_object_get(c->in, "sourcePositions"), *revisions = json_object_get(c->in, "revisions");
+    const json_t *positions = json_object_get(c->in, "sourcePositions"),
+                 *revisions = json_object_get(c->in, "revisions");
     size_t i;
     json_t *p;
     *revision = n == 1 && *arg(c, "revision") ? arg(c, "revision") : NULL;
-    json_array_foreach((json_t *)positions, i, p)
-    {
+    json_array_foreach((json_t *)positions, i, p) {
         json_int_t at = json_integer_value(p);
         if (at <= 0 || (size_t)at > n)
             return err_set(err, ERR_UNKNOWN, "source position is out of range");
@@ -323,8 +324,10 @@ int app_manifests(call_t *c, json_t **out, err_t **err)
         rc = app_project_of(c, app, &project, err);
     AUTO_JSON sources = rc == 0 ? app_sources(app) : NULL;
     for (size_t i = 0, n = json_array_size(sources); rc == 0 && i < n; i++) {
-        struct manifest_query q = {
-            .app = app, .project = project, .source = json_array_get(sources, i), .no_cache = arg_bool(c, "noCache")};
+        struct manifest_query q = {.app = app,
+                                   .project = project,
+                                   .source = json_array_get(sources, i),
+                                   .no_cache = arg_bool(c, "noCache")};
         AUTO_JSON answer = NULL;
         rc = revision_for(c, i, n, &q.revision, err);
         if (rc == 0)

@@ -1,5 +1,6 @@
-/* Watch and WatchResourceTree: a follower of live's table whose changes are written as whole objects, one a line or one
- * a server-sent event. As everywhere in live nothing is queued: a slow client gets fewer, newer events. */
+/* Watch and WatchResourceTree: a follower of live's table whose changes are written as whole objects, one a
+ * line or one a server-sent event. As everywhere in live nothing is queued: a slow client gets fewer, newer
+ * events. */
 #include "api-server/live/live_impl.h"
 #include "api-server/services/apps.h"
 #include "api-server/services/fields.h"
@@ -133,7 +134,8 @@ static bool new_enough(const struct app_stream *s, const live_row_t *r)
 
 static void write_change(struct app_stream *s, enum sub_change what, const live_row_t *r, str_t *out)
 {
-    static const char *const types[] = {[SUB_ADDED] = "ADDED", [SUB_MODIFIED] = "MODIFIED", [SUB_DELETED] = "DELETED"};
+    static const char *const types[] = {
+        [SUB_ADDED] = "ADDED", [SUB_MODIFIED] = "MODIFIED", [SUB_DELETED] = "DELETED"};
     AUTO_STR event = STR_INIT;
     if (what != SUB_DELETED && !new_enough(s, r))
         return;
@@ -337,8 +339,8 @@ int app_watch(call_t *c, json_t **out, err_t **err)
 int app_watch_tree(call_t *c, json_t **out, err_t **err)
 {
     AUTO_JSON app = NULL;
-    int rc = app_lookup(c, APP_CACHED, "get", arg(c, "project"), arg(c, "appNamespace"), arg(c, "applicationName"), &app,
-                        err);
+    int rc = app_lookup(c, APP_CACHED, "get", arg(c, "project"), arg(c, "appNamespace"),
+                        arg(c, "applicationName"), &app, err);
     if (rc < 0)
         return rc;
     struct app_stream *s = stream_new(c);
@@ -346,7 +348,8 @@ int app_watch_tree(call_t *c, json_t **out, err_t **err)
     s->tree = true;
     {
         LOCKED(&s->live->lock);
-        live_follow(live_topic_of(s->live, TOPIC_TREE, object_namespace(app), object_name(app)), &s->f, &filter);
+        live_follow(live_topic_of(s->live, TOPIC_TREE, object_namespace(app), object_name(app)), &s->f,
+                    &filter);
         sub_from_now(&s->f.sub);
         s->started = s->f.topic->ready;
         if (s->started)

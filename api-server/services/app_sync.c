@@ -1,5 +1,5 @@
-/* Operations: sync, rollback, terminate. An operation is a field that the controller takes up; it is written on the
- * version it was decided on, so that two callers cannot both start one. */
+/* Operations: sync, rollback, terminate. An operation is a field that the controller takes up; it is written
+ * on the version it was decided on, so that two callers cannot both start one. */
 #include "api-server/live/live_impl.h"
 #include "api-server/services/apps.h"
 #include "common/argo/app.h"
@@ -12,14 +12,16 @@ int app_set_operation(call_t *c, const json_t *app, json_t *operation, json_t **
     for (;;) {
         AUTO_JSON fresh = NULL;
         err_clear(err);
-        int rc = kube_get(c->s->kube, kind_application, object_namespace(app), object_name(app), NULL, &fresh, err);
+        int rc = kube_get(c->s->kube, kind_application, object_namespace(app), object_name(app), NULL, &fresh,
+                          err);
         if (rc < 0)
             return rc;
         if (json_is_map(json_object_get(fresh, "operation")))
             return err_set(err, ERR_FAILED_PRECONDITION, "another operation is already in progress");
         json_object_set(fresh, "operation", operation);
         json_drop_at(fresh, "status", "operationState");
-        rc = kube_update(c->s->kube, kind_application, object_namespace(app), object_name(app), fresh, NULL, out, err);
+        rc = kube_update(c->s->kube, kind_application, object_namespace(app), object_name(app), fresh, NULL,
+                         out, err);
         if (rc != -ERR_ABORTED || exchange_is_canceled(c->ex)) {
             if (rc == 0)
                 json_drop_at(*out, "metadata", "managedFields");
@@ -39,9 +41,9 @@ static void finish(call_t *c, json_t *stored, json_t **out)
 
 struct revisions {
     bool multiple;
-    json_t *commits;  /* texts, one a source */
-    str_t display;    /* for the audit */
-    bool different;   /* from what the spec says */
+    json_t *commits;        /* texts, one a source */
+    str_t display;          /* for the audit */
+    bool different;         /* from what the spec says */
     char *first_difference; /* the error of auto-sync */
 };
 
@@ -59,12 +61,12 @@ static const char *target_of(const json_t *source)
 /* sourcePositions and revisions are parallel; positions count from 1. */
 static int asked_revision(call_t *c, size_t index, size_t n, const char **revision, err_t **err)
 {
-    const json_t *positions = json_object_get(c->in, "sourcePositions"), *list = json_object_get(c->in, "revisions");
+    const json_t *positions = json_object_get(c->in, "sourcePositions"),
+                 *list = json_object_get(c->in, "revisions");
     size_t i;
     json_t *p;
     *revision = n == 1 ? arg(c, "revision") : "";
-    json_array_foreach((json_t *)positions, i, p)
-    {
+    json_array_foreach((json_t *)positions, i, p) {
         json_int_t at = json_integer_value(p);
         if (at <= 0 || (size_t)at > n || i >= json_array_size(list))
             return err_set(err, ERR_UNKNOWN, "source position is out of range");
@@ -87,8 +89,8 @@ static void note_difference(struct revisions *r, const json_t *source, const cha
                     : xasprintf("Cannot sync to %s: auto-sync currently set to %s", asked, target_of(source));
 }
 
-static int resolve_one(call_t *c, const json_t *app, const json_t *source, const char *asked, struct revisions *r,
-                       err_t **err)
+static int resolve_one(call_t *c, const json_t *app, const json_t *source, const char *asked,
+                       struct revisions *r, err_t **err)
 {
     AUTO(free_p) char *commit = NULL, *display = NULL;
     const char *wanted = *asked ? asked : target_of(source);
@@ -236,7 +238,8 @@ int app_sync(call_t *c, json_t **out, err_t **err)
     AUTO_JSON app = NULL;
     AUTO_JSON stored = NULL;
     struct revisions r = {};
-    int rc = app_lookup(c, APP_LIVE, "get", arg(c, "project"), arg(c, "appNamespace"), arg(c, "name"), &app, err);
+    int rc = app_lookup(c, APP_LIVE, "get", arg(c, "project"), arg(c, "appNamespace"), arg(c, "name"), &app,
+                        err);
     if (rc < 0)
         return rc;
     rc = check_sync(c, app, &r, err);
@@ -290,14 +293,16 @@ static int check_rollback(const json_t *app, int64_t id, const json_t **entry, e
     if (app_deleting(app))
         return err_set(err, ERR_FAILED_PRECONDITION, "application is deleting");
     if (app_auto_sync(app))
-        return err_set(err, ERR_FAILED_PRECONDITION, "rollback cannot be initiated when auto-sync is enabled");
+        return err_set(err, ERR_FAILED_PRECONDITION,
+                       "rollback cannot be initiated when auto-sync is enabled");
     *entry = history_entry(app, id);
     if (!*entry)
         return err_set(err, ERR_INVALID_ARGUMENT, "application %s/%s does not have deployment with id %lld",
                        object_namespace(app), object_name(app), (long long)id);
     if (json_is_zero(json_object_get(*entry, "source")) && json_is_zero(json_object_get(*entry, "sources")))
-        return err_set(err, ERR_FAILED_PRECONDITION, "cannot rollback to revision deployed with Argo CD v0.11 or lower. "
-                                                     "sync to revision instead.");
+        return err_set(err, ERR_FAILED_PRECONDITION,
+                       "cannot rollback to revision deployed with Argo CD v0.11 or lower. "
+                       "sync to revision instead.");
     return 0;
 }
 
@@ -309,8 +314,8 @@ int app_rollback(call_t *c, json_t **out, err_t **err)
     int64_t id = json_int_at(c->in, "id");
     AUTO(config_unref_p) config_t *config = config_box_get(c->s->config);
     bool own_action = config_bool(config, "server.rbac.rollback.enforce.enable", false);
-    int rc = app_lookup(c, APP_LIVE, own_action ? "rollback" : "sync", arg(c, "project"), arg(c, "appNamespace"),
-                        arg(c, "name"), &app, err);
+    int rc = app_lookup(c, APP_LIVE, own_action ? "rollback" : "sync", arg(c, "project"),
+                        arg(c, "appNamespace"), arg(c, "name"), &app, err);
     if (rc == 0)
         rc = check_rollback(app, id, &entry, err);
     if (rc < 0)
@@ -329,22 +334,26 @@ int app_rollback(call_t *c, json_t **out, err_t **err)
 static int try_terminate(call_t *c, const json_t *app, err_t **err)
 {
     AUTO_JSON fresh = NULL;
-    int rc = kube_get(c->s->kube, kind_application, object_namespace(app), object_name(app), NULL, &fresh, err);
+    int rc = kube_get(c->s->kube, kind_application, object_namespace(app), object_name(app), NULL, &fresh,
+                      err);
     if (rc < 0)
         return rc;
-    if (!json_is_map(json_object_get(fresh, "operation")) || !json_is_map(json_at(fresh, "status", "operationState")))
-        return err_set(err, ERR_INVALID_ARGUMENT, "Unable to terminate operation. No operation is in progress");
+    if (!json_is_map(json_object_get(fresh, "operation")) ||
+        !json_is_map(json_at(fresh, "status", "operationState")))
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "Unable to terminate operation. No operation is in progress");
     AUTO_JSON patch = json_object();
     json_put_at(patch, json_string(object_resource_version(fresh)), "metadata", "resourceVersion");
     json_put_at(patch, json_string("Terminating"), "status", "operationState", "phase");
-    return kube_patch(c->s->kube, kind_application, object_namespace(app), object_name(app), KUBE_PATCH_MERGE, patch, NULL,
-                      NULL, err);
+    return kube_patch(c->s->kube, kind_application, object_namespace(app), object_name(app), KUBE_PATCH_MERGE,
+                      patch, NULL, NULL, err);
 }
 
 int app_terminate(call_t *c, json_t **out, err_t **err)
 {
     AUTO_JSON app = NULL;
-    int rc = app_lookup(c, APP_LIVE, "sync", arg(c, "project"), arg(c, "appNamespace"), arg(c, "name"), &app, err);
+    int rc = app_lookup(c, APP_LIVE, "sync", arg(c, "project"), arg(c, "appNamespace"), arg(c, "name"), &app,
+                        err);
     if (rc < 0)
         return rc;
     rc = -ERR_ABORTED;

@@ -25,7 +25,8 @@ static void problem(struct problems *p, const char *fmt, ...)
 static void required_fields(const json_t *source, struct problems *p)
 {
     const char *url = str_or_empty(json_str_at(source, "repoURL"));
-    bool has_path = !str_empty(json_str_at(source, "path")), has_chart = !str_empty(json_str_at(source, "chart")),
+    bool has_path = !str_empty(json_str_at(source, "path")),
+         has_chart = !str_empty(json_str_at(source, "chart")),
          has_ref = !str_empty(json_str_at(source, "ref")), oci = str_has_prefix(url, "oci://");
     if (!*url || (!has_path && !has_chart && !has_ref && !oci))
         problem(p, "spec.source.repoURL and either spec.source.path or spec.source.chart are required");
@@ -51,8 +52,7 @@ static int unique_names(const json_t *sources, err_t **err)
     size_t i;
     json_t *s;
     AUTO_JSON seen = json_object();
-    json_array_foreach((json_t *)sources, i, s)
-    {
+    json_array_foreach((json_t *)sources, i, s) {
         const char *name = json_str_at(s, "name");
         if (str_empty(name))
             continue;
@@ -67,8 +67,7 @@ static void permitted_sources(const json_t *sources, const json_t *project, stru
 {
     size_t i;
     json_t *s;
-    json_array_foreach((json_t *)sources, i, s)
-    {
+    json_array_foreach((json_t *)sources, i, s) {
         const char *url = str_or_empty(json_str_at(s, "repoURL"));
         required_fields(s, p);
         if (*url && !project_permits_source(project, url))
@@ -82,8 +81,7 @@ static void reachable_sources(call_t *c, const json_t *app, const json_t *source
 {
     size_t i;
     json_t *s;
-    json_array_foreach((json_t *)sources, i, s)
-    {
+    json_array_foreach((json_t *)sources, i, s) {
         AUTO_ERR err = NULL;
         const char *url = str_or_empty(json_str_at(s, "repoURL"));
         one_type_only(s, p);
@@ -92,19 +90,20 @@ static void reachable_sources(call_t *c, const json_t *app, const json_t *source
     }
 }
 
-static void renders(call_t *c, const json_t *app, const json_t *project, const json_t *sources, struct problems *p)
+static void renders(call_t *c, const json_t *app, const json_t *project, const json_t *sources,
+                    struct problems *p)
 {
     size_t i;
     json_t *s;
-    json_array_foreach((json_t *)sources, i, s)
-    {
+    json_array_foreach((json_t *)sources, i, s) {
         AUTO_ERR err = NULL;
         AUTO_JSON answer = NULL;
         bool only_ref = !str_empty(json_str_at(s, "ref")) && str_empty(json_str_at(s, "path")) &&
                         str_empty(json_str_at(s, "chart"));
         struct manifest_query q = {.app = app, .project = project, .source = s};
         if (!only_ref && backend_manifests(c->s, &q, &answer, &err) < 0)
-            problem(p, "Unable to generate manifests in %s: %s", str_or_empty(json_str_at(s, "path")), err_text(err));
+            problem(p, "Unable to generate manifests in %s: %s", str_or_empty(json_str_at(s, "path")),
+                    err_text(err));
     }
 }
 
@@ -135,7 +134,8 @@ static int managed_by_url(const json_t *app, err_t **err)
     if (!rest)
         rest = str_after(url, "http://");
     if (!rest || !*rest || *rest == '/' || strpbrk(url, " \t\r\n\"<>"))
-        return err_set(err, ERR_INVALID_ARGUMENT, "invalid managed-by URL: URL must be an absolute http or https URL");
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "invalid managed-by URL: URL must be an absolute http or https URL");
     return 0;
 }
 
@@ -175,8 +175,10 @@ int app_validate(call_t *c, json_t *app, const json_t *project, bool deep, err_t
     struct destination d = {server, name, json_str_at(destination, "namespace"), cluster_project};
     permitted_sources(sources, project, &p);
     if (!project_permits_destination(project, &d))
-        problem(&p, "application destination server '%s' and namespace '%s' do not match any of the allowed destinations "
-                    "in project '%s'",
+        problem(&p,
+                "application destination server '%s' and namespace '%s' do not match any of the allowed "
+                "destinations "
+                "in project '%s'",
                 server, str_or_empty(d.ns), object_name(project));
     if (deep && !p.text.len)
         renders(c, app, project, sources, &p);

@@ -1,5 +1,5 @@
-/* Creating, changing and deleting applications. What is stored is the document as it was with the changed parts
- * replaced: fields we do not know survive, `operation` and `status` are nobody's to write here. */
+/* Creating, changing and deleting applications. What is stored is the document as it was with the changed
+ * parts replaced: fields we do not know survive, `operation` and `status` are nobody's to write here. */
 #include "api-server/live/live_impl.h"
 #include "api-server/services/apps.h"
 #include "common/argo/app.h"
@@ -17,8 +17,8 @@ static bool has_version(void *arg, const struct live_doc *doc)
 {
     AUTO_JSON app = NULL;
     int64_t have, want = *(int64_t *)arg;
-    return json_read(doc->bytes, doc->n, &app, NULL) == 0 && str_to_i64(object_resource_version(app), &have) &&
-           have >= want;
+    return json_read(doc->bytes, doc->n, &app, NULL) == 0 &&
+           str_to_i64(object_resource_version(app), &have) && have >= want;
 }
 
 void wait_for_version(call_t *c, const json_t *app)
@@ -40,8 +40,8 @@ void wait_for_version(call_t *c, const json_t *app)
 /* project/name or project/ns/name of a submitted application. */
 static char *submitted_object(call_t *c, const json_t *app)
 {
-    return rbac_app_object(app_project(app), str_or_empty(json_str_at(app, "metadata", "namespace")), object_name(app),
-                           c->s->flags->ns);
+    return rbac_app_object(app_project(app), str_or_empty(json_str_at(app, "metadata", "namespace")),
+                           object_name(app), c->s->flags->ns);
 }
 
 static void answer(call_t *c, json_t *app, json_t **out)
@@ -95,21 +95,23 @@ static void merge_map(json_t *to, const json_t *from, const char *key)
 
 /* Stores `change(current)` until no other writer came between. */
 typedef void (*change_fn)(json_t *current, const json_t *wanted);
-static int store(call_t *c, const json_t *current, const json_t *wanted, change_fn change, json_t **out, err_t **err)
+static int store(call_t *c, const json_t *current, const json_t *wanted, change_fn change, json_t **out,
+                 err_t **err)
 {
     AUTO_JSON base = json_copy_deep(current);
     for (int tries = 0; tries < MAX_CONFLICTS; tries++) {
         AUTO_JSON fresh = json_copy_deep(base);
         change(fresh, wanted);
         err_clear(err);
-        int rc = kube_update(c->s->kube, kind_application, object_namespace(fresh), object_name(fresh), fresh, NULL, out,
-                             err);
+        int rc = kube_update(c->s->kube, kind_application, object_namespace(fresh), object_name(fresh), fresh,
+                             NULL, out, err);
         if (rc != -ERR_ABORTED)
             return rc;
         json_decref(base);
         base = NULL;
         err_clear(err);
-        rc = kube_get(c->s->kube, kind_application, object_namespace(fresh), object_name(fresh), NULL, &base, err);
+        rc = kube_get(c->s->kube, kind_application, object_namespace(fresh), object_name(fresh), NULL, &base,
+                      err);
         if (rc < 0)
             return rc;
     }
@@ -141,7 +143,8 @@ static void change_spec(json_t *current, const json_t *wanted)
 static int create_over_existing(call_t *c, const json_t *wanted, json_t **out, err_t **err)
 {
     AUTO_JSON existing = NULL;
-    int rc = kube_get(c->s->kube, kind_application, object_namespace(wanted), object_name(wanted), NULL, &existing, err);
+    int rc = kube_get(c->s->kube, kind_application, object_namespace(wanted), object_name(wanted), NULL,
+                      &existing, err);
     if (rc < 0)
         return err_wrap(err, "unable to check existing application details");
     json_drop_at(existing, "metadata", "managedFields");
@@ -228,13 +231,15 @@ static int check_move(call_t *c, const json_t *current, const json_t *wanted, er
     if (!strcmp(app_project(current), app_project(wanted)))
         return 0;
     AUTO(free_p) char *from = call_app_object(c, current);
-    AUTO(free_p) char *to = rbac_app_object(app_project(wanted), object_namespace(current), object_name(current),
-                                            c->s->flags->ns);
+    AUTO(free_p)
+    char *to = rbac_app_object(app_project(wanted), object_namespace(current), object_name(current),
+                               c->s->flags->ns);
     int rc = call_enforce(c, "applications", "create", to, err);
     return rc < 0 ? rc : call_enforce(c, "applications", "update", from, err);
 }
 
-static int save(call_t *c, const json_t *current, json_t *wanted, change_fn change, bool deep, json_t **out, err_t **err)
+static int save(call_t *c, const json_t *current, json_t *wanted, change_fn change, bool deep, json_t **out,
+                err_t **err)
 {
     AUTO_JSON project = NULL;
     json_put_at(wanted, json_string(object_name(current)), "metadata", "name");
@@ -263,8 +268,8 @@ int app_update(call_t *c, json_t **out, err_t **err)
     AUTO(free_p) char *object = submitted_object(c, wanted);
     int rc = call_enforce(c, "applications", "update", object, err);
     if (rc == 0)
-        rc = app_lookup(c, APP_LIVE, "update", arg(c, "project"), object_namespace(wanted), object_name(wanted), &current,
-                        err);
+        rc = app_lookup(c, APP_LIVE, "update", arg(c, "project"), object_namespace(wanted),
+                        object_name(wanted), &current, err);
     if (rc == 0)
         rc = save(c, current, wanted, change_replace, asked_to_validate(c), &stored, err);
     if (rc == 0)
@@ -276,7 +281,8 @@ int app_update_spec(call_t *c, json_t **out, err_t **err)
 {
     AUTO_JSON current = NULL;
     AUTO_JSON stored = NULL;
-    int rc = app_lookup(c, APP_LIVE, "update", arg(c, "project"), arg(c, "appNamespace"), arg(c, "name"), &current, err);
+    int rc = app_lookup(c, APP_LIVE, "update", arg(c, "project"), arg(c, "appNamespace"), arg(c, "name"),
+                        &current, err);
     if (rc < 0)
         return rc;
     AUTO_JSON wanted = json_copy_deep(current);
@@ -311,7 +317,8 @@ int app_patch(call_t *c, json_t **out, err_t **err)
 {
     AUTO_JSON current = NULL;
     AUTO_JSON stored = NULL;
-    int rc = app_lookup(c, APP_LIVE, "get", arg(c, "project"), arg(c, "appNamespace"), arg(c, "name"), &current, err);
+    int rc = app_lookup(c, APP_LIVE, "get", arg(c, "project"), arg(c, "appNamespace"), arg(c, "name"),
+                        &current, err);
     if (rc < 0)
         return rc;
     AUTO(free_p) char *object = call_app_object(c, current);
@@ -352,8 +359,7 @@ static json_t *wanted_finalizers(const json_t *app, bool cascade, const char *fi
     json_t *out = json_array(), *f;
     size_t i;
     bool changed = false, present = false;
-    json_array_foreach(json_at(app, "metadata", "finalizers"), i, f)
-    {
+    json_array_foreach(json_at(app, "metadata", "finalizers"), i, f) {
         const char *name = str_or_empty(json_string_value(f));
         if (!cascade && str_has_prefix(name, FINALIZER_RESOURCES)) {
             changed = true;
@@ -377,8 +383,8 @@ static int set_finalizers(call_t *c, const json_t *app, json_t *finalizers, err_
 {
     AUTO_JSON patch = json_object();
     json_put_at(patch, finalizers, "metadata", "finalizers");
-    return kube_patch(c->s->kube, kind_application, object_namespace(app), object_name(app), KUBE_PATCH_MERGE, patch, NULL,
-                      NULL, err);
+    return kube_patch(c->s->kube, kind_application, object_namespace(app), object_name(app), KUBE_PATCH_MERGE,
+                      patch, NULL, NULL, err);
 }
 
 int app_delete(call_t *c, json_t **out, err_t **err)
@@ -387,7 +393,8 @@ int app_delete(call_t *c, json_t **out, err_t **err)
     const json_t *flag = json_object_get(c->in, "cascade");
     bool cascade = !flag || json_is_true(flag);
     const char *policy = arg(c, "propagationPolicy"), *finalizer = NULL;
-    int rc = app_lookup(c, APP_LIVE, "get", arg(c, "project"), arg(c, "appNamespace"), arg(c, "name"), &app, err);
+    int rc = app_lookup(c, APP_LIVE, "get", arg(c, "project"), arg(c, "appNamespace"), arg(c, "name"), &app,
+                        err);
     if (rc < 0)
         return rc;
     AUTO(free_p) char *object = call_app_object(c, app);

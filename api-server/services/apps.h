@@ -11,14 +11,15 @@ bool projects_contain(const json_t *projects, const char *name);
 /* Whether the source list of an application has the repository. */
 bool app_uses_repo(const json_t *app, const char *repo);
 
-/* app_validate.c: normalises app->spec in place, checks it; deep: also that its sources can be had and rendered. */
+/* app_validate.c: normalises app->spec in place, checks it; deep: also that its sources can be had and
+ * rendered. */
 int app_validate(call_t *c, json_t *app, const json_t *project, bool deep, err_t **err);
 
 /* app_sync.c: writes `operation` on the application; *out is the stored object. */
 int app_set_operation(call_t *c, const json_t *app, json_t *operation, json_t **out, err_t **err);
 
-/* Lets the answer follow what the watch has seen: a reader who comes next is not shown an older state. Waits two seconds
- * at most. */
+/* Lets the answer follow what the watch has seen: a reader who comes next is not shown an older state. Waits
+ * two seconds at most. */
 void wait_for_version(call_t *c, const json_t *app);
 
 int app_list(call_t *c, json_t **out, err_t **err);

@@ -119,7 +119,8 @@ int app_project_of(call_t *c, const json_t *app, json_t **project, err_t **err)
 {
     AUTO_JSON p = state_effective_project(c->s->state, app_project(app));
     if (!p || !project_permits_app_namespace(p, object_namespace(app), c->s->flags->ns))
-        return err_set(err, ERR_INVALID_ARGUMENT, "app is not allowed in project \"%s\", or the project does not exist",
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "app is not allowed in project \"%s\", or the project does not exist",
                        app_project(app));
     *project = TAKE(p);
     return 0;

@@ -1,8 +1,9 @@
-/* The controller, and its copies in Redis. Copies are asked first: they cost the controller nothing. What is not there
- * comes from the controller itself, so that Redis may be empty or away.
+/* The controller, and its copies in Redis. Copies are asked first: they cost the controller nothing. What is
+ * not there comes from the controller itself, so that Redis may be empty or away.
  *
- * News of changed trees comes by Redis; while that is away, by the controller's Changes call, which waits. One thread
- * listens; fetching is done by workers, keyed by application, so that a burst of news is one fetch. */
+ * News of changed trees comes by Redis; while that is away, by the controller's Changes call, which waits.
+ * One thread listens; fetching is done by workers, keyed by application, so that a burst of news is one
+ * fetch. */
 #include "api-server/services/server.h"
 
 #include "common/argo/tracking.h"
@@ -42,7 +43,8 @@ static int read_copy(server_t *s, const char *kind, const char *ns, const char *
 /* ---- calls ---- */
 
 static int call(server_t *s, const char *place, const char *method, const ProtobufCMessage *in,
-                const ProtobufCMessageDescriptor *type, int64_t timeout, volatile bool *canceled, void *out, err_t **err)
+                const ProtobufCMessageDescriptor *type, int64_t timeout, volatile bool *canceled, void *out,
+                err_t **err)
 {
     ProtobufCMessage *reply = NULL;
     if (!s->controller)
@@ -76,8 +78,8 @@ int backend_tree(server_t *s, const char *ns, const char *name, json_t **out, er
     if (read_copy(s, "resources-tree", ns, name, out) == 0)
         return 0;
     in.app = &ref;
-    int rc = call(s, name, "controller.GetTree", &in.base, &cargocd__controller__get_tree_response__descriptor,
-                  CALL_TIMEOUT, NULL, &reply, err);
+    int rc = call(s, name, "controller.GetTree", &in.base,
+                  &cargocd__controller__get_tree_response__descriptor, CALL_TIMEOUT, NULL, &reply, err);
     if (rc == 0)
         rc = parse_reply(&reply->tree, out, err);
     cargocd__controller__get_tree_response__free_unpacked(reply, NULL);
@@ -86,14 +88,16 @@ int backend_tree(server_t *s, const char *ns, const char *name, json_t **out, er
 
 int backend_managed(server_t *s, const char *ns, const char *name, json_t **out, err_t **err)
 {
-    Cargocd__Controller__GetManagedResourcesRequest in = CARGOCD__CONTROLLER__GET_MANAGED_RESOURCES_REQUEST__INIT;
+    Cargocd__Controller__GetManagedResourcesRequest in =
+        CARGOCD__CONTROLLER__GET_MANAGED_RESOURCES_REQUEST__INIT;
     Cargocd__Controller__GetManagedResourcesResponse *reply = NULL;
     app_ref_t ref = app_ref(ns, name);
     if (read_copy(s, "managed-resources", ns, name, out) == 0)
         return 0;
     in.app = &ref;
     int rc = call(s, name, "controller.GetManagedResources", &in.base,
-                  &cargocd__controller__get_managed_resources_response__descriptor, CALL_TIMEOUT, NULL, &reply, err);
+                  &cargocd__controller__get_managed_resources_response__descriptor, CALL_TIMEOUT, NULL,
+                  &reply, err);
     if (rc == 0)
         rc = parse_reply(&reply->items, out, err);
     cargocd__controller__get_managed_resources_response__free_unpacked(reply, NULL);
@@ -105,7 +109,8 @@ static char *text_of(const json_t *o, const char *key)
     return (char *)(uintptr_t)str_or_empty(json_str_at(o, key));
 }
 
-int backend_resource(server_t *s, const char *ns, const char *name, const json_t *query, json_t **out, err_t **err)
+int backend_resource(server_t *s, const char *ns, const char *name, const json_t *query, json_t **out,
+                     err_t **err)
 {
     Cargocd__Controller__GetResourceRequest in = CARGOCD__CONTROLLER__GET_RESOURCE_REQUEST__INIT;
     Cargocd__Controller__GetResourceResponse *reply = NULL;
@@ -116,19 +121,21 @@ int backend_resource(server_t *s, const char *ns, const char *name, const json_t
     in.kind = text_of(query, "kind");
     in.namespace_ = text_of(query, "namespace");
     in.name = text_of(query, "resourceName");
-    int rc = call(s, name, "controller.GetResource", &in.base, &cargocd__controller__get_resource_response__descriptor,
-                  CALL_TIMEOUT, NULL, &reply, err);
+    int rc = call(s, name, "controller.GetResource", &in.base,
+                  &cargocd__controller__get_resource_response__descriptor, CALL_TIMEOUT, NULL, &reply, err);
     if (rc == 0)
         rc = parse_reply(&reply->object, out, err);
     cargocd__controller__get_resource_response__free_unpacked(reply, NULL);
     return rc;
 }
 
-int backend_cluster_info(server_t *s, const char *cluster, json_t **out, err_t **err)
+int backend_cluster_infos(server_t *s, const char *cluster, json_t **out, err_t **err)
 {
     Cargocd__Controller__ClusterInfoRequest in = CARGOCD__CONTROLLER__CLUSTER_INFO_REQUEST__INIT;
     Cargocd__Controller__ClusterInfoResponse *reply = NULL;
     AUTO_JSON list = NULL;
+    size_t i;
+    json_t *c;
     in.server = (char *)(uintptr_t)cluster;
     int rc = call(s, cluster, "controller.ClusterInfo", &in.base,
                   &cargocd__controller__cluster_info_response__descriptor, SECONDS(5), NULL, &reply, err);
@@ -137,8 +144,21 @@ int backend_cluster_info(server_t *s, const char *cluster, json_t **out, err_t *
     cargocd__controller__cluster_info_response__free_unpacked(reply, NULL);
     if (rc < 0)
         return rc;
-    const json_t *first = json_array_get(list, 0), *info = json_object_get(first, "info");
-    if (!json_is_map(info))
+    *out = json_object();
+    json_array_foreach(list, i, c)
+        if (json_is_map(json_object_get(c, "info")))
+            json_object_set(*out, str_or_empty(json_str_at(c, "server")), json_object_get(c, "info"));
+    return 0;
+}
+
+int backend_cluster_info(server_t *s, const char *cluster, json_t **out, err_t **err)
+{
+    AUTO_JSON all = NULL;
+    int rc = backend_cluster_infos(s, cluster, &all, err);
+    if (rc < 0)
+        return rc;
+    const json_t *info = json_object_get(all, cluster);
+    if (!info)
         return err_set(err, ERR_NOT_FOUND, "cluster %s is not watched", cluster);
     *out = json_copy_deep(info);
     return 0;
@@ -215,8 +235,9 @@ static int wait_for_changes(struct backend *b, struct position *at)
     since.rev = at->rev;
     in.since = &since;
     in.wait_ms = WAIT_MS;
-    int rc = call(b->s, "news", "controller.Changes", &in.base, &cargocd__controller__changes_response__descriptor,
-                  MILLIS(WAIT_MS) + SECONDS(5), &b->stop, &reply, &err);
+    int rc = call(b->s, "news", "controller.Changes", &in.base,
+                  &cargocd__controller__changes_response__descriptor, MILLIS(WAIT_MS) + SECONDS(5), &b->stop,
+                  &reply, &err);
     if (rc < 0)
         return rc;
     if (reply->reset)

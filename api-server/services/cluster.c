@@ -1,4 +1,5 @@
-/* cluster.ClusterService: reading. What is shown of a cluster is built field by field: a credential cannot slip in. */
+/* cluster.ClusterService: reading. What is shown of a cluster is built field by field: a credential cannot
+ * slip in. */
 #include "api-server/services/server.h"
 
 #include "common/base/enc.h"
@@ -14,18 +15,12 @@ static json_t *zero_state(const char *status, const char *message)
     return o;
 }
 
-static json_t *cluster_info(server_t *s, const char *server)
+static json_t *cluster_info(const json_t *infos, const char *server)
 {
-    AUTO(free_p) char *key = xasprintf("cluster|info|%s", server);
-    AUTO_STR text = STR_INIT;
-    json_t *info = NULL;
-    if (s->seal && redis_get_sealed(s->redis, s->seal, key, 1 << 20, &text, NULL) == 0 &&
-        json_read(str_text(&text), text.len, &info, NULL) == 0 && json_is_map(info))
-        return info;
-    json_decref(info);
-    if (backend_cluster_info(s, server, &info, NULL) == 0)
-        return info;
-    info = json_object();
+    const json_t *known = json_object_get(infos, server);
+    if (known)
+        return json_copy_deep(known);
+    json_t *info = json_object();
     json_object_set_new(info, "connectionState",
                         zero_state("Unknown", "Cluster has no applications and is not being monitored."));
     return info;
@@ -71,10 +66,10 @@ static json_t *texts(char *const *list)
     return a;
 }
 
-json_t *cluster_shown(server_t *s, const struct cluster_entry *e)
+json_t *cluster_shown(const struct cluster_entry *e, const json_t *infos)
 {
     const struct cluster_spec *c = &e->spec;
-    json_t *o = json_object(), *info = cluster_info(s, c->server);
+    json_t *o = json_object(), *info = cluster_info(infos, c->server);
     AUTO_JSON namespaces = texts(c->namespaces);
     complete_info(info);
     json_set_str(o, "server", c->server);
@@ -93,7 +88,8 @@ json_t *cluster_shown(server_t *s, const struct cluster_entry *e)
     json_put_str(o, "project", c->project);
     AUTO_JSON labels = json_copy(e->labels);
     AUTO_JSON annotations = json_copy(e->annotations);
-    json_object_del(annotations, "kubectl.kubernetes.io/last-applied-configuration"); /* holds the Secret's data */
+    json_object_del(annotations,
+                    "kubectl.kubernetes.io/last-applied-configuration"); /* holds the Secret's data */
     if (json_object_size(labels))
         json_object_set(o, "labels", labels);
     if (json_object_size(annotations))
@@ -120,7 +116,8 @@ struct wanted {
 
 static void read_wanted(const call_t *c, struct wanted *w)
 {
-    const char *type = str_or_empty(json_str_at(c->in, "id", "type")), *value = json_str_at(c->in, "id", "value");
+    const char *type = str_or_empty(json_str_at(c->in, "id", "type")),
+               *value = json_str_at(c->in, "id", "value");
     const char *server = json_str_at(c->in, "server"), *name = json_str_at(c->in, "name");
     AUTO_STR plain = STR_INIT;
     *w = (struct wanted){str_empty(server) ? NULL : xstrdup(server), str_empty(name) ? NULL : xstrdup(name)};
@@ -156,10 +153,12 @@ static int list(call_t *c, json_t **out, err_t **err)
     size_t n;
     struct cluster_entry *all = state_clusters(c->s->state, &n);
     json_t *items = json_array();
+    AUTO_JSON infos = NULL;
     read_wanted(c, &w);
+    backend_cluster_infos(c->s, "", &infos, NULL);
     for (size_t i = 0; i < n; i++)
         if (is_wanted(&w, &all[i]) && visible(c, &all[i]))
-            json_array_append_new(items, cluster_shown(c->s, &all[i]));
+            json_array_append_new(items, cluster_shown(&all[i], infos));
     wanted_dispose(&w);
     state_clusters_free(all, n);
     *out = json_object();
@@ -176,10 +175,13 @@ static int get(call_t *c, json_t **out, err_t **err)
     struct cluster_entry *all = state_clusters(c->s->state, &n);
     read_wanted(c, &w);
     bool any = w.server || w.name;
+    AUTO_JSON infos = NULL;
     for (size_t i = 0; any && i < n && !*out; i++)
         if (is_wanted(&w, &all[i])) {
-            if (visible(c, &all[i]))
-                *out = cluster_shown(c->s, &all[i]);
+            if (visible(c, &all[i])) {
+                backend_cluster_infos(c->s, all[i].spec.server, &infos, NULL);
+                *out = cluster_shown(&all[i], infos);
+            }
             break;
         }
     wanted_dispose(&w);

@@ -162,13 +162,13 @@ static void health(server_t *s, exchange_t *ex)
 static void assets(server_t *s, exchange_t *ex, const char *path)
 {
     AUTO(config_unref_p) config_t *config = config_box_get(s->config);
-    const struct assets_options o = {.directory = s->flags->static_assets,
-                                     .base_href = str_empty(s->flags->base_href) || str_eq(s->flags->base_href, "/")
-                                                      ? s->flags->root_path
-                                                      : s->flags->base_href,
-                                     .x_frame_options = s->flags->x_frame_options,
-                                     .csp = s->flags->csp,
-                                     .css_url = config_get(config, "ui.cssurl")};
+    const struct assets_options o = {
+        .directory = s->flags->static_assets,
+        .base_href = str_empty(s->flags->base_href) || str_eq(s->flags->base_href, "/") ? s->flags->root_path
+                                                                                        : s->flags->base_href,
+        .x_frame_options = s->flags->x_frame_options,
+        .csp = s->flags->csp,
+        .css_url = config_get(config, "ui.cssurl")};
     assets_serve(ex, path, &o);
 }
 

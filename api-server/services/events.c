@@ -1,4 +1,5 @@
-/* Audit: who did what, as a log line and a Kubernetes event (component argocd-server), as Argo CD writes them. */
+/* Audit: who did what, as a log line and a Kubernetes event (component argocd-server), as Argo CD writes
+ * them. */
 #include "api-server/services/server.h"
 
 #include "common/argo/app.h"
@@ -37,10 +38,10 @@ static json_t *event_of(const call_t *c, const json_t *object, const char *reaso
     json_put_at(e, json_string(name), "metadata", "name");
     json_put_at(e, json_string(object_namespace(object)), "metadata", "namespace");
     json_put_at(e, json_str_new(c->id->subject), "metadata", "annotations", "user");
-    json_put_at(e, json_str_new(str_or_empty(json_str_at(object, "spec", "destination", "server"))), "metadata",
-                "annotations", "dest-server");
-    json_put_at(e, json_str_new(str_or_empty(json_str_at(object, "spec", "destination", "namespace"))), "metadata",
-                "annotations", "dest-namespace");
+    json_put_at(e, json_str_new(str_or_empty(json_str_at(object, "spec", "destination", "server"))),
+                "metadata", "annotations", "dest-server");
+    json_put_at(e, json_str_new(str_or_empty(json_str_at(object, "spec", "destination", "namespace"))),
+                "metadata", "annotations", "dest-namespace");
     json_object_set_new(e, "involvedObject", reference(object));
     json_put_at(e, json_string("argocd-server"), "source", "component");
     json_set_str(e, "firstTimestamp", now);
@@ -61,7 +62,8 @@ static void write_event(void *arg)
 {
     struct job *j = arg;
     AUTO_ERR err = NULL;
-    if (kube_create(j->s->kube, kind_event, json_str_at(j->event, "metadata", "namespace"), j->event, NULL, NULL, &err) < 0)
+    if (kube_create(j->s->kube, kind_event, json_str_at(j->event, "metadata", "namespace"), j->event, NULL,
+                    NULL, &err) < 0)
         log_debug(NULL, "write an event: %s", err_text(err));
     json_decref(j->event);
     free(j);

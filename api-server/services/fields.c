@@ -16,7 +16,7 @@ enum { MAX_DEPTH = 32 };
 
 static fields_t *child(fields_t *f, const char *name, size_t n)
 {
-    VEC_FOREACH (&f->below, it)
+    VEC_FOREACH(&f->below, it)
         if (strlen((*it)->name) == n && !memcmp((*it)->name, name, n))
             return *it;
     fields_t *c = xcalloc(1, sizeof *c);
@@ -54,7 +54,7 @@ void fields_free(fields_t *f)
 {
     if (!f)
         return;
-    VEC_FOREACH (&f->below, it)
+    VEC_FOREACH(&f->below, it)
         fields_free(*it);
     VEC_FREE(&f->below);
     free(f->name);
@@ -63,7 +63,7 @@ void fields_free(fields_t *f)
 
 static const fields_t *find(const fields_t *f, view_t key)
 {
-    VEC_FOREACH (&f->below, it)
+    VEC_FOREACH(&f->below, it)
         if (view_eq(key, (*it)->name))
             return *it;
     return NULL;
@@ -191,8 +191,8 @@ void fields_project(const fields_t *f, const char *text, size_t n, str_t *out)
 
 /* ---- the application list ---- */
 
-/* What may be selected of an application in a list, and what stands for it when the object lacks it: Go's nil pointers,
- * maps and slices print as null, structs as {}, texts as "". */
+/* What may be selected of an application in a list, and what stands for it when the object lacks it: Go's nil
+ * pointers, maps and slices print as null, structs as {}, texts as "". */
 static const struct {
     const char *path, *missing;
 } selectable[] = {

@@ -1,5 +1,5 @@
-/* REST over the table of methods. On the loop's thread a request is only routed and queued; a worker authenticates,
- * binds, calls the handler and shapes the answer (grpc-gateway v1's forms). */
+/* REST over the table of methods. On the loop's thread a request is only routed and queued; a worker
+ * authenticates, binds, calls the handler and shapes the answer (grpc-gateway v1's forms). */
 #include "api-server/auth/cookie.h"
 #include "api-server/services/server.h"
 #include "common/base/log.h"

@@ -68,9 +68,11 @@ static json_t *clusters_of(call_t *c, const char *project)
     size_t n;
     struct cluster_entry *all = state_clusters(c->s->state, &n);
     json_t *list_of = json_array();
+    AUTO_JSON infos = NULL;
+    backend_cluster_infos(c->s, "", &infos, NULL);
     for (size_t i = 0; i < n; i++)
         if (!strcmp(all[i].spec.project, project))
-            json_array_append_new(list_of, cluster_shown(c->s, &all[i]));
+            json_array_append_new(list_of, cluster_shown(&all[i], infos));
     state_clusters_free(all, n);
     return list_of;
 }
@@ -98,9 +100,9 @@ static int events(call_t *c, json_t **out, err_t **err)
     int rc = find(c, arg(c, "name"), &p, err);
     if (rc < 0)
         return rc;
-    AUTO(free_p) char *selector =
-        xasprintf("involvedObject.name=%s,involvedObject.uid=%s,involvedObject.namespace=%s", object_name(p),
-                  object_uid(p), object_namespace(p));
+    AUTO(free_p)
+    char *selector = xasprintf("involvedObject.name=%s,involvedObject.uid=%s,involvedObject.namespace=%s",
+                               object_name(p), object_uid(p), object_namespace(p));
     struct kube_list what = {.ns = object_namespace(p), .field_selector = selector};
     rc = kube_list_json(c->s->kube, kind_event, &what, &items, err);
     if (rc < 0)

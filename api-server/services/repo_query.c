@@ -1,5 +1,5 @@
-/* Questions to the repository server about an application's sources. Messages are built in an arena that lives as long
- * as the call. */
+/* Questions to the repository server about an application's sources. Messages are built in an arena that
+ * lives as long as the call. */
 #include "api-server/services/server.h"
 
 #include "common/argo/app.h"
@@ -34,7 +34,10 @@ static const struct {
     const char *key;
     size_t offset;
 } repo_texts[] = {
-#define FIELD(key, name) {key, offsetof(repository_t, name)}
+#define FIELD(key, name)                                                                                     \
+    {                                                                                                        \
+        key, offsetof(repository_t, name)                                                                    \
+    }
     FIELD("url", url),
     FIELD("type", type),
     FIELD("name", name),
@@ -117,8 +120,7 @@ static void put_refs(server_t *s, arena_t *a, const json_t *app, request_t *m)
     size_t i;
     json_t *source;
     m->ref_sources = arena_alloc(a, (json_array_size(sources) + 1) * sizeof *m->ref_sources);
-    json_array_foreach(sources, i, source)
-    {
+    json_array_foreach(sources, i, source) {
         const char *ref = json_str_at(source, "ref");
         if (str_empty(ref))
             continue;
@@ -164,7 +166,8 @@ static void put_cluster(server_t *s, arena_t *a, const json_t *app, request_t *m
 {
     AUTO(free_p) char *server = NULL, *name = NULL, *project = NULL;
     AUTO_JSON info = NULL;
-    if (state_resolve_destination(s->state, json_at(app, "spec", "destination"), &server, &name, &project, NULL) < 0 ||
+    if (state_resolve_destination(s->state, json_at(app, "spec", "destination"), &server, &name, &project,
+                                  NULL) < 0 ||
         backend_cluster_info(s, server, &info, NULL) < 0)
         return;
     m->kube_version = text(a, info, "serverVersion");
@@ -188,7 +191,8 @@ static void fill(server_t *s, arena_t *a, const struct manifest_query *q, reques
     m->helm_repo_creds = repositories(a, creds, &m->n_helm_repo_creds);
     m->has_multiple_sources = app_multi_source(app);
     m->project_name = arena_strdup(a, project);
-    m->project_source_repos = texts(a, json_at(q->project, "spec", "sourceRepos"), &m->n_project_source_repos);
+    m->project_source_repos = texts(a, json_at(q->project, "spec", "sourceRepos"),
+                                    &m->n_project_source_repos);
     m->manifest_generate_paths = text(a, json_at(app, "metadata", "annotations"), ANNOTATION_GENERATE_PATHS);
     put_refs(s, a, app, m);
     put_settings(s, a, m);
@@ -236,8 +240,8 @@ int backend_manifests(server_t *s, const struct manifest_query *q, json_t **out,
 
 /* ---- revisions ---- */
 
-int backend_resolve_revision(server_t *s, const json_t *app, const json_t *source, const char *revision, char **commit,
-                             char **display, err_t **err)
+int backend_resolve_revision(server_t *s, const json_t *app, const json_t *source, const char *revision,
+                             char **commit, char **display, err_t **err)
 {
     AUTO(arena_free_p) arena_t *a = arena_new();
     Cargocd__Repo__ResolveRevisionRequest m = CARGOCD__REPO__RESOLVE_REVISION_REQUEST__INIT;
@@ -247,8 +251,8 @@ int backend_resolve_revision(server_t *s, const json_t *app, const json_t *sourc
     put_bytes(a, source, &m.source);
     m.ambiguous_revision = arena_strdup(a, revision);
     m.no_revision_cache = true;
-    int rc = ask(s, url, "repo.ResolveRevision", &m.base, &cargocd__repo__resolve_revision_response__descriptor, &reply,
-                 err);
+    int rc = ask(s, url, "repo.ResolveRevision", &m.base,
+                 &cargocd__repo__resolve_revision_response__descriptor, &reply, err);
     if (rc < 0)
         return rc;
     *commit = xstrdup(reply->revision);
@@ -263,8 +267,8 @@ int backend_test_repo(server_t *s, const char *url, const char *project, err_t *
     Cargocd__Repo__TestRepositoryRequest m = CARGOCD__REPO__TEST_REPOSITORY_REQUEST__INIT;
     Cargocd__Repo__TestRepositoryResponse *reply = NULL;
     m.repo = repository_of(s, a, url, project);
-    int rc = ask(s, url, "repo.TestRepository", &m.base, &cargocd__repo__test_repository_response__descriptor, &reply,
-                 err);
+    int rc = ask(s, url, "repo.TestRepository", &m.base, &cargocd__repo__test_repository_response__descriptor,
+                 &reply, err);
     cargocd__repo__test_repository_response__free_unpacked(reply, NULL);
     return rc;
 }

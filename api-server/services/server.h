@@ -1,5 +1,5 @@
-/* The api-server's parts, and one call of a method. A handler takes and gives JSON; transport, authentication, binding
- * and the shape of errors are the gateway's. */
+/* The api-server's parts, and one call of a method. A handler takes and gives JSON; transport,
+ * authentication, binding and the shape of errors are the gateway's. */
 #ifndef CARGOCD_API_SERVICES_SERVER_H
 #define CARGOCD_API_SERVICES_SERVER_H
 
@@ -17,7 +17,7 @@ struct server_flags {
     char *base_href, *root_path;
     char *static_assets;
     char *x_frame_options, *csp;
-    char *events;          /* ARGOCD_ENABLE_K8S_EVENT: all, none, or reasons */
+    char *events; /* ARGOCD_ENABLE_K8S_EVENT: all, none, or reasons */
     bool insecure, disable_auth, gzip, sync_replace_allowed;
     int64_t max_cookies;
     int64_t max_body;
@@ -51,10 +51,10 @@ typedef struct call {
     const struct api_method *method;
     identity_t *id;
     rbac_caller_t *caller;
-    json_t *in;    /* the request message */
-    query_t query; /* what stands beside it: fields, download … */
-    char *renewed; /* a fresh token for the caller */
-    str_t raw;     /* an answer that is JSON already, instead of *out */
+    json_t *in;       /* the request message */
+    query_t query;    /* what stands beside it: fields, download … */
+    char *renewed;    /* a fresh token for the caller */
+    str_t raw;        /* an answer that is JSON already, instead of *out */
     int64_t delay_ns; /* hold the answer back */
     /* A streaming method answers with these. */
     const struct stream_ops *stream;
@@ -62,16 +62,16 @@ typedef struct call {
     bool sse; /* the client wants server-sent events */
 } call_t;
 
-/* 0: *out (or c->raw, or c->stream) is the answer; CALL_LATER: the handler took the call and ends it with call_finish;
- * negative: err. */
+/* 0: *out (or c->raw, or c->stream) is the answer; CALL_LATER: the handler took the call and ends it with
+ * call_finish; negative: err. */
 enum { CALL_LATER = 1 };
 typedef int (*handler_fn)(call_t *c, json_t **out, err_t **err);
 struct handler {
     const char *service, *method;
     handler_fn fn;
 };
-extern const struct handler application_handlers[], project_handlers[], cluster_handlers[], session_handlers[],
-    account_handlers[], settings_handlers[];
+extern const struct handler application_handlers[], project_handlers[], cluster_handlers[],
+    session_handlers[], account_handlers[], settings_handlers[];
 
 /* Ends a call that answered CALL_LATER; takes both. Any thread. */
 void call_finish(call_t *c, json_t *out_take, err_t *err_take);
@@ -97,7 +97,8 @@ const char *call_app_ns(const call_t *c, const char *ns);
 char *call_app_object(const call_t *c, const json_t *app) MUST_USE;
 
 enum app_source { APP_CACHED, APP_LIVE };
-/* One application, by the rule that absent and forbidden answer alike (Argo CD's getAppEnforceRBAC). *app is new. */
+/* One application, by the rule that absent and forbidden answer alike (Argo CD's getAppEnforceRBAC). *app is
+ * new. */
 int app_lookup(call_t *c, enum app_source from, const char *action, const char *project, const char *ns,
                const char *name, json_t **app, err_t **err);
 /* The effective project of an application that may use it. */
@@ -105,8 +106,9 @@ int app_project_of(call_t *c, const json_t *app, json_t **project, err_t **err);
 
 /* ---- cluster.c ---- */
 
-/* A cluster without anything secret, with what is known of its state. */
-json_t *cluster_shown(server_t *s, const struct cluster_entry *e) MUST_USE;
+/* A cluster without anything secret, with what is known of its state: infos is of backend_cluster_infos; may
+ * be NULL. */
+json_t *cluster_shown(const struct cluster_entry *e, const json_t *infos) MUST_USE;
 
 /* ---- gateway.c ---- */
 
@@ -136,8 +138,10 @@ void backend_free(struct backend *b);
 /* ApplicationTree and [ResourceDiff] as documents. */
 int backend_tree(server_t *s, const char *ns, const char *name, json_t **out, err_t **err);
 int backend_managed(server_t *s, const char *ns, const char *name, json_t **out, err_t **err);
-int backend_resource(server_t *s, const char *ns, const char *name, const json_t *query, json_t **out, err_t **err);
-/* What the controller says of a cluster: ClusterInfo. */
+int backend_resource(server_t *s, const char *ns, const char *name, const json_t *query, json_t **out,
+                     err_t **err);
+/* What the controller says of a cluster ("": of all it knows): server -> ClusterInfo. */
+int backend_cluster_infos(server_t *s, const char *cluster, json_t **out, err_t **err);
 int backend_cluster_info(server_t *s, const char *cluster, json_t **out, err_t **err);
 /* For live: fetches a tree and hands it over. */
 void backend_want_tree(void *server, const char *ns, const char *name);
@@ -148,8 +152,8 @@ struct manifest_query {
     bool no_cache;
 };
 int backend_manifests(server_t *s, const struct manifest_query *q, json_t **out, err_t **err);
-int backend_resolve_revision(server_t *s, const json_t *app, const json_t *source, const char *revision, char **commit,
-                             char **display, err_t **err);
+int backend_resolve_revision(server_t *s, const json_t *app, const json_t *source, const char *revision,
+                             char **commit, char **display, err_t **err);
 int backend_test_repo(server_t *s, const char *url, const char *project, err_t **err);
 
 /* ---- events.c ---- */

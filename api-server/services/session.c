@@ -7,8 +7,9 @@ static int create(call_t *c, json_t **out, err_t **err)
 {
     AUTO(free_p) char *token = NULL;
     if (*arg(c, "token"))
-        return err_set(err, ERR_UNAUTHENTICATED,
-                       "token-based session creation no longer supported. please upgrade argocd cli to v0.7+");
+        return err_set(
+            err, ERR_UNAUTHENTICATED,
+            "token-based session creation no longer supported. please upgrade argocd cli to v0.7+");
     int rc = auth_login(c->s->auth, arg(c, "username"), arg(c, "password"), &token, &c->delay_ns, err);
     if (rc < 0)
         return rc;
@@ -51,10 +52,10 @@ static int version(call_t *c, json_t **out, err_t **err)
         return 0;
     json_set_str(o, "Compiler", "gcc " __VERSION__);
     if (uname(&u) == 0) {
-        AUTO(free_p) char *platform =
-            xasprintf("linux/%s", !strcmp(u.machine, "x86_64")    ? "amd64"
-                                  : !strcmp(u.machine, "aarch64") ? "arm64"
-                                                                  : u.machine);
+        AUTO(free_p)
+        char *platform = xasprintf("linux/%s", !strcmp(u.machine, "x86_64")    ? "amd64"
+                                               : !strcmp(u.machine, "aarch64") ? "arm64"
+                                                                               : u.machine);
         json_set_str(o, "Platform", platform);
     }
     return 0;

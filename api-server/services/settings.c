@@ -1,5 +1,5 @@
-/* cluster.SettingsService (Argo CD declares it in that package). Nothing secret is ever in its answer: of the SSO
- * configurations only what a login page and a client need, field by field. */
+/* cluster.SettingsService (Argo CD declares it in that package). Nothing secret is ever in its answer: of the
+ * SSO configurations only what a login page and a client need, field by field. */
 #include "api-server/services/server.h"
 
 #include "common/yaml/yaml.h"
@@ -53,8 +53,7 @@ static void put_dex(json_t *o, const config_t *c)
     if (!json_is_map(dex))
         return;
     json_t *config = json_object(), *connectors = json_array();
-    json_array_foreach(json_object_get(dex, "connectors"), i, connector)
-    {
+    json_array_foreach(json_object_get(dex, "connectors"), i, connector) {
         json_t *k = json_object();
         for (size_t f = 0; f < ARRAY_LEN(shown); f++)
             json_put_str(k, shown[f], json_str_at(connector, shown[f]));
@@ -78,7 +77,8 @@ static void put_oidc(json_t *o, const config_t *c)
         AUTO(free_p) char *v = config_resolve(c, json_str_at(oidc, shown[f]));
         json_put_str(config, shown[f], v);
     }
-    json_t *scopes = json_object_get(oidc, "requestedScopes"), *claims = json_object_get(oidc, "requestedIDTokenClaims");
+    json_t *scopes = json_object_get(oidc, "requestedScopes"),
+           *claims = json_object_get(oidc, "requestedIDTokenClaims");
     if (json_is_array(scopes))
         json_object_set(config, "scopes", scopes);
     if (json_is_map(claims))
@@ -135,7 +135,8 @@ static void put_public(json_t *o, const server_t *s, const config_t *c)
     put_text(o, "url", c, "url");
     put_dex(o, c);
     put_oidc(o, c);
-    json_put_str(o, "appLabelKey", config_text(c, "application.instanceLabelKey", "app.kubernetes.io/instance"));
+    json_put_str(o, "appLabelKey",
+                 config_text(c, "application.instanceLabelKey", "app.kubernetes.io/instance"));
     put_bool(o, "statusBadgeEnabled", config_bool(c, "statusbadge.enabled", false));
     put_analytics(o, c);
     put_kustomize(o, c);

@@ -63,13 +63,12 @@ struct state {
     kube_watch_t *apps;
 
     lock_t lock; /* of what follows */
-    cond_t synced_cond;
     bool synced[STATE_KINDS], listing[STATE_KINDS];
     map_t seen[STATE_KINDS]; /* names of the list under way */
     json_t *cm, *rbac_cm, *argocd_secret;
-    json_t *secrets;  /* others that settings may refer to: name -> Secret */
-    map_t projects;   /* name -> struct project */
-    map_t clusters;   /* name of the Secret -> struct cluster_entry */
+    json_t *secrets; /* others that settings may refer to: name -> Secret */
+    map_t projects;  /* name -> struct project */
+    map_t clusters;  /* name of the Secret -> struct cluster_entry */
     repos_t *repos;
     settings_t *settings;
     uint64_t access_hash; /* of what decides who sees what */
@@ -109,7 +108,6 @@ state_t *state_new(const struct state_options *options)
     s->clusters = (map_t)MAP_INIT(cluster_free);
     s->repos = repos_new();
     pthread_mutex_init(&s->lock, NULL);
-    cond_init(&s->synced_cond);
     if (settings_parse(NULL, &s->settings, NULL, NULL) < 0)
         oom();
     return s;
@@ -130,7 +128,6 @@ void state_free(state_t *s)
     map_dispose(&s->clusters);
     repos_free(s->repos);
     settings_unref(s->settings);
-    pthread_cond_destroy(&s->synced_cond);
     pthread_mutex_destroy(&s->lock);
     free(s->ns);
     free(s);
@@ -209,8 +206,8 @@ static void take_revocations(state_t *s, const json_t *object)
 
 static bool replace(json_t **slot, json_t *object)
 {
-    bool changed = !object != !*slot || (object && !json_same(json_object_get(*slot, "data"),
-                                                              json_object_get(object, "data")));
+    bool changed = !object != !*slot ||
+                   (object && !json_same(json_object_get(*slot, "data"), json_object_get(object, "data")));
     json_decref(*slot);
     *slot = json_incref(object);
     return changed;
@@ -253,7 +250,8 @@ static bool put_secret(state_t *s, const char *name, json_t *object)
     if (!strcmp(name, REVOKED_SECRET) && object)
         take_revocations(s, object);
     put_cluster(s, name, strcmp(type, "cluster") ? NULL : object);
-    repos_put(s->repos, name, strcmp(type, "repository") && strcmp(type, "repo-creds") ? NULL : object, &problem);
+    repos_put(s->repos, name, strcmp(type, "repository") && strcmp(type, "repo-creds") ? NULL : object,
+              &problem);
     if (problem.len)
         log_warn(NULL, "repository secret %s: %s", name, str_text(&problem));
     bool referable = object && str_eq(json_str_at(object, "metadata", "labels", LABEL_PART_OF), "argocd");
@@ -336,7 +334,7 @@ void state_del(state_t *s, enum state_kind kind, const char *p, size_t n)
 
 static void forget_unseen(state_t *s, enum state_kind kind, const map_t *have)
 {
-    MAP_FOREACH (have, e)
+    MAP_FOREACH(have, e)
         if (!map_has(&s->seen[kind], e->key)) {
             AUTO(free_p) char *name = xstrdup(e->key);
             apply(s, kind, name, NULL);
@@ -377,7 +375,6 @@ void state_synced(state_t *s, enum state_kind kind)
         s->synced[kind] = true;
         if (s->synced[STATE_CONFIG_MAPS] && s->synced[STATE_SECRETS])
             changed = rebuild_config(s) || kind == STATE_PROJECTS;
-        pthread_cond_broadcast(&s->synced_cond);
     }
     verdicts_changed(s, changed);
 }
@@ -389,17 +386,6 @@ bool state_ready(state_t *s)
         if (!s->synced[i])
             return false;
     return true;
-}
-
-int state_wait(state_t *s, mono_t deadline, err_t **err)
-{
-    static const char *const names[] = {"ConfigMaps", "Secrets", "AppProjects"};
-    LOCKED(&s->lock);
-    for (int i = 0; i < STATE_KINDS; i++)
-        while (!s->synced[i])
-            if (!cond_wait_until(&s->synced_cond, &s->lock, deadline))
-                return err_set(err, ERR_DEADLINE_EXCEEDED, "list %s of namespace %s: no answer in time", names[i], s->ns);
-    return 0;
 }
 
 /* ---- watches ---- */
@@ -510,7 +496,7 @@ static json_t *list_at(json_t *spec, const char *key)
 
 static void add_scoped_clusters(state_t *s, const char *project, json_t *spec)
 {
-    MAP_FOREACH (&s->clusters, e) {
+    MAP_FOREACH(&s->clusters, e) {
         const struct cluster_entry *c = e->value;
         if (strcmp(c->spec.project, project) != 0)
             continue;
@@ -541,8 +527,7 @@ static bool lists_token(const json_t *items, const char *id, int64_t iat)
 {
     size_t i;
     json_t *t;
-    json_array_foreach((json_t *)items, i, t)
-    {
+    json_array_foreach((json_t *)items, i, t) {
         const char *have = str_or_empty(json_str_at(t, "id"));
         if (*id && *have ? !strcmp(have, id) : json_int_at(t, "iat") == iat)
             return true;
@@ -555,7 +540,8 @@ bool state_project_token(state_t *s, const char *project, const char *role, cons
     AUTO_JSON doc = state_project(s, project);
     size_t i;
     json_t *r;
-    bool exists = false, listed = lists_token(json_at(doc, "status", "jwtTokensByRole", role, "items"), id, iat);
+    bool exists = false,
+         listed = lists_token(json_at(doc, "status", "jwtTokensByRole", role, "items"), id, iat);
     json_array_foreach(json_at(doc, "spec", "roles"), i, r)
         if (str_eq(json_str_at(r, "name"), role)) {
             exists = true;
@@ -595,7 +581,8 @@ static struct cluster_entry entry_copy(const struct cluster_entry *c)
 
 static int by_server(const void *a, const void *b)
 {
-    return strcmp(((const struct cluster_entry *)a)->spec.server, ((const struct cluster_entry *)b)->spec.server);
+    return strcmp(((const struct cluster_entry *)a)->spec.server,
+                  ((const struct cluster_entry *)b)->spec.server);
 }
 
 /* All, with the implicit one unless a Secret describes it or it is switched off. Under the lock. */
@@ -603,7 +590,7 @@ static struct cluster_entry *collect(state_t *s, size_t *n)
 {
     VEC(struct cluster_entry) all = {};
     bool own = settings_in_cluster_enabled(s->settings);
-    MAP_FOREACH (&s->clusters, e) {
+    MAP_FOREACH(&s->clusters, e) {
         const struct cluster_entry *c = e->value;
         if (!strcmp(c->spec.server, IN_CLUSTER_SERVER)) {
             if (!settings_in_cluster_enabled(s->settings))
@@ -647,15 +634,16 @@ static int no_such_name(const struct cluster_entry *all, size_t n, const char *n
                    str_text(&servers));
 }
 
-int state_resolve_destination(state_t *s, const json_t *destination, char **server, char **name, char **project,
-                              err_t **err)
+int state_resolve_destination(state_t *s, const json_t *destination, char **server, char **name,
+                              char **project, err_t **err)
 {
     const char *url = str_or_empty(json_str_at(destination, "server")),
                *by_name = str_or_empty(json_str_at(destination, "name"));
     size_t n, hits = 0, at = 0;
     if (*url && *by_name)
         return err_set(err, ERR_INVALID_ARGUMENT,
-                       "application destination can't have both name and server defined: %s %s", by_name, url);
+                       "application destination can't have both name and server defined: %s %s", by_name,
+                       url);
     if (!*url && !*by_name)
         return err_set(err, ERR_INVALID_ARGUMENT, "Destination server missing from app spec");
     struct cluster_entry *all = state_clusters(s, &n);
@@ -664,13 +652,15 @@ int state_resolve_destination(state_t *s, const json_t *destination, char **serv
         len--;
     for (size_t i = 0; i < n; i++) {
         const struct cluster_spec *c = &all[i].spec;
-        bool hit = *url ? strlen(c->server) == len && !strncmp(c->server, url, len) : !strcmp(c->name, by_name);
+        bool hit = *url ? strlen(c->server) == len && !strncmp(c->server, url, len)
+                        : !strcmp(c->name, by_name);
         hits += hit;
         at = hit ? i : at;
     }
     int rc = 0;
     if (*url ? !hits : hits != 1)
-        rc = *url ? err_set(err, ERR_NOT_FOUND, "cluster \"%s\" not found", url) : no_such_name(all, n, by_name, hits, err);
+        rc = *url ? err_set(err, ERR_NOT_FOUND, "cluster \"%s\" not found", url)
+                  : no_such_name(all, n, by_name, hits, err);
     else {
         *server = xstrdup(all[at].spec.server);
         *name = xstrdup(all[at].spec.name);

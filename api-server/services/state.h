@@ -1,5 +1,5 @@
-/* What the control namespace says, as watches bring it: settings, projects, clusters, repositories. Readers get copies
- * or references. Changes go on to the config box, and to live where they change who sees what. */
+/* What the control namespace says, as watches bring it: settings, projects, clusters, repositories. Readers
+ * get copies or references. Changes go on to the config box, and to live where they change who sees what. */
 #ifndef CARGOCD_API_SERVICES_STATE_H
 #define CARGOCD_API_SERVICES_STATE_H
 
@@ -19,8 +19,6 @@ void state_free(state_t *s);
 void state_set_listeners(state_t *s, live_t *live, auth_t *auth);
 /* Starts the watches; apps_ns NULL: Applications of all namespaces. */
 void state_watch(state_t *s, kube_t *kube, const char *apps_ns);
-/* Waits for the first lists of settings and projects. */
-int state_wait(state_t *s, mono_t deadline, err_t **err);
 void state_stop(state_t *s);
 /* Whether the watches have all they need (healthz). */
 bool state_ready(state_t *s);
@@ -56,8 +54,8 @@ void cluster_entry_dispose(struct cluster_entry *c);
 struct cluster_entry *state_clusters(state_t *s, size_t *n) MUST_USE;
 void state_clusters_free(struct cluster_entry *c, size_t n);
 /* Server and name of a destination {server, name}; Argo CD's texts for errors. Out texts are the caller's. */
-int state_resolve_destination(state_t *s, const json_t *destination, char **server, char **name, char **project,
-                              err_t **err);
+int state_resolve_destination(state_t *s, const json_t *destination, char **server, char **name,
+                              char **project, err_t **err);
 
 json_t *state_repo(state_t *s, const char *url, const char *project) MUST_USE;
 json_t *state_helm_repos(state_t *s, const char *project, bool oci) MUST_USE;
@@ -66,7 +64,7 @@ json_t *state_helm_creds(state_t *s) MUST_USE;
 settings_t *state_argo_settings(state_t *s) MUST_USE;
 
 /* Kinds we talk about without discovery. */
-extern const struct kube_resource *const kind_application, *const kind_project, *const kind_config_map,
-    *const kind_secret, *const kind_event;
+extern const struct kube_resource *const kind_application,
+    *const kind_project, *const kind_config_map, *const kind_secret, *const kind_event;
 
 #endif

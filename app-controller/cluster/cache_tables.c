@@ -161,9 +161,11 @@ void cache_index(cache_t *c, struct obj *o)
     count_on_node(c, o, 1);
     table_add(&c->by_key, o, offsetof(struct obj, next_key), hash_by_key);
     table_add(&c->by_uid, o, offsetof(struct obj, next_uid), hash_by_uid);
-    for (size_t i = 0; i < o->nowners; i++)
+    for (size_t i = 0; i < o->nowners; i++) {
+        o->owners[i].child = o;
         if (o->owners[i].uid)
             table_add(&c->by_owner, &o->owners[i], offsetof(struct owner, next), hash_by_owner);
+    }
     cache_kind_t *k = o->of;
     o->prev_kind = NULL;
     o->next_kind = k->objects;

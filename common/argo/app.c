@@ -220,6 +220,18 @@ static bool normalize_source(json_t *source)
     return changed;
 }
 
+/* An empty `automated` or `retry` says something (it is on, with defaults); an empty policy does not. */
+static bool drop_empty_policy(json_t *spec)
+{
+    const json_t *policy = json_object_get(spec, "syncPolicy");
+    if (!policy || json_is_map(json_object_get(policy, "automated")) || json_is_map(json_object_get(policy, "retry")) ||
+        json_is_map(json_object_get(policy, "managedNamespaceMetadata")) ||
+        json_array_size(json_object_get(policy, "syncOptions")))
+        return false;
+    json_object_del(spec, "syncPolicy");
+    return true;
+}
+
 bool app_normalize_spec(json_t *app)
 {
     json_t *spec = json_object_get(app, "spec"), *sources = json_object_get(spec, "sources");
@@ -228,7 +240,7 @@ bool app_normalize_spec(json_t *app)
         json_set_str(spec, "project", "default");
         changed = true;
     }
-    changed |= drop_if_empty(spec, "syncPolicy");
+    changed |= drop_empty_policy(spec);
     changed |= normalize_source(json_object_get(spec, "source"));
     for (size_t i = 0; i < json_array_size(sources); i++)
         changed |= normalize_source(json_array_get(sources, i));

@@ -126,9 +126,9 @@ static void role_policy(const char *project, const json_t *role, str_t *csv)
     size_t i;
     json_t *v;
     str_printf(csv, "p, proj:%s:%s, projects, get, %s, allow\n", project, name, project);
-    json_array_foreach (json_at(role, "policies"), i, v)
+    json_array_foreach(json_at(role, "policies"), i, v)
         str_printf(csv, "%s\n", str_or_empty(json_string_value(v)));
-    json_array_foreach (json_at(role, "groups"), i, v) {
+    json_array_foreach(json_at(role, "groups"), i, v) {
         const char *group = str_or_empty(json_string_value(v));
         if (strpbrk(group, "\r\n"))
             continue; /* would be another line */
@@ -151,7 +151,7 @@ rbac_project_t *rbac_project_new(const json_t *project)
     VEC(char *) names = {};
     size_t i;
     json_t *role;
-    json_array_foreach (json_at(project, "spec", "roles"), i, role) {
+    json_array_foreach(json_at(project, "spec", "roles"), i, role) {
         const char *name = json_str_at(role, "name");
         if (!name || strpbrk(name, ",\"\r\n"))
             continue;
@@ -219,7 +219,7 @@ struct rbac_caller {
 
 static bool contains(const names_t *n, const char *s)
 {
-    VEC_FOREACH (n, it)
+    VEC_FOREACH(n, it)
         if (!strcmp(*it, s))
             return true;
     return false;
@@ -250,7 +250,7 @@ static void close_roles(names_t *roles, const struct rbac_rules *a, const struct
 
 static bool is_member(const struct rbac_rules *rules, const char *name)
 {
-    VEC_FOREACH (&rules->groupings, it)
+    VEC_FOREACH(&rules->groupings, it)
         if (!strcmp(it->member, name))
             return true;
     return false;
@@ -263,7 +263,7 @@ static void add_evaluation(rbac_caller_t *c, const char *name, bool group)
     *e = (struct evaluation){.only_if_grouped = group, .grouped = is_member(rules, name)};
     VEC_PUSH(&e->roles, name);
     close_roles(&e->roles, rules, NULL);
-    VEC_FOREACH (&rules->rules, it)
+    VEC_FOREACH(&rules->rules, it)
         if (contains(&e->roles, it->subject))
             VEC_PUSH(&e->rules, it);
 }
@@ -308,7 +308,7 @@ void rbac_caller_free(rbac_caller_t *c)
 {
     if (!c)
         return;
-    VEC_FOREACH (&c->evaluations, it) {
+    VEC_FOREACH(&c->evaluations, it) {
         VEC_FREE(&it->roles);
         VEC_FREE(&it->rules);
     }
@@ -348,10 +348,10 @@ static bool evaluate_extended(const rbac_caller_t *c, const names_t *roles, cons
                               const struct request *q)
 {
     bool allowed = false, denied = false;
-    VEC_FOREACH (&c->rbac->rules.rules, it)
+    VEC_FOREACH(&c->rbac->rules.rules, it)
         if (contains(roles, it->subject))
             apply(it, q, &allowed, &denied);
-    VEC_FOREACH (&p->rules.rules, it)
+    VEC_FOREACH(&p->rules.rules, it)
         if (contains(roles, it->subject))
             apply(it, q, &allowed, &denied);
     return allowed && !denied;
@@ -373,10 +373,10 @@ static bool evaluate(const rbac_caller_t *c, const struct evaluation *e, const r
             return granted;
     }
     bool allowed = false, denied = false;
-    VEC_FOREACH (&e->rules, it)
+    VEC_FOREACH(&e->rules, it)
         apply(*it, q, &allowed, &denied);
     if (p)
-        VEC_FOREACH (&p->rules.rules, it)
+        VEC_FOREACH(&p->rules.rules, it)
             if (contains(&e->roles, it->subject))
                 apply(it, q, &allowed, &denied);
     return allowed && !denied;
@@ -392,7 +392,7 @@ bool rbac_allows(rbac_caller_t *c, const rbac_project_t *project, const char *re
                  const char *object)
 {
     struct request q = {resource, action, object};
-    VEC_FOREACH (&c->evaluations, it) {
+    VEC_FOREACH(&c->evaluations, it) {
         bool is_subject = *c->subject && !strcmp(it->roles.v[0], c->subject);
         if (is_subject && c->token_project && !token_applies(c, project))
             continue;

@@ -150,14 +150,14 @@ int rbac_rules_add(struct rbac_rules *r, const char *csv, bool regex, err_t **er
 
 void rbac_rules_dispose(struct rbac_rules *r)
 {
-    VEC_FOREACH (&r->rules, it) {
+    VEC_FOREACH(&r->rules, it) {
         free(it->subject);
         pattern_dispose(&it->resource);
         pattern_dispose(&it->action);
         pattern_dispose(&it->object);
     }
     VEC_FREE(&r->rules);
-    VEC_FOREACH (&r->groupings, it) {
+    VEC_FOREACH(&r->groupings, it) {
         free(it->member);
         free(it->role);
     }

@@ -4,7 +4,7 @@
 
 #include <ctype.h>
 
-enum operator { EXISTS, ABSENT, IN, NOT_IN, GREATER, LESS };
+enum operator{ EXISTS, ABSENT, IN, NOT_IN, GREATER, LESS };
 
 struct requirement {
     enum operator op;
@@ -23,7 +23,8 @@ struct reader {
 
 static int fail(const struct reader *r, err_t **err)
 {
-    return err_set(err, ERR_INVALID_ARGUMENT, "unable to parse requirement: \"%.200s\" near \"%.40s\"", r->text, r->p);
+    return err_set(err, ERR_INVALID_ARGUMENT, "unable to parse requirement: \"%.200s\" near \"%.40s\"",
+                   r->text, r->p);
 }
 
 static void blanks(struct reader *r)
@@ -141,7 +142,7 @@ void selector_free(selector_t *s)
 {
     if (!s)
         return;
-    VEC_FOREACH (&s->all, it) {
+    VEC_FOREACH(&s->all, it) {
         free(it->key);
         strv_free(it->values);
     }
@@ -172,7 +173,7 @@ static bool holds(const struct requirement *q, const char *value)
 
 bool selector_matches(const selector_t *s, const json_t *labels)
 {
-    VEC_FOREACH (&s->all, it)
+    VEC_FOREACH(&s->all, it)
         if (!holds(it, json_string_value(json_object_get(labels, it->key))))
             return false;
     return true;

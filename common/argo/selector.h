@@ -1,6 +1,6 @@
 /* Label selectors in Kubernetes' text form
- * (https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors): "a=b,c!=d,e in (x,y),
- * f notin (z),g,!h,n>3,n<5". */
+ * (https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors): "a=b,c!=d,e in
+ * (x,y), f notin (z),g,!h,n>3,n<5". */
 #ifndef CARGOCD_ARGO_SELECTOR_H
 #define CARGOCD_ARGO_SELECTOR_H
 

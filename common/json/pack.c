@@ -11,6 +11,7 @@ enum { LEVEL = 1, WORTHWHILE = 200 };
 struct pack {
     uint32_t raw, stored; /* bytes of the text, and as kept */
     uint64_t hash;
+    _Atomic unsigned refs;
     char bytes[];
 };
 
@@ -69,6 +70,7 @@ pack_t *pack_bytes(const void *p, size_t n)
     pack->raw = (uint32_t)n;
     pack->stored = (uint32_t)(plain ? n : stored);
     pack->hash = hash_content(p, n, 0);
+    pack->refs = 1;
     return pack;
 }
 
@@ -83,12 +85,16 @@ pack_t *pack_json(const json_t *v)
 
 pack_t *pack_copy(const pack_t *p)
 {
-    return p ? xmemdup(p, sizeof(*p) + p->stored) : NULL;
+    pack_t *pack = (pack_t *)(uintptr_t)p;
+    if (pack)
+        pack->refs++;
+    return pack;
 }
 
 void pack_free(pack_t *p)
 {
-    free(p);
+    if (p && --p->refs == 0)
+        free(p);
 }
 
 void pack_read(const pack_t *p, str_t *out)

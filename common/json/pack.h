@@ -10,6 +10,7 @@ typedef struct pack pack_t;
 
 pack_t *pack_json(const json_t *v) MUST_USE;
 pack_t *pack_bytes(const void *p, size_t n) MUST_USE;
+/* Packs are shared: another reference to the same bytes, to be freed as one. */
 pack_t *pack_copy(const pack_t *p) MUST_USE;
 void pack_free(pack_t *p);
 /* The document; NULL for NULL. Aborts only on memory that was overwritten: a pack is never outside input. */

@@ -15,7 +15,7 @@ struct rpc_conn {
     atomic_int refs;
     nng_stream *stream;
     nng_aio *rx, *tx;
-    bool ipc;
+    bool ipc, throttled;
     const struct rpc_conn_events *events;
     void *owner;
     struct rpc_reader reader; /* of the reading callback, as is raw */
@@ -49,6 +49,7 @@ rpc_conn_t *rpc_conn_new(const struct rpc_conn_options *o)
     c->stream = o->stream;
     c->tls = o->tls;
     c->ipc = o->ipc;
+    c->throttled = o->throttled;
     c->events = o->events;
     c->owner = o->owner;
     c->queue_end = &c->queue;
@@ -288,7 +289,7 @@ static void on_rx(void *arg)
     if (r == 0) {
         LOCKED(&c->lock);
         if (!c->closing) {
-            c->paused = c->queued > QUEUE_HIGH;
+            c->paused = c->throttled && c->queued > QUEUE_HIGH;
             if (!c->paused)
                 post(c);
             return;

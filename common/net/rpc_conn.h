@@ -2,22 +2,19 @@
  *
  * Design. On the wire this is nng's REQ/REP, so that any nng peer can talk to it, and it is nng that dials,
  * listens, reads and writes, on its threads. But its sockets and its TLS stay unused, because nng 1.5.2
- * (Debian 12) cannot keep what rpc.h promises:
- *   - an ipc listener stops for good when a peer goes away within the greeting (nng issue 1518), so that a
- * client killed at the wrong moment ends the service;
- *   - closing a listener closes its connections, and a listener in use reads no new certificate, so that
- * renewing one fails every call under way;
- *   - cancelling a REQ context that is still sending crashes (nng issue 1702), and raw REP drops replies when
- * a reader is slow;
- *   - on a TLS stream, reading after the connection failed between two reads never completes: a peer's death
- * would go unnoticed. It has no TLS 1.3 and does not verify IP addresses either. So the framing (rpc_wire.h)
- * is ours, and so is TLS (rpc_tls.h) over nng's plain TCP streams.
+ * (Debian 12) cannot keep what rpc.h promises. An ipc listener stops for good when a peer goes away within
+ * the greeting (nng issue 1518), so that a client killed at the wrong moment ends the service. Closing a
+ * listener closes its connections, so that a new one for a new certificate fails every call under way.
+ * Cancelling a REQ context that is still sending crashes (nng issue 1702), and raw REP drops replies to a
+ * slow reader. On a TLS stream, what is read after the connection failed never completes, so that a peer's
+ * death may go unnoticed; it has no TLS 1.3 either, and does not verify IP addresses. So the framing
+ * (rpc_wire.h) is ours, and so is TLS (rpc_tls.h), over nng's plain streams.
  *
  * A connection is counted: its maker, the reading and the writing each hold it. Reading goes on until it
  * fails, and that is the one place where a connection ends: whoever wants it closed closes the stream, and
  * reading fails. `rx` is posted under the lock while not `closing`, since nng never completes what is posted
- * on a closed stream. When a peer does not read its replies (QUEUE_HIGH bytes wait), we stop reading its
- * requests. */
+ * on a closed stream. When a peer does not read its replies (QUEUE_HIGH bytes wait), a server stops reading
+ * its requests; a client always reads, or each of the two could wait for the other. */
 #ifndef CARGOCD_NET_RPC_CONN_H
 #define CARGOCD_NET_RPC_CONN_H
 
@@ -41,6 +38,7 @@ struct rpc_conn_options {
     rpc_tls_t *tls;     /* taken; NULL: plain */
     bool ipc;
     uint16_t protocol, peer; /* RPC_REQ and RPC_REP, or the reverse */
+    bool throttled;          /* stops reading while much waits to be written */
     const struct rpc_conn_events *events;
     void *owner;
 };

@@ -76,6 +76,8 @@ int rpc_listen(const struct rpc_address *a, nng_stream_listener **out, int *port
     int rv = nng_stream_listener_alloc(&l, a->url);
     if (rv == 0 && a->ipc)
         rv = nng_stream_listener_set_int(l, NNG_OPT_IPC_PERMISSIONS, 0600);
+    if (rv == 0 && !a->ipc)
+        rv = nng_stream_listener_set_bool(l, NNG_OPT_TCP_KEEPALIVE, true);
     if (rv == 0)
         rv = nng_stream_listener_listen(l);
     *port = 0;

@@ -149,6 +149,7 @@ static void peer_add(rpc_server_t *s, nng_stream *stream)
         .ipc = s->address.ipc,
         .protocol = RPC_REP,
         .peer = RPC_REQ,
+        .throttled = true,
         .events = &peer_events,
         .owner = p,
     });

@@ -79,7 +79,7 @@ class Compare(Case):
 class Errors(Case):
     def test_manifest_that_is_not_yaml(self):
         repo = self.env.repo()
-        repo.commit({"good.yaml": config_map("good"), "bad.yaml": "a: b\n\t- [\n"})
+        repo.commit({"good.yaml": config_map("good"), "bad.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n\tname: [\n"})
         self.env.app("notyaml", self.env.git.url(repo))
         self.wait_condition("notyaml", "ComparisonError", "bad.yaml", timeout=20)
         app = self.env.get_app("notyaml")
@@ -90,7 +90,7 @@ class Errors(Case):
         repo.commit({"cm.yaml": config_map("kept")})
         ns = self.env.app("kept", self.env.git.url(repo), syncPolicy={"automated": {"prune": True}})
         self.env.wait_status("kept", "Synced", "Healthy")
-        repo.commit({"bad.yaml": "kind: [\n"})
+        repo.commit({"bad.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: [\n"})
         self.env.refresh("kept")
         self.wait_condition("kept", "ComparisonError", "bad.yaml")
         self.assertIsNotNone(self.env.kube.get("v1", "ConfigMap", ns, "kept"))

@@ -55,8 +55,7 @@ class Environment:
 
     def _start_kubesim(self):
         config = os.path.join(self.dir, "kubeconfig")
-        self.kubesim = self._process("kubesim", [os.path.join(BIN, "kubesim"), "--port", "0", "--kubeconfig-out", config,
-                                                 "--fault-file", os.path.join(self.dir, "faults.json")])
+        self.kubesim = self._process("kubesim", [os.path.join(BIN, "kubesim"), "--port", "0", "--kubeconfig-out", config])
         self.kubesim.start()
         wait_for("kubesim", lambda: os.path.exists(config) and os.path.getsize(config), alive=[self.kubesim])
         return config

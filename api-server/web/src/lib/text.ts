@@ -18,13 +18,6 @@ export function isGlob(s: string): boolean {
     return s.includes('*') || s.includes('?');
 }
 
-// Keeps both ends of a long name: they carry the meaning.
-export function middleEllipsis(s: string, max: number): string {
-    if (s.length <= max) return s;
-    const tail = Math.ceil((max - 1) * 0.45);
-    return s.slice(0, max - 1 - tail) + '…' + s.slice(s.length - tail);
-}
-
 export function plural(n: number, one: string, many = one + 's'): string {
     return `${n.toLocaleString('en-US')} ${n === 1 ? one : many}`;
 }

@@ -79,6 +79,8 @@ export function layout(cards: Card[], direction: 'LR' | 'TB'): Layout {
     return { boxes, width, height, children };
 }
 
+export const clamp = (v: number, lo: number, hi: number) => Math.max(lo, Math.min(hi, v));
+
 export function intersects(b: Box, window: Box): boolean {
     return b.x < window.x + window.w && b.x + b.w > window.x && b.y < window.y + window.h && b.y + b.h > window.y;
 }

@@ -4,8 +4,9 @@ import { signal } from '@preact/signals';
 import { LIVE_PROTOCOL } from '../product';
 import { BASE } from '../rest/http';
 import { enqueue, flushes } from '../store/batch';
-import { checkSession, toLogin } from '../store/session';
-import { LiveClient, type Connection, type ConnectionHandlers, type LiveState } from './client';
+import { checkSession, dropPermissions, toLogin } from '../store/session';
+import { LiveClient } from './client';
+import type { Connection, ConnectionHandlers, LiveState } from './contract';
 import { startFallback } from './fallback';
 
 const WAKE_CHECK = 5_000;
@@ -44,6 +45,7 @@ export const live = new LiveClient({
     changed: s => {
         liveState.value = s;
     },
+    policyChanged: dropPermissions,
     fallback: startFallback,
 });
 

@@ -9,70 +9,16 @@
 // new subscription with that cursor, under a new id, so that messages in flight for the old id are not mistaken.
 
 import { Backoff } from './backoff';
-import { CLOSE, parseMessage, snapRows, type ClientMessage, type Columns, type Delta, type Hello, type LiveError, type Since, type Snap } from './protocol';
-
-export type LiveKind = 'connecting' | 'live' | 'reconnecting' | 'limited' | 'offline' | 'stopped';
-
-export interface LiveState {
-    kind: LiveKind;
-    // Time of the next attempt in milliseconds (of LiveEnv.now), while waiting for one.
-    retryAt?: number;
-    reason?: string;
-    // The server no longer speaks this page's protocol: only a reload helps.
-    reload?: boolean;
-}
-
-export interface Sink {
-    // A part of a snapshot. With `reset` the parts up to `done` replace everything; else they are merged.
-    snap(part: { reset: boolean; first: boolean; done: boolean; set: [string, Columns][]; del: string[] }): void;
-    delta(set: [string, Columns][], del: string[]): void;
-    onError(e: { code: string; http: number; message: string; retry: boolean }): void;
-}
-
-export interface Request {
-    topic: string;
-    args: Record<string, unknown>;
-    sink: Sink;
-    since?: Since;
-}
-
-export interface Subscription {
-    stop(): void;
-    // Where a later subscription to the same topic and args may resume; undefined before the first whole snapshot.
-    cursor(): Since | undefined;
-}
-
-export interface Connection {
-    send(text: string): void;
-    close(code?: number): void;
-}
-
-export interface ConnectionHandlers {
-    message(text: string): void;
-    close(code: number): void;
-}
-
-export type Session = 'in' | 'out' | 'unreachable';
-
-export interface LiveEnv {
-    now(): number;
-    random(): number;
-    setTimer(fn: () => void, ms: number): unknown;
-    clearTimer(t: unknown): void;
-    connect(h: ConnectionHandlers): Connection;
-    // One request for the session; it may renew the cookie.
-    checkSession(): Promise<Session>;
-    toLogin(): void;
-    changed(state: LiveState): void;
-    // Serves a subscription by REST and EventSource while the socket cannot be had; returns how to stop.
-    fallback?(request: Request): () => void;
-}
+import type { Connection, LiveEnv, LiveState, Request, Session, Subscription } from './contract';
+import { CLOSE, parseMessage, snapRows, type ClientMessage, type Delta, type Hello, type LiveError, type Since, type Snap } from './protocol';
 
 interface Sub extends Request {
     id: number;
     nextSeq?: number;
     cursor?: Since;
     snapping: boolean;
+    // It has had an answer on this connection.
+    streaming: boolean;
     stopFallback?: () => void;
 }
 
@@ -96,6 +42,7 @@ export class LiveClient {
     private generation = 0;
     private hello: Hello | undefined;
     private everHello = false;
+    private policyEpoch: number | undefined;
     private failedUpgrades = 0;
     private expiredWhileIn = 0;
     private nextId = 1;
@@ -133,7 +80,7 @@ export class LiveClient {
     }
 
     subscribe(request: Request): Subscription {
-        const sub: Sub = { ...request, id: this.nextId++, cursor: request.since, snapping: false };
+        const sub: Sub = { ...request, id: this.nextId++, cursor: request.since, snapping: false, streaming: false };
         this.subs.set(sub.id, sub);
         if (this.hello) this.sendSub(sub);
         else if (this.state.kind === 'limited') sub.stopFallback = this.env.fallback?.(sub);
@@ -205,6 +152,7 @@ export class LiveClient {
     private forgetStream(s: Sub): void {
         s.nextSeq = undefined;
         s.snapping = false;
+        s.streaming = false;
     }
 
     // The connection is dead though nobody said so.
@@ -318,6 +266,8 @@ export class LiveClient {
 
     private onHello(m: Hello): void {
         const first = this.hello === undefined;
+        if (this.policyEpoch !== undefined && this.policyEpoch !== m.pe) this.env.policyChanged?.();
+        this.policyEpoch = m.pe;
         this.hello = m;
         if (!first) return;
         this.everHello = true;
@@ -364,6 +314,9 @@ export class LiveClient {
         const first = !s.snapping;
         const done = m.more !== true;
         s.snapping = !done;
+        // A subscription that starts over by itself: what the user may see or do has changed.
+        if (m.reset && first && s.streaming) this.env.policyChanged?.();
+        s.streaming = true;
         if (m.reset && first) s.cursor = undefined;
         s.sink.snap({ reset: m.reset === true, first, done, set: snapRows(m), del: m.del ?? [] });
         if (done) this.advance(s, m.rev);

@@ -5,7 +5,7 @@
 import { api } from '../rest/api';
 import { ApiError, BASE, query } from '../rest/http';
 import type { Application, ApplicationTree } from '../types';
-import type { Request } from './client';
+import type { Request } from './contract';
 import type { Columns } from './protocol';
 import { appListRow, appRows, treeRows } from './rows';
 

@@ -5,7 +5,7 @@
 import { Table } from '../store/table';
 import type { Since } from './protocol';
 import { defer, live } from './browser';
-import type { Subscription } from './client';
+import type { Subscription } from './contract';
 
 const LINGER = 15_000;
 

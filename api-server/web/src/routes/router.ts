@@ -74,17 +74,6 @@ export function setParams(changes: Record<string, string | null>, how: { push?: 
     navigate(place.peek().path + (s ? `?${s}` : ''), { replace: !how.push });
 }
 
-// The address with some query keys changed, for links.
-export function withParams(changes: Record<string, string | null>): string {
-    const next = new URLSearchParams(place.value.search);
-    for (const [k, v] of Object.entries(changes)) {
-        if (v === null || v === '') next.delete(k);
-        else next.set(k, v);
-    }
-    const s = next.toString();
-    return href(place.value.path) + (s ? `?${s}` : '');
-}
-
 function ours(e: MouseEvent): HTMLAnchorElement | undefined {
     if (e.defaultPrevented || e.button !== 0 || e.ctrlKey || e.metaKey || e.shiftKey || e.altKey) return undefined;
     const a = (e.target as Element | null)?.closest?.('a[href]') as HTMLAnchorElement | null;

@@ -3,7 +3,7 @@
 import { signal } from '@preact/signals';
 import { api } from '../rest/api';
 import { ApiError, BASE, onUnauthorised } from '../rest/http';
-import type { Session } from '../live/client';
+import type { Session } from '../live/contract';
 import type { Settings, UserInfo, VersionInfo } from '../types';
 
 export const settings = signal<Settings>({});

@@ -2,7 +2,7 @@
 // listen to the changes of a transaction. Tables are filled by a live subscription (as its Sink) or by the fallback.
 
 import { signal, type Signal } from '@preact/signals';
-import type { Sink } from '../live/client';
+import type { Sink } from '../live/contract';
 import type { Columns } from '../live/protocol';
 
 export interface Changes {

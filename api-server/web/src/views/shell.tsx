@@ -3,7 +3,7 @@
 import type { ComponentChildren } from 'preact';
 import { lazy } from '../lib/lazy';
 import { liveState, live } from '../live/browser';
-import type { LiveState } from '../live/client';
+import type { LiveState } from '../live/contract';
 import { PRODUCT } from '../product';
 import { safeHref } from '../lib/url';
 import { BASE } from '../rest/http';

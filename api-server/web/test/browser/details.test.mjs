@@ -25,6 +25,23 @@ test('scenario 8: a bookmark of Argo CD opens tree, filter and panel', async () 
     await close(page);
 });
 
+test('a tree opens with its root at the near edge, however large the tree and the window', async () => {
+    for (const [name, width] of [['guestbook', 1440], ['shop', 900], ['big', 1440], ['big', 700]]) {
+        const page = await open(t, `/applications/argocd/${name}?view=tree`, { viewport: { width, height: 860 } });
+        await page.waitForSelector('[data-testid=card][data-id=app]');
+        // The panel above may still grow by a line.
+        await page.waitForTimeout(400);
+        const [x, y, h] = await page.$eval('[data-testid=card][data-id=app]', e => {
+            const a = e.getBoundingClientRect();
+            const b = e.closest('[data-testid=tree]').getBoundingClientRect();
+            return [a.left - b.left, a.top - b.top, b.height];
+        });
+        assert.ok(Math.abs(x - 36) <= 2, `${name} ${width}: ${x} from the left`);
+        assert.ok(y > 0 && y + 52 < h, `${name} ${width}: ${y} of ${h} from the top`);
+        await close(page);
+    }
+});
+
 test('scenario 9: pods come and go while zoom and place stay', async () => {
     const page = await open(t, '/applications/argocd/payments-api');
     await page.waitForSelector('[data-testid=card]');

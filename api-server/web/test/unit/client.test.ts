@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LiveClient, type ConnectionHandlers, type LiveState, type Session, type Sink } from '../../src/live/client';
+import { LiveClient } from '../../src/live/client';
+import type { ConnectionHandlers, LiveState, Session, Sink } from '../../src/live/contract';
 
 class Harness {
     t = 0;
@@ -13,6 +14,7 @@ class Harness {
     checks = 0;
     logins = 0;
     fallbacks = 0;
+    policies = 0;
     random = 0.5;
     answers = false;
     private ids = 0;
@@ -46,6 +48,7 @@ class Harness {
             },
             toLogin: () => this.logins++,
             changed: s => this.states.push(s),
+            policyChanged: () => this.policies++,
             fallback: () => {
                 this.fallbacks++;
                 return () => this.fallbacks--;
@@ -124,6 +127,25 @@ test('resumes with the cursor of the last whole state', async () => {
     await h.pass(2000);
     h.hello('e1', 7);
     assert.deepEqual(h.subs()[0]!.since, { epoch: 'e1', pe: 7, rev: 9 });
+});
+
+test('a change of policy is told: by another epoch of it, or by a subscription that starts over', async () => {
+    const h = new Harness();
+    const { sink } = recorder();
+    h.client.start();
+    h.client.subscribe({ topic: 'apps', args: {}, sink });
+    h.hello('e1', 1);
+    const snap = (seq: number) => h.say({ ev: 'snap', id: 1, seq, rev: 5, reset: true, rows: [], more: false });
+    snap(0);
+    assert.equal(h.policies, 0);
+    snap(1);
+    assert.equal(h.policies, 1);
+    h.last.h.close(1006);
+    await h.pass(2000);
+    h.hello('e1', 2);
+    assert.equal(h.policies, 2);
+    snap(0);
+    assert.equal(h.policies, 2, 'the first answer on a connection is no news');
 });
 
 test('a hole in seq renews the subscription under a new id', () => {

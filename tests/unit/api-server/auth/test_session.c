@@ -237,8 +237,7 @@ static void where_the_token_comes_from(void **state)
     AUTO(free_p) char *good = NULL;
     ASSERT_OK(auth_make_token(w.auth, "admin:login", "x", SECONDS(3600), &good, &err));
     AUTO(free_p)
-    char *bearer = xasprintf("Bearer %s", good),
-         *cookie = xasprintf("a=b; argocd.token=%s", good);
+    char *bearer = xasprintf("Bearer %s", good), *cookie = xasprintf("a=b; argocd.token=%s", good);
     const struct {
         const char *name, *value, *name2, *value2;
         bool ok;

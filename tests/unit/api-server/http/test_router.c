@@ -62,86 +62,86 @@ static void routes(void **state)
     }
 }
 
+static const struct {
+    const char *verb, *path, *query, *body;
+    const char *expect; /* the message, or the error's text */
+    enum err_code code;
+} requests[] = {
+    {"GET", "/api/v1/applications", "projects=a&projects=b%20c&name=x+y&refresh=hard&unknown=1&name=z", "",
+     "{\"name\":\"x y\",\"projects\":[\"a\",\"b c\"],\"refresh\":\"hard\"}", 0},
+    {"GET", "/api/v1/clusters/x", "id.type=name", "", "{\"id\":{\"type\":\"name\",\"value\":\"x\"}}", 0},
+    {"GET", "/api/v1/clusters/x", "id.value=y", "", "{\"id\":{\"value\":\"x\"}}", 0},
+    {"GET", "/api/v1/applications/a/logs", "sinceTime.seconds=0x10&follow=T&tailLines=010", "",
+     "{\"follow\":true,\"name\":\"a\",\"sinceTime\":{\"seconds\":16},\"tailLines\":8}", 0},
+    {"GET", "/api/v1/applications/a/logs", "follow=maybe", "",
+     "parsing field \"follow\": strconv.ParseBool: parsing \"maybe\": invalid syntax", ERR_INVALID_ARGUMENT},
+    {"GET", "/api/v1/applications/a/server-side-diff", "liveResources=x&targetManifests=m", "",
+     "{\"appName\":\"a\",\"targetManifests\":[\"m\"]}", 0},
+    {"DELETE", "/api/v1/projects/p/roles/r/token/x", "", "",
+     "type mismatch, parameter: iat, error: strconv.ParseInt: parsing \"x\": invalid syntax",
+     ERR_INVALID_ARGUMENT},
+    {"PATCH", "/api/v1/applications/a", "", "{\"patch\":\"{}\"}",
+     "grpc: error while marshaling: proto: required field \"patchType\" not set", ERR_INTERNAL},
+    {"PATCH", "/api/v1/applications/a", "patchType=merge",
+     "{\"PATCH\":\"{}\",\"patchtype\":\"json\",\"x\":1}",
+     "{\"name\":\"a\",\"patch\":\"{}\",\"patchType\":\"json\"}", 0},
+    {"POST", "/api/v1/applications/a/resource", "resourceName=r&version=v1&kind=K&patchType=p",
+     "\"{\\\"a\\\":1}\"",
+     "{\"kind\":\"K\",\"name\":\"a\",\"patch\":\"{\\\"a\\\":1}\",\"patchType\":\"p\",\"resourceName\":"
+     "\"r\",\"version\":\"v1\"}",
+     0},
+    {"POST", "/api/v1/applications", "upsert=true&application.metadata.name=evil",
+     "{\"metadata\":{\"Name\":\"a\",\"labels\":{\"x\":\"y\"}},\"spec\":{\"new\":{\"field\":[1]},"
+     "\"syncPolicy\":null}}",
+     "{\"application\":{\"metadata\":{\"labels\":{\"x\":\"y\"},\"name\":\"a\"},\"spec\":{\"new\":{"
+     "\"field\":[1]}}},"
+     "\"upsert\":true}",
+     0},
+    {"POST", "/api/v1/applications", "", "",
+     "grpc: error while marshaling: proto: required field \"application\" not set", ERR_INTERNAL},
+    {"POST", "/api/v1/applications", "", "[1]",
+     "json: cannot unmarshal array into Go struct field ApplicationCreateRequest.application of type "
+     "Application",
+     ERR_INVALID_ARGUMENT},
+    {"POST", "/api/v1/applications", "", "{\"metadata\":{\"name\":1}}",
+     "json: cannot unmarshal number into Go struct field ObjectMeta.name of type string",
+     ERR_INVALID_ARGUMENT},
+    {"POST", "/api/v1/applications/a/sync", "prune=true", "{\"dryRun\":\"yes\"}",
+     "json: cannot unmarshal string into Go struct field ApplicationSyncRequest.dryRun of type bool",
+     ERR_INVALID_ARGUMENT},
+    {"POST", "/api/v1/applications/a/sync", "prune=true",
+     " {\"name\":\"other\",\"syncOptions\":{\"items\":[\"A=b\"]}}",
+     "{\"name\":\"a\",\"syncOptions\":{\"items\":[\"A=b\"]}}", 0},
+    {"PUT", "/api/v1/applications/a/spec", "validate=false",
+     "{\"source\":{\"kustomize\":{\"replicas\":[{\"name\":\"d\",\"count\":3},{\"name\":\"e\",\"count\":"
+     "\"4\"}],"
+     "\"patches\":[{\"target\":{\"kind\":\"Deployment\",\"group\":\"apps\"}}]},\"plugin\":{"
+     "\"parameters\":[{\"name\":\"p\",\"map\":{\"a\":\"b\"}}]}}}",
+     "{\"name\":\"a\",\"spec\":{\"source\":{\"kustomize\":{\"patches\":[{\"target\":{\"group\":\"apps\","
+     "\"kind\":\"Deployment\"}}],\"replicas\":[{\"count\":3,\"name\":\"d\"},{\"count\":\"4\",\"name\":"
+     "\"e\"}]},"
+     "\"plugin\":{\"parameters\":[{\"map\":{\"a\":\"b\"},\"name\":\"p\"}]}}},\"validate\":false}",
+     0},
+    {"POST", "/api/v1/applications/a/rollback", "", "{\"id\":\"7\"}",
+     "json: cannot unmarshal string into Go struct field ApplicationRollbackRequest.id of type int64",
+     ERR_INVALID_ARGUMENT},
+    {"POST", "/api/v1/applications/a/rollback", "", "{\"id\":7}", "{\"id\":7,\"name\":\"a\"}", 0},
+};
+
 static void bindings(void **state)
 {
-    static const struct {
-        const char *verb, *path, *query, *body;
-        const char *expect; /* the message, or the error's text */
-        enum err_code code;
-    } cases[] = {
-        {"GET", "/api/v1/applications", "projects=a&projects=b%20c&name=x+y&refresh=hard&unknown=1&name=z",
-         "", "{\"name\":\"x y\",\"projects\":[\"a\",\"b c\"],\"refresh\":\"hard\"}", 0},
-        {"GET", "/api/v1/clusters/x", "id.type=name", "", "{\"id\":{\"type\":\"name\",\"value\":\"x\"}}", 0},
-        {"GET", "/api/v1/clusters/x", "id.value=y", "", "{\"id\":{\"value\":\"x\"}}", 0},
-        {"GET", "/api/v1/applications/a/logs", "sinceTime.seconds=0x10&follow=T&tailLines=010", "",
-         "{\"follow\":true,\"name\":\"a\",\"sinceTime\":{\"seconds\":16},\"tailLines\":8}", 0},
-        {"GET", "/api/v1/applications/a/logs", "follow=maybe", "",
-         "parsing field \"follow\": strconv.ParseBool: parsing \"maybe\": invalid syntax",
-         ERR_INVALID_ARGUMENT},
-        {"GET", "/api/v1/applications/a/server-side-diff", "liveResources=x&targetManifests=m", "",
-         "{\"appName\":\"a\",\"targetManifests\":[\"m\"]}", 0},
-        {"DELETE", "/api/v1/projects/p/roles/r/token/x", "", "",
-         "type mismatch, parameter: iat, error: strconv.ParseInt: parsing \"x\": invalid syntax",
-         ERR_INVALID_ARGUMENT},
-        {"PATCH", "/api/v1/applications/a", "", "{\"patch\":\"{}\"}",
-         "grpc: error while marshaling: proto: required field \"patchType\" not set", ERR_INTERNAL},
-        {"PATCH", "/api/v1/applications/a", "patchType=merge",
-         "{\"PATCH\":\"{}\",\"patchtype\":\"json\",\"x\":1}",
-         "{\"name\":\"a\",\"patch\":\"{}\",\"patchType\":\"json\"}", 0},
-        {"POST", "/api/v1/applications/a/resource", "resourceName=r&version=v1&kind=K&patchType=p",
-         "\"{\\\"a\\\":1}\"",
-         "{\"kind\":\"K\",\"name\":\"a\",\"patch\":\"{\\\"a\\\":1}\",\"patchType\":\"p\",\"resourceName\":"
-         "\"r\",\"version\":\"v1\"}",
-         0},
-        {"POST", "/api/v1/applications", "upsert=true&application.metadata.name=evil",
-         "{\"metadata\":{\"Name\":\"a\",\"labels\":{\"x\":\"y\"}},\"spec\":{\"new\":{\"field\":[1]},"
-         "\"syncPolicy\":null}}",
-         "{\"application\":{\"metadata\":{\"labels\":{\"x\":\"y\"},\"name\":\"a\"},\"spec\":{\"new\":{"
-         "\"field\":[1]}}},"
-         "\"upsert\":true}",
-         0},
-        {"POST", "/api/v1/applications", "", "",
-         "grpc: error while marshaling: proto: required field \"application\" not set", ERR_INTERNAL},
-        {"POST", "/api/v1/applications", "", "[1]",
-         "json: cannot unmarshal array into Go struct field ApplicationCreateRequest.application of type "
-         "Application",
-         ERR_INVALID_ARGUMENT},
-        {"POST", "/api/v1/applications", "", "{\"metadata\":{\"name\":1}}",
-         "json: cannot unmarshal number into Go struct field ObjectMeta.name of type string",
-         ERR_INVALID_ARGUMENT},
-        {"POST", "/api/v1/applications/a/sync", "prune=true", "{\"dryRun\":\"yes\"}",
-         "json: cannot unmarshal string into Go struct field ApplicationSyncRequest.dryRun of type bool",
-         ERR_INVALID_ARGUMENT},
-        {"POST", "/api/v1/applications/a/sync", "prune=true",
-         " {\"name\":\"other\",\"syncOptions\":{\"items\":[\"A=b\"]}}",
-         "{\"name\":\"a\",\"syncOptions\":{\"items\":[\"A=b\"]}}", 0},
-        {"PUT", "/api/v1/applications/a/spec", "validate=false",
-         "{\"source\":{\"kustomize\":{\"replicas\":[{\"name\":\"d\",\"count\":3},{\"name\":\"e\",\"count\":"
-         "\"4\"}],"
-         "\"patches\":[{\"target\":{\"kind\":\"Deployment\",\"group\":\"apps\"}}]},\"plugin\":{"
-         "\"parameters\":[{\"name\":\"p\",\"map\":{\"a\":\"b\"}}]}}}",
-         "{\"name\":\"a\",\"spec\":{\"source\":{\"kustomize\":{\"patches\":[{\"target\":{\"group\":\"apps\","
-         "\"kind\":\"Deployment\"}}],\"replicas\":[{\"count\":3,\"name\":\"d\"},{\"count\":\"4\",\"name\":"
-         "\"e\"}]},"
-         "\"plugin\":{\"parameters\":[{\"map\":{\"a\":\"b\"},\"name\":\"p\"}]}}},\"validate\":false}",
-         0},
-        {"POST", "/api/v1/applications/a/rollback", "", "{\"id\":\"7\"}",
-         "json: cannot unmarshal string into Go struct field ApplicationRollbackRequest.id of type int64",
-         ERR_INVALID_ARGUMENT},
-        {"POST", "/api/v1/applications/a/rollback", "", "{\"id\":7}", "{\"id\":7,\"name\":\"a\"}", 0},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
         AUTO_ERR err = NULL;
         struct route r = {};
         query_t q = {};
         AUTO_JSON out = NULL;
-        assert_int_equal(route_find(cases[i].verb, cases[i].path, &r), ROUTE_FOUND);
-        ASSERT_OK(query_parse(cases[i].query, &q, &err));
-        int rc = bind_request(&r, &q, cases[i].body, strlen(cases[i].body), &out, &err);
+        assert_int_equal(route_find(requests[i].verb, requests[i].path, &r), ROUTE_FOUND);
+        ASSERT_OK(query_parse(requests[i].query, &q, &err));
+        int rc = bind_request(&r, &q, requests[i].body, strlen(requests[i].body), &out, &err);
         AUTO(free_p) char *got = rc < 0 ? xstrdup(err_text(err)) : json_text(out, JSON_NO_HTML);
-        if (strcmp(got, cases[i].expect) != 0)
-            fail_msg("case %zu:\n%s\nnot\n%s", i, got, cases[i].expect);
-        assert_int_equal(err_code(err), cases[i].code);
+        if (strcmp(got, requests[i].expect) != 0)
+            fail_msg("case %zu:\n%s\nnot\n%s", i, got, requests[i].expect);
+        assert_int_equal(err_code(err), requests[i].code);
         query_dispose(&q);
         route_dispose(&r);
     }

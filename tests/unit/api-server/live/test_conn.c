@@ -47,8 +47,11 @@ static int setup(void **state)
     w.box = config_box_new();
     set_policy("p, alice, applications, get, open/*, allow\n");
     w.auth = auth_new(&(struct auth_options){.config = w.box});
-    w.live = live_new(&(struct live_options){
-        .control_ns = "argocd", .config = w.box, .auth = w.auth, .project = no_project, .want_tree = want_tree});
+    w.live = live_new(&(struct live_options){.control_ns = "argocd",
+                                             .config = w.box,
+                                             .auth = w.auth,
+                                             .project = no_project,
+                                             .want_tree = want_tree});
     return 0;
 }
 
@@ -78,10 +81,13 @@ static live_conn_t *connect_as(const char *user)
 
 static void put_app(const char *name, const char *project, const char *health, int rv)
 {
-    AUTO(free_p) char *text = xasprintf(
-        "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"argocd\",\"resourceVersion\":\"%d\",\"managedFields\":[1],"
+    AUTO(free_p)
+    char *text = xasprintf(
+        "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"argocd\",\"resourceVersion\":\"%d\","
+        "\"managedFields\":[1],"
         "\"labels\":{\"team\":\"%s\"}},\"spec\":{\"project\":\"%s\",\"destination\":{\"server\":\"s\"}},"
-        "\"status\":{\"health\":{\"status\":\"%s\"},\"resources\":[{\"kind\":\"Pod\",\"name\":\"p\",\"status\":\"%s\"}]}}",
+        "\"status\":{\"health\":{\"status\":\"%s\"},\"resources\":[{\"kind\":\"Pod\",\"name\":\"p\","
+        "\"status\":\"%s\"}]}}",
         name, rv, project, project, health, health);
     live_app_put(w.live, text, strlen(text));
 }
@@ -184,7 +190,8 @@ static void filters(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         live_conn_t *c = connect_as("alice");
         expect(c, 0, "hello");
-        AUTO(free_p) char *m = xasprintf("{\"op\":\"sub\",\"id\":1,\"topic\":\"apps\",\"args\":%s}", cases[i].args);
+        AUTO(free_p)
+        char *m = xasprintf("{\"op\":\"sub\",\"id\":1,\"topic\":\"apps\",\"args\":%s}", cases[i].args);
         say(c, m);
         expect(c, 0, cases[i].a ? "\"total\":1}" : "\"total\":0}");
         live_conn_free(c);
@@ -202,10 +209,15 @@ static void one_application_and_its_tree(void **state)
     live_conn_t *c = connect_as("alice");
     expect(c, 0, "hello");
     say(c, "{\"op\":\"sub\",\"id\":1,\"topic\":\"app\",\"args\":{\"name\":\"b\"}}");
-    expect(c, 0, "{\"ev\":\"err\",\"id\":1,\"code\":\"PermissionDenied\",\"http\":403,\"message\":\"permission denied\",\"retry\":false}");
+    expect(c, 0,
+           "{\"ev\":\"err\",\"id\":1,\"code\":\"PermissionDenied\",\"http\":403,\"message\":\"permission "
+           "denied\",\"retry\":false}");
     say(c, "{\"op\":\"sub\",\"id\":1,\"topic\":\"app\",\"args\":{\"name\":\"nosuch\"}}");
-    expect(c, 0, "{\"ev\":\"err\",\"id\":1,\"code\":\"PermissionDenied\",\"http\":403,\"message\":\"permission denied\",\"retry\":false}");
-    say(c, "{\"op\":\"sub\",\"id\":1,\"topic\":\"app\",\"args\":{\"name\":\"a\",\"appNamespace\":\"argocd\"}}");
+    expect(c, 0,
+           "{\"ev\":\"err\",\"id\":1,\"code\":\"PermissionDenied\",\"http\":403,\"message\":\"permission "
+           "denied\",\"retry\":false}");
+    say(c,
+        "{\"op\":\"sub\",\"id\":1,\"topic\":\"app\",\"args\":{\"name\":\"a\",\"appNamespace\":\"argocd\"}}");
     AUTO(free_p) char *snap = hear(c, 0);
     assert_non_null(strstr(snap, "[\"app\","));
     assert_non_null(strstr(snap, "[\"r:/Pod//p\","));
@@ -220,13 +232,16 @@ static void one_application_and_its_tree(void **state)
     AUTO_ERR why = NULL;
     err_set(&why, ERR_UNAVAILABLE, "the controller is away");
     live_fail_tree(w.live, "argocd", "a", why);
-    expect(c, 400, "\"id\":2,\"code\":\"Unavailable\",\"http\":503,\"message\":\"the controller is away\",\"retry\":true");
+    expect(c, 400,
+           "\"id\":2,\"code\":\"Unavailable\",\"http\":503,\"message\":\"the controller is "
+           "away\",\"retry\":true");
     say(c, "{\"op\":\"sub\",\"id\":3,\"topic\":\"tree\",\"args\":{\"name\":\"a\"}}");
     AUTO_ERR err = NULL;
     AUTO_JSON tree = NULL;
-    ASSERT_OK(json_read_str("{\"nodes\":[{\"kind\":\"Pod\",\"name\":\"p\",\"uid\":\"u1\"},{\"kind\":\"Secret\",\"name\":\"s\"}],"
-                            "\"orphanedNodes\":[{\"kind\":\"Job\",\"name\":\"j\",\"uid\":\"u2\"}],\"hosts\":[{\"name\":\"n1\"}]}",
-                            &tree, &err));
+    ASSERT_OK(json_read_str(
+        "{\"nodes\":[{\"kind\":\"Pod\",\"name\":\"p\",\"uid\":\"u1\"},{\"kind\":\"Secret\",\"name\":\"s\"}],"
+        "\"orphanedNodes\":[{\"kind\":\"Job\",\"name\":\"j\",\"uid\":\"u2\"}],\"hosts\":[{\"name\":\"n1\"}]}",
+        &tree, &err));
     live_put_tree(w.live, "argocd", "a", tree);
     AUTO(free_p) char *nodes = hear(c, 500);
     assert_non_null(strstr(nodes, "[\"u1\","));
@@ -259,9 +274,10 @@ static void resuming_and_policy(void **state)
     for (int i = 0; i < 4; i++) { /* right, wrong epoch, wrong policy, too far ahead */
         c = connect_as("alice");
         expect(c, 0, "hello");
-        AUTO(free_p) char *m = xasprintf(
-            "{\"op\":\"sub\",\"id\":9,\"topic\":\"apps\",\"args\":{},\"since\":{\"epoch\":\"%s\",\"pe\":%d,\"rev\":%d}}",
-            i == 1 ? "x" : live_epoch(w.live), i == 2 ? 7 : 1, i == 3 ? rev + 1000 : rev);
+        AUTO(free_p)
+        char *m = xasprintf("{\"op\":\"sub\",\"id\":9,\"topic\":\"apps\",\"args\":{},\"since\":{\"epoch\":\"%"
+                            "s\",\"pe\":%d,\"rev\":%d}}",
+                            i == 1 ? "x" : live_epoch(w.live), i == 2 ? 7 : 1, i == 3 ? rev + 1000 : rev);
         say(c, m);
         expect(c, 0, i == 0 ? "\"reset\":false" : "\"reset\":true");
         if (i == 0)
@@ -303,8 +319,16 @@ static void pausing_and_pings(void **state)
 static void protocol_errors(void **state)
 {
     static const char *const bad[] = {
-        "", "x", "[]", "null", "{\"op\":\"sub\",\"topic\":\"apps\"}", "{\"op\":\"sub\",\"id\":-1,\"topic\":\"apps\"}",
-        "{\"op\":\"sub\",\"id\":\"1\",\"topic\":\"apps\"}", "{\"op\":\"sub\",\"id\":1e3000,\"topic\":\"apps\"}", "\xff", "{\"op\":\"ping\"",
+        "",
+        "x",
+        "[]",
+        "null",
+        "{\"op\":\"sub\",\"topic\":\"apps\"}",
+        "{\"op\":\"sub\",\"id\":-1,\"topic\":\"apps\"}",
+        "{\"op\":\"sub\",\"id\":\"1\",\"topic\":\"apps\"}",
+        "{\"op\":\"sub\",\"id\":1e3000,\"topic\":\"apps\"}",
+        "\xff",
+        "{\"op\":\"ping\"",
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         live_conn_t *c = connect_as("alice");

@@ -35,20 +35,25 @@ static void projections(void **state)
 static void application_lists(void **state)
 {
     static const char app[] =
-        "{\"metadata\":{\"name\":\"a\",\"labels\":{\"x\":\"y\"},\"uid\":\"u\"},\"spec\":{\"project\":\"p\",\"source\":{\"repoURL\":\"r\"}},"
-        "\"status\":{\"health\":{\"status\":\"Healthy\"},\"operationState\":{\"phase\":\"Succeeded\",\"message\":\"m\","
+        "{\"metadata\":{\"name\":\"a\",\"labels\":{\"x\":\"y\"},\"uid\":\"u\"},\"spec\":{\"project\":\"p\","
+        "\"source\":{\"repoURL\":\"r\"}},"
+        "\"status\":{\"health\":{\"status\":\"Healthy\"},\"operationState\":{\"phase\":\"Succeeded\","
+        "\"message\":\"m\","
         "\"syncResult\":{\"revision\":\"r\"}},\"sync\":{\"status\":\"Synced\",\"comparedTo\":{}}}}";
     static const struct {
         const char *fields, *out;
     } cases[] = {
         {"items.metadata.name,metadata.resourceVersion", "{\"metadata\":{\"name\":\"a\"}}"},
-        {"items.metadata.annotations,items.metadata.deletionTimestamp", "{\"metadata\":{\"annotations\":null,\"deletionTimestamp\":null}}"},
+        {"items.metadata.annotations,items.metadata.deletionTimestamp",
+         "{\"metadata\":{\"annotations\":null,\"deletionTimestamp\":null}}"},
         {"items.metadata.uid", "{}"},
         {"items.spec.project", "{\"spec\":{\"project\":\"p\"}}"},
         {"items.spec", "{\"spec\":{\"project\":\"p\",\"source\":{\"repoURL\":\"r\"}}}"},
-        {"items.status.sync.status,items.status.health", "{\"status\":{\"health\":{\"status\":\"Healthy\"},\"sync\":{\"status\":\"Synced\"}}}"},
+        {"items.status.sync.status,items.status.health",
+         "{\"status\":{\"health\":{\"status\":\"Healthy\"},\"sync\":{\"status\":\"Synced\"}}}"},
         {"items.status.operationState.phase", "{\"status\":{\"operationState\":{\"phase\":\"Succeeded\"}}}"},
-        {"items.status.operationState.operation.sync", "{\"status\":{\"operationState\":{\"operation\":{\"sync\":{\"revision\":\"r\"}}}}}"},
+        {"items.status.operationState.operation.sync",
+         "{\"status\":{\"operationState\":{\"operation\":{\"sync\":{\"revision\":\"r\"}}}}}"},
         {"items.status.resources,items.operation.sync", "{\"status\":{}}"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

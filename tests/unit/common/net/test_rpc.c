@@ -278,6 +278,44 @@ static void pieces_are_there_at_once(void **state)
     end(&f);
 }
 
+struct large_caller {
+    rpc_client_t *client;
+    int result;
+};
+
+static void *call_large(void *arg)
+{
+    struct large_caller *l = arg;
+    AUTO_STR out = {};
+    size_t n = (size_t)RPC_CHUNK * 7 / 2;
+    AUTO(free_p) unsigned char *bytes = pattern(n);
+    l->result = call(l->client, "test.PoolEcho", bytes, n, SECONDS(50), &out, NULL);
+    if (l->result == 0 && (out.len != n || memcmp(out.p, bytes, n) != 0))
+        l->result = -ERR_DATA_LOSS;
+    return NULL;
+}
+
+/* More than either side lets wait for the other: neither may stop reading because the other one does. */
+static void many_large_at_once(void **state)
+{
+    enum { CALLERS = 48 / SCALE };
+    struct fixture f = {};
+    begin(&f, "tcp://127.0.0.1:0");
+    struct large_caller l[CALLERS];
+    pthread_t t[CALLERS];
+    mono_t before = mono_now();
+    for (int i = 0; i < CALLERS; i++) {
+        l[i] = (struct large_caller){.client = f.client};
+        t[i] = thread_start("large", call_large, &l[i]);
+    }
+    for (int i = 0; i < CALLERS; i++) {
+        pthread_join(t[i], NULL);
+        assert_int_equal(l[i].result, 0);
+    }
+    assert_true(mono_now().ns - before.ns < SECONDS(45));
+    end(&f);
+}
+
 static void too_large_is_refused(void **state)
 {
     AUTO_ERR err = NULL;
@@ -367,5 +405,5 @@ TESTS_OR_SERVE(T(echo_over_tcp), T(echo_over_ipc), T(errors_keep_code_and_text),
                T(hundreds_at_once_out_of_order), T(threads_get_their_own_answers), T(busy_is_an_answer),
                T(deadline_reaches_the_handler), T(cancel_reaches_the_handler), T(cancel_runs_the_hook_once),
                T(lost_caller_cancels), T(large_over_tcp), T(large_over_tls), T(sizes_around_a_piece),
-               T(pieces_are_there_at_once), T(too_large_is_refused), T(free_waits_for_calls),
-               T(free_cancels_after_grace), T(bad_addresses))
+               T(pieces_are_there_at_once), T(many_large_at_once), T(too_large_is_refused),
+               T(free_waits_for_calls), T(free_cancels_after_grace), T(bad_addresses))

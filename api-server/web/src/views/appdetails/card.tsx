@@ -13,7 +13,7 @@ import { slowClock } from '../../store/clock';
 import { copyText, type MenuEntries } from '../../widgets/controls';
 import { Icon } from '../../widgets/icon';
 import { healthLook, syncLook } from '../../widgets/status';
-import { openNode, type AppContext } from './context';
+import { appNode, kubectlGet, openNode, type AppContext } from './context';
 
 interface Props {
     ctx: AppContext;
@@ -244,7 +244,7 @@ function byTrouble(list: TreeItem[]): TreeItem[] {
 }
 
 export function cardMenu(ctx: AppContext, card: Card, fold: (c: Card) => void): MenuEntries {
-    const node = card.item?.node ?? { group: 'argoproj.io', kind: 'Application', namespace: ctx.ref.namespace, name: ctx.ref.name };
+    const node = card.item?.node ?? appNode(ctx.ref);
     const out: MenuEntries = [
         { label: 'Details', icon: 'info', run: () => openNode(node) },
         { label: 'Manifest', icon: 'k-configmap', run: () => openNode(node, 'manifest') },
@@ -253,11 +253,10 @@ export function cardMenu(ctx: AppContext, card: Card, fold: (c: Card) => void): 
     if (card.kind === 'app') out.push({ label: 'Sync…', icon: 'sync', run: () => setParams({ deploy: 'all' }, { push: true }) });
     else if (card.item?.managed) out.push({ label: 'Sync…', icon: 'sync', run: () => setParams({ deploy: keyOf(node) }, { push: true }) });
     if (card.hasChildren || card.folded) out.push({ label: card.folded ? 'Unfold' : 'Fold', icon: card.folded ? 'plus' : 'minus', run: () => fold(card) });
-    const kind = node.group ? `${node.kind.toLowerCase()}.${node.group}` : node.kind.toLowerCase();
     out.push(
         null,
         { label: 'Copy name', icon: 'copy', run: () => copyText(node.name, 'the name') },
-        { label: 'Copy kubectl command', icon: 'copy', run: () => copyText(`kubectl get ${kind} ${node.name}${node.namespace ? ` -n ${node.namespace}` : ''}`, 'the command') },
+        { label: 'Copy kubectl command', icon: 'copy', run: () => copyText(kubectlGet(node), 'the command') },
     );
     return out;
 }

@@ -31,3 +31,8 @@ export function writeNode(r: ResourceRef): string {
 export function openNode(r: ResourceRef, tab?: string): void {
     setParams({ node: writeNode(r), tab: tab ?? null }, { push: true });
 }
+
+export function kubectlGet(r: ResourceRef): string {
+    const kind = r.kind.toLowerCase() + (r.group ? `.${r.group}` : '');
+    return `kubectl get ${kind} ${r.name}${r.namespace ? ` -n ${r.namespace}` : ''}`;
+}

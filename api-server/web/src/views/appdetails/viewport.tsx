@@ -4,12 +4,14 @@
 
 import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { edges, intersects, visible, type Box, type Layout } from '../../lib/treelayout';
+import { clamp, edges, intersects, visible, type Box, type Layout } from '../../lib/treelayout';
+import { stepOf, target } from '../../lib/treekeys';
 import type { Card } from '../../lib/treemodel';
 import { Button, Menu } from '../../widgets/controls';
 import { overlayOpen } from '../../widgets/overlay';
 import type { AppContext } from './context';
 import { CardView, cardMenu } from './card';
+import { startPan, useZoomGestures } from './gestures';
 import { Minimap, paint } from './minimap';
 
 const PAD = 36;
@@ -48,8 +50,6 @@ interface Frame {
     h: number;
 }
 
-const clamp = (v: number, lo: number, hi: number) => Math.max(lo, Math.min(hi, v));
-
 // Where the layout's origin stands in the scrolled content: most of a window of free space lies around the tree, so that
 // any card can be held in its place and any point can be zoomed at.
 function originOf(f: { w: number; h: number }): { x: number; y: number } {
@@ -70,7 +70,9 @@ export function Viewport(p: Props) {
     const pending = useRef<{ left: number; top: number; zoom: number } | undefined>(undefined);
     const placed = useRef(false);
     const before = useRef<{ cards: Card[]; layout: Layout; origin: { x: number; y: number }; zoom: number } | undefined>(undefined);
-    const exact = useRef<{ left: number; top: number } | undefined>(undefined);
+    // Where the view is scrolled to: exact, where the element keeps whole pixels, and from before the browser clamps it
+    // because the content has shrunk.
+    const scroll = useRef({ left: 0, top: 0 });
     const wantFocus = useRef(false);
     // The focused card now: keys may come faster than the page is drawn.
     const at = useRef(p.focus);
@@ -81,7 +83,7 @@ export function Viewport(p: Props) {
 
     const look = () => {
         const el = box.current;
-        // A scroll event may come after the view has gone.
+        // The size may be told after the view has gone.
         if (!el) return;
         const sx = Math.max(40, el.clientWidth * STEP);
         const sy = Math.max(40, el.clientHeight * STEP);
@@ -112,6 +114,8 @@ export function Viewport(p: Props) {
     useLayoutEffect(() => {
         if (placed.current || frame.w === 0 || frame.h === 0) return;
         placed.current = true;
+        // There is no place to keep yet.
+        before.current = undefined;
         const whole = fitZoom(lay, frame);
         place(whole < READABLE ? 1 : Math.min(1, whole));
     }, [frame.w, frame.h]);
@@ -120,9 +124,7 @@ export function Viewport(p: Props) {
         const to = pending.current;
         if (!to || to.zoom !== zoom) return;
         pending.current = undefined;
-        box.current!.scrollLeft = to.left;
-        box.current!.scrollTop = to.top;
-        look();
+        scrollTo(to.left, to.top);
     };
 
     // Keeps a card in its place on the screen when the tree around it changes.
@@ -135,24 +137,23 @@ export function Viewport(p: Props) {
         if (overview) repaint();
     });
 
-    // Moves the scroll by fractions of pixels that do not get lost: the browser keeps whole ones.
-    const hold = (dx: number, dy: number) => {
+    const settle = () => {
         const el = box.current!;
-        const from = exact.current && Math.abs(exact.current.left - el.scrollLeft) < 1 && Math.abs(exact.current.top - el.scrollTop) < 1 ? exact.current : { left: el.scrollLeft, top: el.scrollTop };
-        exact.current = { left: from.left + dx, top: from.top + dy };
-        el.scrollLeft = exact.current.left;
-        el.scrollTop = exact.current.top;
+        const { left, top } = scroll.current;
+        if (Math.abs(left - el.scrollLeft) >= 1 || Math.abs(top - el.scrollTop) >= 1) scroll.current = { left: el.scrollLeft, top: el.scrollTop };
+    };
+    const scrollTo = (left: number, top: number) => {
+        const el = box.current!;
+        scroll.current = { left, top };
+        el.scrollLeft = left;
+        el.scrollTop = top;
+        settle();
         look();
     };
 
     const keepPlace = (old: NonNullable<typeof before.current>) => {
-        const el = box.current!;
-        const shown: Box = {
-            x: (el.scrollLeft - old.origin.x) / old.zoom,
-            y: (el.scrollTop - old.origin.y) / old.zoom,
-            w: el.clientWidth / old.zoom,
-            h: el.clientHeight / old.zoom,
-        };
+        const { left, top } = scroll.current;
+        const shown: Box = { x: (left - old.origin.x) / old.zoom, y: (top - old.origin.y) / old.zoom, w: frame.w / old.zoom, h: frame.h / old.zoom };
         const now = new Map(cards.map((c, i) => [c.id, i]));
         const candidates = old.cards.map((c, i) => ({ id: c.id, i })).filter(c => now.has(c.id) && intersects(old.layout.boxes[c.i]!, shown));
         const anchor = candidates.find(c => c.id === p.focus) ?? candidates[0];
@@ -162,7 +163,7 @@ export function Viewport(p: Props) {
         const b = lay.boxes[now.get(anchor.id)!]!;
         const dx = origin.x + b.x * zoom - (old.origin.x + a.x * old.zoom);
         const dy = origin.y + b.y * zoom - (old.origin.y + a.y * old.zoom);
-        hold(dx, dy);
+        scrollTo(left + dx, top + dy);
     };
 
     const zoomTo = (target: number, at?: { x: number; y: number }) => {
@@ -170,49 +171,15 @@ export function Viewport(p: Props) {
         const z = clamp(target, MIN_ZOOM, MAX_ZOOM);
         const px = at?.x ?? el.clientWidth / 2;
         const py = at?.y ?? el.clientHeight / 2;
-        const lx = (el.scrollLeft + px - origin.x) / zoom;
-        const ly = (el.scrollTop + py - origin.y) / zoom;
+        const lx = (scroll.current.left + px - origin.x) / zoom;
+        const ly = (scroll.current.top + py - origin.y) / zoom;
         pending.current = { left: origin.x + lx * z - px, top: origin.y + ly * z - py, zoom: z };
         setZoom(z);
+        // At a limit nothing is drawn anew.
+        apply();
     };
     p.handle.current = { zoomBy: f => zoomTo(zoom * f), fit: () => place(clamp(Math.min(1, fitZoom(lay, frame)), MIN_ZOOM, 1)) };
-    const zoomRef = useRef(zoomTo);
-    zoomRef.current = zoomTo;
-    const zoomNow = useRef(zoom);
-    zoomNow.current = zoom;
-
-    useEffect(() => {
-        const el = box.current!;
-        const inside = (x: number, y: number) => {
-            const r = el.getBoundingClientRect();
-            return { x: x - r.left, y: y - r.top };
-        };
-        // Not passive: Ctrl and wheel (and a pinch on a touchpad) would zoom the page.
-        const onWheel = (e: WheelEvent) => {
-            if (!e.ctrlKey && !e.metaKey) return;
-            e.preventDefault();
-            zoomRef.current(zoomNow.current * Math.exp(-clamp(e.deltaY, -120, 120) / 300), inside(e.clientX, e.clientY));
-        };
-        let pinch: { distance: number; zoom: number } | undefined;
-        const spread = (e: TouchEvent) => Math.hypot(e.touches[0]!.clientX - e.touches[1]!.clientX, e.touches[0]!.clientY - e.touches[1]!.clientY);
-        const onTouch = (e: TouchEvent) => {
-            if (e.touches.length !== 2) {
-                pinch = undefined;
-                return;
-            }
-            e.preventDefault();
-            pinch ??= { distance: spread(e), zoom: zoomNow.current };
-            const x = (e.touches[0]!.clientX + e.touches[1]!.clientX) / 2;
-            const y = (e.touches[0]!.clientY + e.touches[1]!.clientY) / 2;
-            zoomRef.current((pinch.zoom * spread(e)) / pinch.distance, inside(x, y));
-        };
-        el.addEventListener('wheel', onWheel, { passive: false });
-        el.addEventListener('touchmove', onTouch, { passive: false });
-        return () => {
-            el.removeEventListener('wheel', onWheel);
-            el.removeEventListener('touchmove', onTouch);
-        };
-    }, []);
+    useZoomGestures(box, zoom, zoomTo);
 
     const repaint = () => {
         const el = box.current;
@@ -220,30 +187,13 @@ export function Viewport(p: Props) {
         if (el && c) paint(c, cards, lay, { zoom, x: origin.x - el.scrollLeft, y: origin.y - el.scrollTop, w: el.clientWidth, h: el.clientHeight }, p.focus);
     };
     const onScroll = () => {
+        if (!box.current) return;
+        settle();
         look();
         if (overview) repaint();
         listeners.current.forEach(fn => fn());
     };
     const listeners = useRef(new Set<() => void>());
-
-    // Drag the background to pan. Touch pans by itself.
-    const onPointerDown = (e: PointerEvent) => {
-        const el = box.current!;
-        if (e.pointerType !== 'mouse' || e.button !== 0 || (e.target as Element).closest('[role=treeitem]')) return;
-        const from = { x: e.clientX, y: e.clientY, left: el.scrollLeft, top: el.scrollTop };
-        const move = (m: PointerEvent) => {
-            el.classList.add('panning');
-            el.scrollLeft = from.left - (m.clientX - from.x);
-            el.scrollTop = from.top - (m.clientY - from.y);
-        };
-        const up = () => {
-            el.classList.remove('panning');
-            removeEventListener('pointermove', move);
-            removeEventListener('pointerup', up);
-        };
-        addEventListener('pointermove', move);
-        addEventListener('pointerup', up);
-    };
 
     const cardAt = (x: number, y: number): Card | undefined => {
         const el = box.current!;
@@ -257,13 +207,12 @@ export function Viewport(p: Props) {
     const reveal = (i: number) => {
         const el = box.current!;
         const b = lay.boxes[i]!;
-        const x = origin.x + b.x * zoom;
-        const y = origin.y + b.y * zoom;
-        if (x < el.scrollLeft + 8) el.scrollLeft = x - 24;
-        else if (x + b.w * zoom > el.scrollLeft + el.clientWidth - 8) el.scrollLeft = x + b.w * zoom - el.clientWidth + 24;
-        if (y < el.scrollTop + 8) el.scrollTop = y - 24;
-        else if (y + b.h * zoom > el.scrollTop + el.clientHeight - 8) el.scrollTop = y + b.h * zoom - el.clientHeight + 24;
-        look();
+        const into = (from: number, size: number, now: number, space: number) =>
+            from < now + 8 ? from - 24 : from + size > now + space - 8 ? from + size - space + 24 : now;
+        scrollTo(
+            into(origin.x + b.x * zoom, b.w * zoom, scroll.current.left, el.clientWidth),
+            into(origin.y + b.y * zoom, b.h * zoom, scroll.current.top, el.clientHeight),
+        );
     };
     const go = (i: number | undefined) => {
         if (i === undefined) return;
@@ -282,26 +231,13 @@ export function Viewport(p: Props) {
     });
 
     const onKey = (e: KeyboardEvent) => {
-        if (e.ctrlKey || e.metaKey || e.altKey || overlayOpen()) return;
-        if ((e.target as Element).closest('button')) return;
+        if (e.ctrlKey || e.metaKey || e.altKey || overlayOpen() || (e.target as Element).closest('button')) return;
         const i = Math.max(0, cards.findIndex(c => c.id === at.current));
+        const step = stepOf(e.key, direction);
         const card = cards[i]!;
-        const [deeper, back, next, previous] = direction === 'LR' ? ['ArrowRight', 'ArrowLeft', 'ArrowDown', 'ArrowUp'] : ['ArrowDown', 'ArrowUp', 'ArrowRight', 'ArrowLeft'];
-        const level = (d: number) => {
-            for (let k = i + d; k >= 0 && k < cards.length; k += d) if (cards[k]!.depth === card.depth) return k;
-            return undefined;
-        };
-        const vim: Record<string, string> = { l: 'ArrowRight', h: 'ArrowLeft', j: 'ArrowDown', k: 'ArrowUp' };
-        const key = vim[e.key] ?? e.key;
-        if (key === deeper) {
-            if (card.folded || card.kind === 'group' || card.kind === 'pods') p.fold(card);
-            else go(lay.children[i]![0]);
-        } else if (key === back) go(card.parent >= 0 ? card.parent : undefined);
-        else if (key === next) go(level(1));
-        else if (key === previous) go(level(-1));
-        else if (key === 'Home') go(0);
-        else if (key === 'End') go(cards.length - 1);
-        else if (key === 'Enter' || key === ' ') p.activate(card);
+        if (step === 'activate') p.activate(card);
+        else if (step === 'deeper' && (card.folded || card.kind === 'group' || card.kind === 'pods')) p.fold(card);
+        else if (step) go(target(step, i, cards, lay));
         else return;
         e.preventDefault();
     };
@@ -324,7 +260,7 @@ export function Viewport(p: Props) {
                 class="tree-scroll"
                 ref={box}
                 onScroll={onScroll}
-                onPointerDown={onPointerDown}
+                onPointerDown={e => startPan(box.current!, e)}
                 onKeyDown={onKey}
                 onClick={e => {
                     const card = overview ? cardAt(e.clientX, e.clientY) : undefined;

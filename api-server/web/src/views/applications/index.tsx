@@ -1,186 +1,32 @@
 // Screen S2: the applications.
 
+import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { AppRef } from '../../rest/api';
 import { lazy } from '../../lib/lazy';
-import { plural } from '../../lib/text';
 import { useTitle } from '../../lib/title';
 import { useCommands } from '../../routes/keys';
 import { appHref, navigate, param, setParams } from '../../routes/router';
 import { refresh, selected } from '../../store/actions';
-import { apps, appsFeed, listQuery, searchError, setSearch, shownKeys, totalApps } from '../../store/apps';
-import { APP_SORTS } from '../../store/appspec';
-import { filtersShown, phone, prefs, setPref, toggleFilters } from '../../store/prefs';
-import { can } from '../../store/session';
+import { apps, appsFeed, listQuery, searchError, shownKeys, totalApps } from '../../store/apps';
+import { filtersShown, prefs, toggleFilters } from '../../store/prefs';
 import { toast } from '../../store/toasts';
-import { Button, MenuButton } from '../../widgets/controls';
-import { Icon } from '../../widgets/icon';
+import { Button } from '../../widgets/controls';
 import { Blank, Guard, Problem } from '../../widgets/states';
 import { VirtualList, type VirtualHandle } from '../../widgets/virtual';
-import { activeFacets } from '../../routes/listquery';
 import type { BulkKind } from './bulk';
+import { useCursor, useSelect } from './cursor';
 import { Chips, clearAll, Facets, StatusBar } from './facets';
 import { openSync } from './parts';
+import { Selection } from './selection';
 import { COLUMN_COUNT, TableHead, TableRow } from './table';
 import { Tile, TILE_HEIGHT } from './tiles';
-import { Selection } from './selection';
+import { currentView, setView, Toolbar, type View } from './toolbar';
 
 const Bulk = lazy(() => import('../dialogs').then(m => m.Bulk));
 const SyncPanel = lazy(() => import('../dialogs').then(m => m.SyncPanel));
 const DeleteApp = lazy(() => import('../dialogs').then(m => m.DeleteApp));
 const CreateApp = lazy(() => import('../dialogs').then(m => m.CreateApp));
-
-type View = 'tiles' | 'list';
-
-function currentView(): View {
-    // A phone shows the rows of the table as cards.
-    const v = phone.value ? 'tiles' : param('view') || prefs.value.listView;
-    return v === 'list' ? 'list' : 'tiles';
-}
-
-function setView(v: View): void {
-    setPref('listView', v);
-    setParams({ view: v });
-}
-
-function Toolbar({ searchRef, onBulk }: { searchRef: { current: HTMLInputElement | null }; onBulk: (k: BulkKind) => void }) {
-    const q = listQuery.value;
-    const view = currentView();
-    const filters = activeFacets(q).length;
-    const shown = shownKeys.value.length;
-    return (
-        <div class="toolbar">
-            <Button
-                icon="filter"
-                label={filters > 0 ? `Filters (${filters})` : 'Filters'}
-                pressed={filtersShown.value}
-                onClick={toggleFilters}
-                testid="filters"
-            />
-            <div class="search">
-                <Icon name="search" />
-                <input
-                    ref={searchRef}
-                    class="input"
-                    type="search"
-                    placeholder="Search by name"
-                    aria-label="Search applications"
-                    aria-invalid={searchError.value !== ''}
-                    title={searchError.value || undefined}
-                    value={q.search}
-                    onInput={e => setSearch(e.currentTarget.value)}
-                    data-testid="search"
-                />
-                <button
-                    type="button"
-                    class="regex"
-                    aria-pressed={q.regex}
-                    title="Regular expression"
-                    aria-label="Search by regular expression"
-                    onClick={() => setParams({ regex: q.regex ? null : 'true' })}
-                >
-                    .*
-                </button>
-            </div>
-            <span class="muted count" data-testid="shown" aria-live="polite">
-                {shown === totalApps.value ? plural(shown, 'application') : `${shown.toLocaleString('en-US')} of ${plural(totalApps.value, 'application')}`}
-            </span>
-            <span class="grow" />
-            <MenuButton
-                icon="sync"
-                label="All"
-                chevron
-                title="Act on all applications that match"
-                entries={() => [
-                    { label: `Sync ${plural(shown, 'application')}…`, icon: 'sync', run: () => onBulk('sync') },
-                    { label: `Refresh ${plural(shown, 'application')}`, icon: 'refresh', run: () => onBulk('refresh') },
-                ]}
-            />
-            <MenuButton
-                label={`Sort: ${APP_SORTS.find(s => s.id === q.sort)?.title ?? 'Name'}`}
-                chevron
-                entries={() => [
-                    ...APP_SORTS.map(s => ({ label: s.title, checked: s.id === q.sort, run: () => setParams({ sort: s.id === 'name' ? null : s.id }) })),
-                    null,
-                    { label: 'Descending', checked: q.descending, run: () => setParams({ dir: q.descending ? null : 'desc' }) },
-                ]}
-            />
-            <div class="seg" role="group" aria-label="View">
-                <Button icon="apps" label="Tiles" bare pressed={view === 'tiles'} onClick={() => setView('tiles')} testid="view-tiles" />
-                <Button icon="rows" label="Table" bare pressed={view === 'list'} onClick={() => setView('list')} testid="view-list" />
-            </div>
-            <Button
-                kind="primary"
-                icon="plus"
-                label="New app"
-                disabled={can('applications', 'create', '*/*') ? undefined : 'You need applications, create'}
-                onClick={() => setParams({ new: '{}' }, { push: true })}
-                testid="new-app"
-            />
-        </div>
-    );
-}
-
-interface CursorApi {
-    cursor: string | undefined;
-    // The same, when it is asked for.
-    current: () => string | undefined;
-    move: (by: number, select: boolean) => void;
-    go: (to: number, select: boolean) => void;
-}
-
-// The keyboard's place in the list. It is a key, so that it stays with its row when the order changes.
-function useCursor(keys: readonly string[], list: { current: VirtualHandle | null }): CursorApi {
-    const [cursor, setCursor] = useState<string>();
-    const focusNext = useRef(false);
-    // The place now: keys may come faster than the page is drawn.
-    const at = useRef<string | undefined>(undefined);
-    at.current = cursor;
-    const here = () => {
-        const i = at.current === undefined ? -1 : shownKeys.peek().indexOf(at.current);
-        return i < 0 ? undefined : i;
-    };
-    const go = (to: number, select: boolean) => {
-        const now = shownKeys.peek();
-        if (now.length === 0) return;
-        const i = Math.max(0, Math.min(now.length - 1, to));
-        if (select) selected.value = new Set([...selected.peek(), ...(at.current ? [at.current] : []), now[i]!]);
-        focusNext.current = true;
-        at.current = now[i];
-        setCursor(now[i]);
-        list.current?.reveal(i);
-    };
-    // The first move shows where the place is.
-    const move = (by: number, select: boolean) => go(here() === undefined ? 0 : here()! + by, select);
-    useEffect(() => {
-        // Elements are taken over by other rows when the list moves; the focus stays with its row.
-        const strayed = document.activeElement?.matches('.apps-list a.name:not([data-cursor])');
-        if (!focusNext.current && !strayed) return;
-        const el = document.querySelector<HTMLElement>('[data-cursor]');
-        if (el) {
-            focusNext.current = false;
-            el.focus({ preventScroll: true });
-        }
-    });
-    return { cursor: cursor !== undefined && keys.includes(cursor) ? cursor : keys[0], current: () => at.current ?? shownKeys.peek()[0], move, go };
-}
-
-function useSelect(keys: readonly string[]) {
-    const anchor = useRef<string | undefined>(undefined);
-    return (id: string, e: MouseEvent) => {
-        const next = new Set(selected.peek());
-        const from = anchor.current === undefined ? -1 : keys.indexOf(anchor.current);
-        const to = keys.indexOf(id);
-        if (e.shiftKey && from >= 0 && to >= 0) {
-            for (let i = Math.min(from, to); i <= Math.max(from, to); i++) next.add(keys[i]!);
-        } else if (next.has(id)) {
-            next.delete(id);
-        } else {
-            next.add(id);
-        }
-        anchor.current = id;
-        selected.value = next;
-    };
-}
 
 function Empty() {
     const error = apps.error.value;
@@ -220,6 +66,87 @@ function Skeleton({ view }: { view: View }) {
     );
 }
 
+interface ListProps {
+    view: View;
+    keys: readonly string[];
+    cursor: string | undefined;
+    onSelect: (id: string, e: MouseEvent) => void;
+    list: RefObject<VirtualHandle | null>;
+    onColumns: (n: number) => void;
+}
+
+function List(p: ListProps) {
+    const error = apps.error.value;
+    if (error && error.http !== 403) {
+        return (
+            <div class="page">
+                <Problem title="The applications could not be loaded." message={error.message} retry={() => appsFeed.retry()} />
+            </div>
+        );
+    }
+    if (!apps.ready.value && apps.size === 0 && !error) return <Skeleton view={p.view} />;
+    if (p.keys.length === 0) return <Empty />;
+    return p.view === 'tiles' ? <Tiles {...p} /> : <Table {...p} />;
+}
+
+// Another query starts at the top.
+const resetKey = (view: View) => JSON.stringify([listQuery.value, view]);
+
+function Tiles({ view, keys, cursor, onSelect, list, onColumns }: ListProps) {
+    const sel = selected.value;
+    return (
+        <VirtualList
+            name="tiles"
+            keys={keys}
+            rowHeight={TILE_HEIGHT}
+            minWidth={312}
+            gap={12}
+            padding={16}
+            overscan={1}
+            resetKey={resetKey(view)}
+            handle={list}
+            onColumns={onColumns}
+            inner={{ role: 'group', 'aria-label': 'Applications' }}
+        >
+            {(k, _, slot) => <Tile key={slot} id={k} selected={sel.has(k)} cursor={k === cursor} onSelect={onSelect} />}
+        </VirtualList>
+    );
+}
+
+function Table({ view, keys, cursor, onSelect, list, onColumns }: ListProps) {
+    const sel = selected.value;
+    const all = sel.size > 0 && keys.every(k => sel.has(k));
+    return (
+        <VirtualList
+            name="table"
+            class="grid"
+            keys={keys}
+            rowHeight={prefs.value.density === 'compact' ? 28 : 40}
+            resetKey={resetKey(view)}
+            handle={list}
+            onColumns={onColumns}
+            outer={{ role: 'grid', 'aria-label': 'Applications', 'aria-rowcount': keys.length + 1, 'aria-colcount': COLUMN_COUNT, 'aria-multiselectable': 'true' }}
+            inner={{ role: 'rowgroup' }}
+            header={<TableHead all={all} some={sel.size > 0} onAll={() => (selected.value = all ? new Set() : new Set(keys))} />}
+        >
+            {(k, i, slot) => <TableRow key={slot} id={k} index={i} selected={sel.has(k)} cursor={k === cursor} onSelect={onSelect} />}
+        </VirtualList>
+    );
+}
+
+// What the address opens over the list.
+function Overlays() {
+    const close = () => setParams({ syncApp: null, deleteApp: null, appNamespace: null, new: null });
+    const namespace = param('appNamespace');
+    const created = (a: AppRef) => {
+        toast('success', `${a.name} was created`);
+        navigate(appHref(a));
+    };
+    if (param('syncApp')) return <SyncPanel app={{ name: param('syncApp'), namespace }} onClose={close} onDone={close} />;
+    if (param('deleteApp')) return <DeleteApp app={{ name: param('deleteApp'), namespace }} onClose={close} onDone={close} />;
+    return param('new') ? <CreateApp onClose={close} onDone={created} /> : null;
+}
+
 export default function Applications() {
     useTitle('Applications');
     useEffect(() => appsFeed.acquire(), []);
@@ -230,9 +157,8 @@ export default function Applications() {
     const view = currentView();
     const keys = shownKeys.value;
     const { cursor, current, move, go } = useCursor(keys, list);
-    const onSelect = useSelect(keys);
-    const sel = selected.value;
-    const chosen = [...sel].filter(k => apps.row(k));
+    const onSelect = useSelect();
+    const chosen = [...selected.value].filter(k => apps.row(k));
 
     useEffect(() => {
         // The links of mails and chats: refresh everything that matches.
@@ -267,67 +193,6 @@ export default function Applications() {
         { keys: 'Escape', title: 'Clear the selection', group: 'Select', run: () => (selected.value = new Set()) },
     ]);
 
-    const q = listQuery.value;
-    const resetKey = JSON.stringify([q, view]);
-    const syncApp = param('syncApp');
-    const deleteApp = param('deleteApp');
-    const close = () => setParams({ syncApp: null, deleteApp: null, appNamespace: null, new: null });
-    const ready = apps.ready.value || apps.size > 0;
-    const error = apps.error.value;
-
-    let body;
-    if (error && error.http !== 403) {
-        body = (
-            <div class="page">
-                <Problem title="The applications could not be loaded." message={error.message} retry={() => appsFeed.retry()} />
-            </div>
-        );
-    } else if (!ready && !error) body = <Skeleton view={view} />;
-    else if (keys.length === 0) body = <Empty />;
-    else if (view === 'tiles') {
-        body = (
-            <VirtualList
-                name="tiles"
-                keys={keys}
-                rowHeight={TILE_HEIGHT}
-                minWidth={312}
-                gap={12}
-                padding={16}
-                overscan={1}
-                resetKey={resetKey}
-                handle={list}
-                onColumns={n => (columns.current = n)}
-                inner={{ role: 'group', 'aria-label': 'Applications' }}
-            >
-                {(k, _, slot) => <Tile key={slot} id={k} selected={sel.has(k)} cursor={k === cursor} onSelect={onSelect} />}
-            </VirtualList>
-        );
-    } else {
-        const rowHeight = prefs.value.density === 'compact' ? 28 : 40;
-        body = (
-            <VirtualList
-                name="table"
-                class="grid"
-                keys={keys}
-                rowHeight={rowHeight}
-                resetKey={resetKey}
-                handle={list}
-                onColumns={n => (columns.current = n)}
-                outer={{ role: 'grid', 'aria-label': 'Applications', 'aria-rowcount': keys.length + 1, 'aria-colcount': COLUMN_COUNT, 'aria-multiselectable': 'true' }}
-                inner={{ role: 'rowgroup' }}
-                header={
-                    <TableHead
-                        all={chosen.length > 0 && keys.every(k => sel.has(k))}
-                        some={chosen.length > 0}
-                        onAll={() => (selected.value = keys.every(k => sel.has(k)) ? new Set() : new Set(keys))}
-                    />
-                }
-            >
-                {(k, i, slot) => <TableRow key={slot} id={k} index={i} selected={sel.has(k)} cursor={k === cursor} onSelect={onSelect} />}
-            </VirtualList>
-        );
-    }
-
     return (
         <div class="apps">
             <h1 class="sr">Applications</h1>
@@ -337,22 +202,14 @@ export default function Applications() {
             <div class="apps-body">
                 {filtersShown.value && <Facets />}
                 <div class="apps-list">
-                    <Guard what="The list">{body}</Guard>
+                    <Guard what="The list">
+                        <List view={view} keys={keys} cursor={cursor} onSelect={onSelect} list={list} onColumns={n => (columns.current = n)} />
+                    </Guard>
                     {chosen.length > 0 && <Selection keys={chosen} matching={keys.length} onAll={() => (selected.value = new Set(keys))} onBulk={kind => setBulk({ kind, keys: chosen })} />}
                 </div>
             </div>
             {bulk && <Bulk kind={bulk.kind} keys={bulk.keys} onClose={() => setBulk(undefined)} />}
-            {syncApp && <SyncPanel app={{ name: syncApp, namespace: param('appNamespace') }} onClose={close} onDone={close} />}
-            {deleteApp && <DeleteApp app={{ name: deleteApp, namespace: param('appNamespace') }} onClose={close} onDone={close} />}
-            {param('new') && (
-                <CreateApp
-                    onClose={close}
-                    onDone={a => {
-                        toast('success', `${a.name} was created`);
-                        navigate(appHref(a));
-                    }}
-                />
-            )}
+            <Overlays />
         </div>
     );
 }
