@@ -54,8 +54,8 @@ static void as_argo_cd(void **state)
     golden_each("windows/cases.jsonl", 1300, run_case);
 }
 
-/* The answer stays the same up to next_change (but for the very moment at which one start of a window ends and the next
- * begins), and a window by itself changes there. */
+/* The answer stays the same up to next_change (but for the very moment at which one start of a window ends
+ * and the next begins), and a window by itself changes there. */
 static void check_change(const json_t *c, const char *what)
 {
     AUTO_JSON app = app_of(c);
