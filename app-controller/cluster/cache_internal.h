@@ -3,6 +3,7 @@
 #define CARGOCD_APP_CONTROLLER_CLUSTER_CACHE_INTERNAL_H
 
 #include "app-controller/cluster/cache.h"
+#include "common/engine/script.h"
 #include "common/base/intern.h"
 #include "common/base/map.h"
 #include "common/base/thread.h"
@@ -68,6 +69,7 @@ struct cache {
     map_t by_app;          /* k: instance name, v: first struct obj * of the list */
     map_t nodes;           /* k: node name, v: struct node_sum *: what its pods ask for */
     size_t managed;
+    script_host_t *scripts;
 };
 
 /* Changes noted while the lock is held, told after it was released. */
