@@ -78,12 +78,23 @@ cache_kind_t *cache_kind_find(cache_t *c, const char *group, const char *kind)
 cache_kind_t *cache_kind_add(cache_t *c, const char *group, const char *version, const char *kind, bool namespaced)
 {
     cache_kind_t *k = xcalloc(1, sizeof(*k));
+    static const char *const everything[] = {"*"};
     size_t n;
     const char *const *paths = node_info_paths(group, kind, &n);
+    uint64_t script;
+    {
+        LOCKED(&c->lock);
+        script = cache_script_hash(c->settings, group, kind);
+    }
+    if (script) {
+        paths = everything;
+        n = 1;
+    }
     *k = (cache_kind_t){.group = intern(str_or_empty(group)),
                         .version = intern(version),
                         .kind = intern(kind),
                         .namespaced = namespaced,
+                        .script = script,
                         .projection = projection_new(paths, n)};
     LOCKED(&c->lock);
     k->next = c->kinds;
@@ -206,6 +217,8 @@ static void infer_owners(cache_t *c, struct obj *o, const json_t *doc)
 static void assess(cache_t *c, struct obj *o, const json_t *doc)
 {
     struct health h;
+    if (cache_check_later(c, o, doc))
+        return;
     struct health_overrides overrides = {.host = c->scripts};
     health_assess_by(&overrides, doc, &h, NULL);
     o->health = (uint8_t)h.status;

@@ -242,7 +242,7 @@ static int talk(const struct helper *h, const json_t *request, int64_t timeout_n
 /* The value of the answer; *out is NULL for none. */
 static int ask(eval_t *e, const json_t *request, uint64_t program, json_t **out, err_t **err)
 {
-    struct helper *h;
+    struct helper *h = NULL;
     AUTO_JSON answer = NULL;
     AUTO_ERR failure = NULL;
     *out = NULL;

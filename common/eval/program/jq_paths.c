@@ -56,7 +56,7 @@ static int compile(const char *expression, jq_state **out, err_t **err)
     jq_set_error_cb(jq, NULL, NULL);
     if (!good) {
         jq_teardown(&jq);
-        return err_set(err, ERR_INVALID_ARGUMENT, "jq: %s",
+        return err_set(err, ERR_FAILED_PRECONDITION, "jq: %s",
                        problem ? problem : "the expression cannot be compiled");
     }
     *out = jq;
