@@ -31,6 +31,7 @@ struct settings {
     filters_t exclusions, inclusions;
     rules_t ignore, ignore_updates;
     customs_t customs;
+    json_t *global_projects;
     bool ignore_aggregated_roles, updates_follow_differences;
     char **masked_annotations;
 };
@@ -320,6 +321,9 @@ int settings_parse(const json_t *config_map, settings_t **out, str_t *warnings, 
         return r;
     }
     parse_split_customizations(s, warnings);
+    AUTO_ERR problem = NULL;
+    if (read_yaml(s, "globalProjects", &s->global_projects, &problem) < 0 && warnings)
+        str_printf(warnings, "%s\n", err_text(problem));
     finish_update_rules(s);
     VEC_FOREACH(&s->customs, c)
         (*c)->script = (struct script){(*c)->health, (*c)->open_libs};
@@ -361,6 +365,7 @@ void settings_unref(settings_t *s)
     if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
         return;
     json_decref(s->data);
+    json_decref(s->global_projects);
     free_filters(&s->exclusions);
     free_filters(&s->inclusions);
     free_rules(&s->ignore);
@@ -374,6 +379,11 @@ void settings_unref(settings_t *s)
     VEC_FREE(&s->customs);
     strv_free(s->masked_annotations);
     free(s);
+}
+
+const json_t *settings_global_projects(const settings_t *s)
+{
+    return s->global_projects;
 }
 
 uint64_t settings_epoch(const settings_t *s)

@@ -34,6 +34,8 @@ bool settings_ignore_aggregated_roles(const settings_t *s);
 /* Whether a change of the object may be ignored is decided on its hash without what these rules name. */
 const struct ignore_rule *settings_ignore_update_rules(const settings_t *s, size_t *n);
 bool settings_ignore_updates_enabled(const settings_t *s);
+/* globalProjects: [{labelSelector, projectName}]; NULL for none. Borrowed. */
+const json_t *settings_global_projects(const settings_t *s);
 /* resource.sensitive.mask.annotations; NULL-terminated. */
 char *const *settings_masked_annotations(const settings_t *s);
 bool settings_in_cluster_enabled(const settings_t *s);
