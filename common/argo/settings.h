@@ -31,6 +31,8 @@ bool settings_excludes(const settings_t *s, const char *group, const char *kind,
  */
 const struct ignore_rule *settings_ignore_rules(const settings_t *s, size_t *n);
 bool settings_ignore_aggregated_roles(const settings_t *s);
+/* Fields whose types are told (knownTypeFields); borrowed. */
+const struct known_type *settings_known_types(const settings_t *s, size_t *n);
 /* Whether a change of the object may be ignored is decided on its hash without what these rules name. */
 const struct ignore_rule *settings_ignore_update_rules(const settings_t *s, size_t *n);
 bool settings_ignore_updates_enabled(const settings_t *s);

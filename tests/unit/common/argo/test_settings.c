@@ -229,6 +229,24 @@ static void malformed(void **state)
     }
 }
 
+static void known_types(void **state)
+{
+    AUTO(settings_unref_p)
+    settings_t *s = settings_of("resource.customizations.knownTypeFields.x.io_Widget: |\n"
+                                "  - {field: spec.pod, type: core/v1/PodSpec}\n"
+                                "  - {field: spec.odd, type: core/v1/Nonsense}\n"
+                                "resource.customizations: |\n"
+                                "  y.io/Gadget:\n"
+                                "    knownTypeFields: [{field: spec.size, type: core/Quantity}]\n");
+    size_t n;
+    const struct known_type *types = settings_known_types(s, &n);
+    assert_int_equal(n, 2);
+    assert_string_equal(types[0].group, "y.io");
+    assert_string_equal(types[0].type, "core/Quantity");
+    assert_string_equal(types[1].kind, "Widget");
+    assert_string_equal(types[1].field, "spec.pod");
+}
+
 static void other_values(void **state)
 {
     AUTO(settings_unref_p) settings_t *none = settings_of("{}");
@@ -254,4 +272,4 @@ static void other_values(void **state)
 }
 
 TESTS(T(exclusions), T(health_scripts), T(actions), T(ignore_rules), T(status_rules), T(malformed),
-      T(other_values))
+      T(known_types), T(other_values))
