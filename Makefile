@@ -86,6 +86,7 @@ $(foreach p,$(PROGS),$(eval $(call program_rule,$(p))))
 include tests/tests.mk
 include tests/lint.mk
 include install.mk
+include images.mk
 
 clean:
 	rm -rf build
