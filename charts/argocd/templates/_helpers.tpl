@@ -29,6 +29,21 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{- define "argocd.clusterMeta" -}}
+name: {{ .name }}
+labels:
+  {{- include "argocd.labels" . | nindent 2 }}
+{{- end }}
+
+{{/* Entries of a ConfigMap: (dict "root" $ "from" map); strings are templates, an empty value is left out. */}}
+{{- define "argocd.texts" -}}
+{{- range $key, $value := .from }}
+{{- if and (not (kindIs "invalid" $value)) (or (kindIs "bool" $value) (ne (toString $value) "") (eq $key "redis.server")) }}
+{{ $key }}: {{ tpl (kindIs "string" $value | ternary $value (or (kindIs "map" $value) (kindIs "slice" $value) | ternary (toYaml $value) (toString $value))) $.root | toYaml }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The image of a component: (dict "root" $ "image" .Values.server.image "default" "api-server") */}}
 {{- define "argocd.image" -}}
 {{- $g := .root.Values.global.image -}}
@@ -57,19 +72,20 @@ seccompProfile:
   type: RuntimeDefault
 {{- end }}
 
-{{/* metadata of a pod: (dict "root" $ "name" ... "component" ... "values" .Values.server "checksums" (list ...)) */}}
+{{/* Labels and annotations of a pod */}}
 {{- define "argocd.podMeta" -}}
 labels:
   {{- include "argocd.labels" . | nindent 2 }}
-  {{- with merge (deepCopy (.values.podLabels | default dict)) .root.Values.global.podLabels }}
+  {{- with merge (deepCopy .values.podLabels) .root.Values.global.podLabels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 annotations:
-  {{- if .params }}
-  checksum/cmd-params: {{ include (print .root.Template.BasePath "/config/argocd-cmd-params-cm.yaml") .root | sha256sum }}
-  checksum/cm-timeouts: {{ pick .root.Values.configs.cm "timeout.reconciliation" "timeout.hard.reconciliation" "timeout.reconciliation.jitter" | toJson | sha256sum }}
+  {{- with .daemon }}
+  # What a daemon reads only when it starts.
+  checksum/cmd-params: {{ include (print $.root.Template.BasePath "/config/argocd-cmd-params-cm.yaml") $.root | sha256sum }}
+  checksum/cm-timeouts: {{ pick $.root.Values.configs.cm "timeout.reconciliation" "timeout.hard.reconciliation" "timeout.reconciliation.jitter" | toJson | sha256sum }}
   {{- end }}
-  {{- with merge (deepCopy (.values.podAnnotations | default dict)) .root.Values.global.podAnnotations }}
+  {{- with merge (deepCopy .values.podAnnotations) .root.Values.global.podAnnotations }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
@@ -123,9 +139,12 @@ terminationGracePeriodSeconds: {{ .values.terminationGracePeriodSeconds }}
 {{/* A daemon's environment: its own entries, the keys of argocd-cmd-params-cm and argocd-cm (files/params.yaml), Redis. */}}
 {{- define "argocd.env" -}}
 {{- with concat .values.env .root.Values.global.env }}
-{{- toYaml . }}
+{{ toYaml . }}
 {{- end }}
-{{- range $configmap, $keys := get (.root.Files.Get "files/params.yaml" | fromYaml) .component }}
+{{- with .env }}
+{{ . }}
+{{- end }}
+{{- range $configmap, $keys := get (.root.Files.Get "files/params.yaml" | fromYaml) .component | default dict }}
 {{- range $env, $key := $keys }}
 - name: {{ $env }}
   valueFrom:
@@ -146,53 +165,93 @@ terminationGracePeriodSeconds: {{ .values.terminationGracePeriodSeconds }}
 {{- end }}
 {{- end }}
 
-{{/* The rest of a container: (dict "root" $ "values" .Values.server "image" "api-server" "container" "argocd-server") */}}
-{{- define "argocd.container" -}}
-name: {{ .container }}
-image: {{ include "argocd.image" (dict "root" .root "image" .values.image "default" .image) }}
-imagePullPolicy: {{ .values.image.imagePullPolicy | default .root.Values.global.image.imagePullPolicy }}
-securityContext:
-  {{- include "argocd.containerSecurity" . | nindent 2 }}
-{{- with .values.envFrom }}
-envFrom:
+{{/*
+A pod of one container and whatever the values add:
+  root, name, component, values
+  container, image  its name; its image of ours
+  daemon            true: environment, certificate (tls) and seal key (seal: Secrets) of a daemon
+  args, ports       list; name to number
+  ready, live       lists of a path, empty for a TCP probe, and a port
+  mounts, volumes   YAML, besides
+*/}}
+{{- define "argocd.pod" -}}
+metadata:
+  {{- include "argocd.podMeta" . | nindent 2 }}
+spec:
+  serviceAccountName: {{ .values.serviceAccount.name }}
+  automountServiceAccountToken: {{ .token }}
+  {{- include "argocd.podCommon" . | nindent 2 }}
+  {{- with .values.initContainers }}
+  initContainers:
+  {{- tpl (toYaml .) $.root | nindent 2 }}
+  {{- end }}
+  containers:
+  - name: {{ .container }}
+    image: {{ include "argocd.image" (dict "root" .root "image" .values.image "default" .image) }}
+    imagePullPolicy: {{ .values.image.imagePullPolicy | default .root.Values.global.image.imagePullPolicy }}
+    {{- with concat (.args | default list) .values.extraArgs }}
+    args:
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    env:
+    {{- include "argocd.env" . | trim | nindent 4 }}
+    {{- with .values.envFrom }}
+    envFrom:
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    ports:
+    {{- range $name, $port := .ports }}
+    - {name: {{ $name }}, containerPort: {{ $port }}, protocol: TCP}
+    {{- end }}
+    readinessProbe:
+      {{- include "argocd.probe" (prepend .ready .values.readinessProbe) | nindent 6 }}
+    livenessProbe:
+      {{- include "argocd.probe" (prepend .live .values.livenessProbe) | nindent 6 }}
+    {{- with .values.resources }}
+    resources:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    securityContext:
+      {{- include "argocd.containerSecurity" . | nindent 6 }}
+    volumeMounts:
+    - {name: tmp, mountPath: /tmp}
+    {{- if .daemon }}
+    - {name: cargocd-tls, mountPath: /app/config/cargocd/tls, readOnly: true}
+    - {name: cargocd-seal, mountPath: /app/config/cargocd/seal, readOnly: true}
+    {{- end }}
+    {{- with .mounts }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    {{- with .values.volumeMounts }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with .values.extraContainers }}
+  {{- tpl (toYaml .) $.root | nindent 2 }}
+  {{- end }}
+  volumes:
+  - name: tmp
+    emptyDir: {{ with .values.emptyDir }}{{ with .sizeLimit }}{sizeLimit: {{ . }}}{{ else }}{}{{ end }}{{ else }}{}{{ end }}
+  {{- if .daemon }}
+  - name: cargocd-tls
+    secret: {secretName: {{ .tls }}, defaultMode: 0440}
+  - name: cargocd-seal
+    secret: {secretName: {{ .seal }}, defaultMode: 0440}
+  {{- end }}
+  {{- with .volumes }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- with .values.volumes }}
   {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .values.resources }}
-resources:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+  {{- end }}
 {{- end }}
 
-{{/* A probe of an address: (dict "probe" .Values.server.readinessProbe "path" "/healthz" "port" "metrics") */}}
 {{- define "argocd.probe" -}}
-{{- if .path }}
-httpGet: {path: {{ .path | quote }}, port: {{ .port }}}
-{{- else }}
-tcpSocket: {port: {{ .port }}}
+{{- if index . 1 -}}
+httpGet: {path: {{ index . 1 | quote }}, port: {{ index . 2 }}}
+{{- else -}}
+tcpSocket: {port: {{ index . 2 }}}
 {{- end }}
-{{ toYaml .probe }}
-{{- end }}
-
-{{/* The certificate that a daemon shows to the others, and the key with which it seals what it shares through Redis. */}}
-{{- define "argocd.rpcVolumes" -}}
-- name: cargocd-tls
-  secret:
-    secretName: {{ .tls }}
-    defaultMode: 0440
-- name: cargocd-seal
-  secret:
-    secretName: {{ .seal }}
-    defaultMode: 0440
-{{- end }}
-{{- define "argocd.rpcMounts" -}}
-- {name: cargocd-tls, mountPath: /app/config/cargocd/tls, readOnly: true}
-- {name: cargocd-seal, mountPath: /app/config/cargocd/seal, readOnly: true}
-{{- end }}
-
-{{- define "argocd.emptyDir" -}}
-{{- with .sizeLimit }}
-sizeLimit: {{ . }}
-{{- end }}
+{{ toYaml (index . 0) }}
 {{- end }}
 
 {{/* Objects that every component has in the same form. */}}
