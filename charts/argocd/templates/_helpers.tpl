@@ -35,12 +35,18 @@ labels:
   {{- include "argocd.labels" . | nindent 2 }}
 {{- end }}
 
-{{/* Entries of a ConfigMap: (dict "root" $ "from" map); strings are templates, an empty value is left out. */}}
-{{- define "argocd.texts" -}}
+{{/* data of a ConfigMap: (dict "root" $ "from" map). Strings are templates; null is left out. */}}
+{{- define "argocd.data" -}}
+{{- $data := dict }}
 {{- range $key, $value := .from }}
-{{- if and (not (kindIs "invalid" $value)) (or (kindIs "bool" $value) (ne (toString $value) "") (eq $key "redis.server")) }}
-{{ $key }}: {{ tpl (kindIs "string" $value | ternary $value (or (kindIs "map" $value) (kindIs "slice" $value) | ternary (toYaml $value) (toString $value))) $.root | toYaml }}
+{{- if not (kindIs "invalid" $value) }}
+{{- $text := or (kindIs "map" $value) (kindIs "slice" $value) | ternary (toYaml $value) (toString $value) }}
+{{- $_ := set $data $key (tpl $text $.root) }}
 {{- end }}
+{{- end }}
+{{- with $data }}
+data:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
