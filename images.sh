@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Builds the container images with buildah, podman or docker, whichever is there and works. Called by `make images`.
 # usage: images.sh [NAME...]      of api-server repo-server app-controller redis; without names: all
-# Environment: REGISTRY (localhost), TAG (the version), WITH_UI (1), PUSH=1 pushes them too, BUILDER names the program.
+# Environment: REGISTRY (localhost), TAG (the version), WITH_UI (1), WITH_TOOLS (1: helm and kubectl for the repository
+# server), PUSH=1 pushes them too, BUILDER names the program.
 # Images are called REGISTRY/cargocd-NAME:TAG. The daemons share one build stage; layers are kept between builds.
 set -euo pipefail
 cd "$(dirname "$0")"
 VERSION=$(head -n 1 VERSION)
-REGISTRY=${REGISTRY:-localhost} TAG=${TAG:-$VERSION} WITH_UI=${WITH_UI:-1}
+REGISTRY=${REGISTRY:-localhost} TAG=${TAG:-$VERSION} WITH_UI=${WITH_UI:-1} WITH_TOOLS=${WITH_TOOLS:-1}
 # Steps run in a plain chroot: that needs neither namespaces nor a network plugin.
 export BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot}
 
@@ -29,7 +30,7 @@ dockerfile() {
 
 build() {
     local options=(-f "$1" -t "$2" --build-arg "VERSION=$VERSION")
-    [ "$1" = charts/redis/Dockerfile ] || options+=(--build-arg "WITH_UI=$WITH_UI")
+    [ "$1" = charts/redis/Dockerfile ] || options+=(--build-arg "WITH_UI=$WITH_UI" --build-arg "WITH_TOOLS=$WITH_TOOLS")
     case $BUILDER in
     buildah) buildah build --layers "${options[@]}" . ;;
     podman) podman build --layers "${options[@]}" . ;;

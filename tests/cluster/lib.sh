@@ -1,7 +1,8 @@
 # Shared by the scripts of this folder: where programs are, and processes that are found again. To be sourced.
 # shellcheck shell=bash
 
-BIN=${CARGOCD_CLUSTER_BIN:-/opt/kube/bin}
+# Kept outside of the source tree, because making them takes minutes.
+BIN=${CARGOCD_CLUSTER_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/cargocd/kubernetes-1.20.2}
 # The status of a script that cannot do its work on this machine; callers skip what needs it.
 SKIP=77
 # Addresses within the cluster: pods and the node's end of their bridge, and Services.

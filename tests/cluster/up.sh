@@ -1,17 +1,30 @@
 #!/usr/bin/env bash
 # Starts a Kubernetes control plane on loopback: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, and HOLLOW
 # simulated nodes, on which any image runs at once and never ends. usage: up.sh DIR [PORT] [HOLLOW]
-# The admin's kubeconfig is DIR/kubeconfig. PORT (7600) and some twenty ports after it are used. down.sh stops it.
+# The admin's kubeconfig is DIR/kubeconfig. PORT and some twenty ports after it are used, by default the first of 7600,
+# 7640, ... where nothing listens. down.sh stops it.
 set -euo pipefail
-[ $# -ge 1 ] || { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,5s/^# //p' "$0" >&2; exit 2; }
 mkdir -p "$1"
-DIR=$(cd "$1" && pwd) PORT=${2:-7600} HOLLOW=${3:-1}
+DIR=$(cd "$1" && pwd) PORT=${2:-} HOLLOW=${3:-1}
 . "$(dirname "$0")/lib.sh"
 PATH=$PATH:/usr/sbin:/sbin
+
+free_ports() {
+    local port=7600
+    while (: </dev/tcp/127.0.0.1/$port) 2>/dev/null || (: </dev/tcp/127.0.0.1/$((port + 1))) 2>/dev/null; do
+        port=$((port + 40))
+    done
+    echo $port
+}
+
+[ -n "$PORT" ] || PORT=$(free_ports)
 ETCD=$((PORT + 1)) PEER=$((PORT + 2)) MANAGER=$((PORT + 3)) SCHEDULER=$((PORT + 4)) KUBELETS=$((PORT + 10))
 [ -x "$BIN/kube-apiserver" ] || fail "no Kubernetes in $BIN: build.sh makes one"
 command -v etcd >/dev/null || fail "etcd is not installed: make deps-cluster"
-for f in "$DIR"/*.pid; do ! running "$f" || fail "something runs in $DIR already; down.sh stops it"; done
+for f in "$DIR"/*.pid; do
+    if [ -e "$f" ] && running "$f"; then fail "something runs in $DIR already; down.sh stops it"; fi
+done
 cd "$DIR"
 
 # make_certificate NAME SUBJECT EXTENSION: signed by the cluster's authority, for a year.
