@@ -51,7 +51,7 @@ static void replica_free(struct replica *r)
 
 static struct replica *find(rpc_replicas_t *r, const char *address)
 {
-    VEC_FOREACH (&r->all, it)
+    VEC_FOREACH(&r->all, it)
         if (strcmp((*it)->address, address) == 0)
             return *it;
     return NULL;
@@ -81,7 +81,7 @@ static void update(rpc_replicas_t *r, const struct addrinfo *found)
 {
     char ip[INET6_ADDRSTRLEN];
     LOCKED(&r->lock);
-    VEC_FOREACH (&r->all, it)
+    VEC_FOREACH(&r->all, it)
         (*it)->gone = true;
     size_t n = 0;
     for (const struct addrinfo *a = found; a && n < MAX_REPLICAS && !r->closing; a = a->ai_next, n++) {
@@ -260,7 +260,7 @@ static size_t candidates(rpc_replicas_t *r, const char *key, struct candidate *o
     while (!r->resolved && !r->error && cond_wait_until(&r->changed, &r->lock, until))
         ;
     size_t n = 0;
-    VEC_FOREACH (&r->all, it) {
+    VEC_FOREACH(&r->all, it) {
         if ((*it)->gone || n == MAX_REPLICAS)
             continue;
         (*it)->users++;

@@ -252,6 +252,31 @@ class Automated(Case):
         self.env.wait("the object to be made again", lambda: self.env.kube.get("v1", "ConfigMap", ns, "a"))
         self.env.wait_status("auto", "Synced", "Healthy")
 
+    def project(self, name, **spec):
+        self.env.kube.create({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+                              "metadata": {"name": name, "namespace": self.env.ns},
+                              "spec": {"sourceRepos": ["*"], "destinations": [{"namespace": "*", "server": "*"}], **spec}})
+
+    def test_sync_windows(self):
+        always = {"kind": "deny", "schedule": "* * * * *", "duration": "1h"}
+        self.project("windowed", syncWindows=[{**always, "manualSync": True, "applications": ["win-manual"]},
+                                              {**always, "applications": ["win-shut"]},
+                                              {"kind": "allow", "schedule": "* * * * *", "duration": "1h", "applications": ["win-open"]}])
+        repo = self.env.repo()
+        repo.commit({"a.yaml": config_map("a")})
+        for name in ("win-manual", "win-shut", "win-open"):
+            self.env.app(name, self.env.git.url(repo), project="windowed", syncPolicy={"automated": {}})
+        self.env.wait_status("win-open", "Synced", "Healthy")
+        for name in ("win-manual", "win-shut"):
+            app = self.env.wait_status(name, "OutOfSync")
+            self.assertNotIn("operationState", app["status"])
+        self.env.sync("win-manual")
+        self.env.wait_operation("win-manual")
+        self.env.sync("win-shut")
+        app = self.env.wait_app("win-shut", lambda a: a["status"].get("operationState", {}).get("message"))
+        self.assertEqual((app["status"]["operationState"]["phase"], app["status"]["operationState"]["message"]),
+                         ("Running", "Sync operation blocked by sync window"))
+
     def test_without_self_heal_drift_stays(self):
         repo = self.env.repo()
         repo.commit({"a.yaml": config_map("a")})
