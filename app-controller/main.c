@@ -160,10 +160,13 @@ static void stop(struct controller *ctl, watches_t *watches, query_t *query, htt
     http_status_free(status);
     query_stop(query);
     watches_stop(watches);
-    workq_free(ctl->refresh);
-    workq_free(ctl->operations);
+    /* No decision is made on a cluster that is being let go of: the work ends first. */
+    workq_stop(ctl->refresh);
+    workq_stop(ctl->operations);
     pool_free(ctl->appliers);
     world_free(ctl->world);
+    workq_free(ctl->refresh);
+    workq_free(ctl->operations);
     apps_free(ctl->apps);
     rpc_replicas_free(ctl->repo);
     redis_free(ctl->redis);

@@ -228,22 +228,23 @@ static int pair_target(struct controller *ctl, struct app *app, const struct com
     return 0;
 }
 
-/* What the application has in the cluster and no longer in its source. */
-static void add_leftovers(struct app *app, const struct compare_input *in, const struct target_list *list,
-                          struct comparison *c)
+/* What the application has in the cluster and no longer in its source; live hooks among it. */
+static void add_leftovers(struct app *app, const struct compare_input *in, struct comparison *c)
 {
     map_t uids = MAP_INIT(NULL); /* an object may be served under several groups */
-    VEC_FOREACH(&c->pairs, p)
+    map_t keys = MAP_INIT(NULL);
+    VEC_FOREACH(&c->pairs, p) {
         if (p->record.uid)
             map_put(&uids, p->record.uid, NULL);
+        AUTO(free_p) char *key = key_of(p->target);
+        map_put(&keys, key, NULL);
+    }
     size_t n;
     AUTO(free_p) struct live *lives = cache_managed(cluster_cache(in->cluster), app->instance, &n);
     for (size_t i = 0; i < n; i++) {
         struct live *l = &lives[i];
         AUTO(free_p) char *key = key_text(l->group, l->kind, l->ns, l->name);
-        AUTO(free_p) char *unscoped = key_text(l->group, l->kind, "", l->name);
-        bool paired = map_has(&list->at, key) || (!*l->ns && map_has(&list->at, unscoped));
-        if (paired || map_has(&uids, l->uid) || !permits(in, c, l)) {
+        if (map_has(&keys, key) || map_has(&uids, l->uid) || !permits(in, c, l)) {
             live_dispose(l);
             continue;
         }
@@ -252,6 +253,7 @@ static void add_leftovers(struct app *app, const struct compare_input *in, const
         add_pair(c, NULL, l, live);
     }
     map_dispose(&uids);
+    map_dispose(&keys);
 }
 
 void comparison_pair(struct controller *ctl, struct app *app, const struct compare_input *in, struct comparison *c)
@@ -271,7 +273,7 @@ void comparison_pair(struct controller *ctl, struct app *app, const struct compa
             r = pair_target(ctl, app, in, api, o, c, &err);
     }
     if (r == 0)
-        add_leftovers(app, in, &list, c);
+        add_leftovers(app, in, c);
     dispose_targets(&list);
     kube_api_unref(api);
     if (r < 0) {

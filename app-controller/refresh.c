@@ -486,6 +486,8 @@ static json_t *build_status(struct refresh *r, const struct comparison *c, const
 /* reconciledAt goes with other changes, or when somebody asked; a timer alone writes nothing. */
 static void stamp(struct refresh *r, json_t *status)
 {
+    if (!json_array_size(json_object_get(status, "conditions")))
+        json_object_del(status, "conditions");
     AUTO_JSON change = status_patch(json_at(r->doc, "status"), status);
     bool first = !json_object_get(status, "reconciledAt");
     if (first || r->requested || (change && r->level >= LEVEL_TARGET))

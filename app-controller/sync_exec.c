@@ -410,6 +410,8 @@ void sync_carry_out_termination(struct sync_exec *x, enum sync_step step)
 {
     if (step == STEP_FINALIZE)
         finalize_hooks(x);
+    else if (step == STEP_FIND)
+        find_missing(x);
     else if (step == STEP_RUN)
         for (size_t i = 0; i < x->plan->nrun; i++)
             stop_hook(x, x->plan->run[i]);

@@ -19,7 +19,7 @@ CPPCHECK_MACROS = '-D__typeof__(x)=char *' '-DTAILQ_FOREACH(v,h,f)=for(v=(h)->tq
 lint-cppcheck:
 	@mkdir -p build/cppcheck
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --suppressions-list=tests/lint/cppcheck.txt \
-		--enable=warning,portability --cppcheck-build-dir=build/cppcheck -j2 -I. -Ibuild/gen -D_GNU_SOURCE \
+		--enable=warning,portability --cppcheck-build-dir=build/cppcheck -j2 -I. -D_GNU_SOURCE \
 		$(CPPCHECK_MACROS) '-DCARGOCD_VERSION="$(VERSION)"' --std=c11 $(SOURCE_FOLDERS)
 lint-shell:
 	$(Q)shellcheck -S warning $(filter-out tests/golden/%,$(shell git ls-files -co --exclude-standard '*.sh' .ci/run 2>/dev/null))
@@ -27,6 +27,6 @@ lint-shell:
 # Generated headers must be there: make all comes first.
 tidy: all
 	$(Q)printf '%s\n' $(filter %.c,$(foreach d,$(SOURCE_FOLDERS),$(filter $(d)/%,$(C_FILES)))) | grep -F '$(T)' | \
-		xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- -I. -Ibuild/gen -D_GNU_SOURCE -DCARGOCD_VERSION="" -std=gnu17' sh
+		xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- -I. -Ibuild/gen -D_GNU_SOURCE -DCARGOCD_VERSION=\"\" -std=gnu17' sh
 
 .PHONY: format lint lint-format lint-includes lint-banned lint-sizes lint-cppcheck lint-shell tidy

@@ -4,14 +4,14 @@
 #include "api-server/http/front_impl.h"
 
 #include "common/base/enc.h"
-#include "common/base/rand.h"
 
 #include <errno.h>
+#include <openssl/sha.h>
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-enum { BRIDGE_MAX = 128 << 10 };
+enum { BRIDGE_MAX = 2 << 20, WINDOW_TO_CLIENT = 12, WINDOW_FROM_CLIENT = 10 };
 
 struct bridge {
     struct source source;
@@ -22,6 +22,8 @@ struct bridge {
     str_t out; /* to libwebsockets */
     uint32_t armed;
     bool stalled, freed;
+    str_t head; /* of libwebsockets' answer, until it is complete */
+    bool open;
 };
 
 static void arm(bridge_t *b)
@@ -42,18 +44,49 @@ static void flush(bridge_t *b)
     str_dispose(&b->out);
 }
 
+/* Drops the answer to our own upgrade request. False: it was refused. */
+static bool skip_head(bridge_t *b, const char **p, size_t *n)
+{
+    if (b->open)
+        return true;
+    size_t before = b->head.len;
+    str_add(&b->head, *p, *n);
+    const char *end = strstr(str_text(&b->head), "\r\n\r\n");
+    if (!end) {
+        *n = 0;
+        return !str_overflowed(&b->head);
+    }
+    size_t used = (size_t)(end + 4 - b->head.p) - before;
+    b->open = str_has_prefix(b->head.p, "HTTP/1.1 101");
+    *p += used;
+    *n -= used;
+    str_dispose(&b->head);
+    return b->open;
+}
+
+size_t bridge_backlog(const bridge_t *b)
+{
+    return b->out.len;
+}
+
 static void ready(struct source *s, uint32_t events)
 {
     bridge_t *b = CONTAINER_OF(s, bridge_t, source);
     if (b->freed)
         return;
+    bool waited = b->out.len > 0;
     flush(b);
+    if (waited && !b->out.len)
+        b->ops->drained(b->arg);
     for (int i = 0; i < READS_PER_TURN && !b->freed && !(b->stalled = b->ops->stalled(b->arg)); i++) {
         char buf[8192];
         ssize_t n = recv(b->fd, buf, sizeof buf, 0);
-        if (n > 0)
-            b->ops->data(b->arg, buf, (size_t)n);
-        else if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        const char *p = buf;
+        size_t got = n > 0 ? (size_t)n : 0;
+        if (n > 0 && skip_head(b, &p, &got)) {
+            if (got)
+                b->ops->data(b->arg, p, got);
+        } else if (n < 0 && (errno == EAGAIN || errno == EINTR))
             break;
         else {
             b->ops->closed(b->arg);
@@ -62,19 +95,6 @@ static void ready(struct source *s, uint32_t events)
     }
     if (!b->freed)
         arm(b);
-}
-
-bridge_t *bridge_new(front_t *f, int fd, const struct bridge_ops *ops, void *arg)
-{
-    bridge_t *b = xcalloc(1, sizeof *b);
-    b->source.ready = ready;
-    b->front = f;
-    b->fd = fd;
-    b->ops = ops;
-    b->arg = arg;
-    b->armed = EPOLLIN;
-    front_watch(f, fd, &b->source, b->armed);
-    return b;
 }
 
 bool bridge_write(bridge_t *b, const char *p, size_t n)
@@ -108,35 +128,101 @@ void bridge_free(bridge_t *b)
     front_unwatch(b->front, b->fd);
     close_p(&b->fd);
     str_dispose(&b->out);
+    str_dispose(&b->head);
     b->freed = true;
     front_discard(b->front, b);
 }
 
-/* What the client offers of permessage-deflate, as libwebsockets should see it: without parameters, because
- * it would take up ones that cost memory. The windows that it then uses are set on the connection (ws.c). */
-static void offer_extension(const struct web_request *r, str_t *out)
+/* ---- the handshake ---- */
+
+/* Whether a client's offer has the parameter, and its number (0: none given). */
+static bool parameter(const char *offer, const char *name, int *number)
 {
+    const char *at = strcasestr(offer, name);
+    int64_t v = 0;
+    if (!at)
+        return false;
+    at += strlen(name);
+    at += strspn(at, " \t");
+    if (*at == '=') {
+        at += 1 + strspn(at + 1, " \t\"");
+        AUTO(free_p) char *digits = xstrndup(at, strspn(at, "0123456789"));
+        str_to_i64(digits, &v);
+    }
+    *number = v > 0 && v < 100 ? (int)v : 0;
+    return true;
+}
+
+struct ws_terms ws_terms_of(const struct web_request *r)
+{
+    struct ws_terms t = {};
+    int bits = 0;
     VEC_FOREACH(&r->headers, it) {
         if (strcmp(it->name, "sec-websocket-extensions") != 0 || !strcasestr(it->value, "permessage-deflate"))
             continue;
-        str_puts(out, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
-        return;
+        /* a client that cannot take a window of 2^12 goes without */
+        t.deflate = !(parameter(it->value, "server_max_window_bits", &bits) && bits &&
+                      bits < WINDOW_TO_CLIENT);
+        t.client_window = t.deflate && parameter(it->value, "client_max_window_bits", &bits) &&
+                          (!bits || bits >= WINDOW_FROM_CLIENT);
+        break;
     }
+    return t;
 }
 
-void bridge_head(const struct web_request *r, const char *protocol, const char *key, str_t *out)
+const char *ws_extensions(const struct ws_terms *t)
 {
-    char random[16];
-    AUTO_STR any = STR_INIT;
-    if (!key) {
-        random_bytes(random, sizeof random);
-        base64_encode(random, sizeof random, &any);
-        key = str_text(&any);
-    }
+    if (!t->deflate)
+        return NULL;
+    return t->client_window ? "permessage-deflate; server_max_window_bits=12; client_max_window_bits=10"
+                            : "permessage-deflate; server_max_window_bits=12";
+}
+
+void ws_accept_key(const char *key, str_t *out)
+{
+    unsigned char digest[SHA_DIGEST_LENGTH];
+    AUTO(free_p) char *text = xasprintf("%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key);
+    SHA1((const unsigned char *)text, strlen(text), digest);
+    base64_encode(digest, sizeof digest, out);
+}
+
+/* What libwebsockets is to see; the client's key plays no part in it. */
+static void inner_request(const struct ws_terms *t, const char *protocol, str_t *out)
+{
     str_printf(out,
                "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-               "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: %s\r\n",
-               key, protocol);
-    offer_extension(r, out);
+               "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+               "Sec-WebSocket-Protocol: %s\r\n",
+               protocol);
+    if (t->deflate)
+        str_printf(out, "Sec-WebSocket-Extensions: permessage-deflate%s\r\n",
+                   t->client_window ? "; client_max_window_bits=10" : "");
     str_puts(out, "\r\n");
+}
+
+bridge_t *bridge_open(exchange_t *ex, const str_t *rest, const struct bridge_ops *ops, void *arg)
+{
+    int fds[2];
+    adopt_fn adopt = ex->adopt;
+    ex->adopt = NULL;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0) {
+        adopt(ex->arg, -1, NULL, 0);
+        return NULL;
+    }
+    bridge_t *b = xcalloc(1, sizeof *b);
+    b->source.ready = ready;
+    b->front = ex->front;
+    b->fd = fds[0];
+    b->ops = ops;
+    b->arg = arg;
+    b->head.max = 8 << 10;
+    b->armed = EPOLLIN;
+    front_watch(b->front, b->fd, &b->source, b->armed);
+    struct ws_terms terms = ws_terms_of(&ex->request);
+    AUTO_STR first = STR_INIT;
+    inner_request(&terms, ex->ws_protocol, &first);
+    if (rest)
+        str_add(&first, rest->p, rest->len);
+    adopt(ex->arg, fds[1], first.p, first.len);
+    return b;
 }

@@ -84,15 +84,6 @@ void conn_kill(conn_t *c)
     front_discard(f, c);
 }
 
-int conn_detach(conn_t *c)
-{
-    int fd = c->fd;
-    front_unwatch(c->front, fd);
-    c->fd = -1;
-    conn_kill(c);
-    return fd;
-}
-
 void front_discard(front_t *f, void *p)
 {
     VEC_PUSH(&f->discarded, p);

@@ -103,8 +103,6 @@ void conn_finish(conn_t *c);
 /* Runs the engine's output and the socket until neither moves. Any time after the engine changed something.
  */
 void conn_turn(conn_t *c);
-/* Takes the socket out of the front (for a plain WebSocket); the conn dies without closing it. */
-int conn_detach(conn_t *c);
 void conn_kill(conn_t *c);
 
 /* Reserves n bytes of the budget of bodies; false when it is used up. */
@@ -118,23 +116,39 @@ void front_unwatch(front_t *f, int fd);
 /* Splits "path?query" into the request; false when it is not an origin-form target. */
 bool request_set_target(struct web_request *r, const char *target, size_t n);
 
-/* ---- the bridge: a socket pair whose other end libwebsockets reads ---- */
+/* ---- WebSockets: libwebsockets reads the other end of a socket pair ---- */
+
+/* What is agreed on with the client, which libwebsockets cannot say in its own answer. */
+struct ws_terms {
+    bool deflate;       /* permessage-deflate, with a window of 2^12 bytes towards the client */
+    bool client_window; /* the client keeps to 2^10 */
+};
+struct ws_terms ws_terms_of(const struct web_request *r);
+/* The value of Sec-WebSocket-Extensions; NULL for none. */
+const char *ws_extensions(const struct ws_terms *t);
+/* Sec-WebSocket-Accept of a key (RFC 6455 §4.2.2). */
+void ws_accept_key(const char *key, str_t *out);
 
 typedef struct bridge bridge_t;
 struct bridge_ops {
     /* Bytes for the client; the bridge stops reading while `stalled` says so. */
     void (*data)(void *arg, const char *p, size_t n);
     bool (*stalled)(void *arg);
+    /* What bridge_write took has gone on. */
+    void (*drained)(void *arg);
     /* The other side has closed. */
     void (*closed)(void *arg);
 };
-bridge_t *bridge_new(front_t *f, int fd, const struct bridge_ops *ops, void *arg) MUST_USE;
+/* Makes the pair and hands one end to the exchange's adopt with the upgrade request that it expects, followed
+ * by what the client has sent already (rest). The answer to that request stays inside. NULL when there are no
+ * descriptors left. */
+bridge_t *bridge_open(exchange_t *ex, const str_t *rest, const struct bridge_ops *ops, void *arg) MUST_USE;
 /* Bytes from the client; false when too much waits already. */
 bool bridge_write(bridge_t *b, const char *p, size_t n);
+/* Bytes that wait for libwebsockets. */
+size_t bridge_backlog(const bridge_t *b);
 /* The client took bytes: look again whether reading may go on. */
 void bridge_resume(bridge_t *b);
 void bridge_free(bridge_t *b);
-/* The upgrade request that libwebsockets is to see. key: the client's, NULL: any. */
-void bridge_head(const struct web_request *r, const char *protocol, const char *key, str_t *out);
 
 #endif

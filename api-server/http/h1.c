@@ -6,7 +6,6 @@
 #include <ctype.h>
 #include <http_parser.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <strings.h>
 #include <time.h>
 
@@ -324,7 +323,7 @@ static void output(conn_t *c)
         pull_stream(c, h);
 }
 
-/* ---- WebSocket: the socket itself when it is plain, one end of a pair when TLS stands between ---- */
+/* ---- WebSocket ---- */
 
 static void bridge_data(void *arg, const char *p, size_t n)
 {
@@ -345,32 +344,38 @@ static void bridge_closed(void *arg)
     conn_turn(c);
 }
 
-static const struct bridge_ops ws_bridge = {bridge_data, bridge_stalled, bridge_closed};
+static void bridge_drained(void *arg)
+{
+    conn_t *c = arg;
+    conn_pause(c, false);
+    conn_turn(c);
+}
+
+static const struct bridge_ops ws_bridge = {bridge_data, bridge_stalled, bridge_drained, bridge_closed};
 
 static void begin_websocket(conn_t *c, struct h1 *h)
 {
     exchange_t *ex = h->ex;
-    adopt_fn adopt = ex->adopt;
-    const char *key = headers_get(&ex->request.headers, "sec-websocket-key");
+    struct ws_terms terms = ws_terms_of(&ex->request);
     AUTO_STR head = STR_INIT;
-    bridge_head(&ex->request, ex->ws_protocol, str_or_empty(key), &head);
-    str_add(&head, h->rest.p, h->rest.len);
-    str_dispose(&h->rest);
-    ex->adopt = NULL;
-    if (!c->ssl) {
-        adopt(ex->arg, conn_detach(c), head.p, head.len);
-        return;
-    }
-    int fds[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0) {
-        adopt(ex->arg, -1, NULL, 0);
+    AUTO_STR rest = h->rest;
+    h->rest = (str_t)STR_INIT;
+    ex->bridge = bridge_open(ex, &rest, &ws_bridge, c);
+    if (!ex->bridge) {
         conn_kill(c);
         return;
     }
-    ex->bridge = bridge_new(c->front, fds[0], &ws_bridge, c);
+    str_printf(&head,
+               "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+               "Sec-WebSocket-Protocol: %s\r\nSec-WebSocket-Accept: ",
+               ex->ws_protocol);
+    ws_accept_key(str_or_empty(headers_get(&ex->request.headers, "sec-websocket-key")), &head);
+    if (ws_extensions(&terms))
+        str_printf(&head, "\r\nSec-WebSocket-Extensions: %s", ws_extensions(&terms));
+    str_puts(&head, "\r\n\r\n");
+    conn_write(c, head.p, head.len);
     conn_wait(c, WAIT_NOTHING);
     conn_pause(c, false);
-    adopt(ex->arg, fds[1], head.p, head.len);
 }
 
 static void on_answer(conn_t *c, exchange_t *ex)
@@ -463,8 +468,12 @@ static int input(conn_t *c, const char *p, size_t n)
         http_parser_init(&h->parser, HTTP_REQUEST);
         h->parser.data = c;
     }
-    if (h->ex && h->ex->bridge)
-        return bridge_write(h->ex->bridge, p, n) ? 0 : -1;
+    if (h->ex && h->ex->bridge) {
+        if (!bridge_write(h->ex->bridge, p, n))
+            return -1;
+        conn_pause(c, bridge_backlog(h->ex->bridge) > 2 * OUT_LOW);
+        return 0;
+    }
     if (h->ex && !h->reading) {
         str_add(&h->rest, p, n);
         return 0;

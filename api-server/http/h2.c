@@ -6,7 +6,6 @@
 
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <strings.h>
 
 enum {
@@ -27,9 +26,8 @@ struct h2 {
 struct tunnel {
     exchange_t *ex;
     bridge_t *bridge;
-    str_t head; /* libwebsockets' answer, until it is complete */
     str_t data; /* for the client */
-    bool open, closed;
+    bool closed;
 };
 
 static void set_idle(conn_t *c, struct h2 *h)
@@ -57,7 +55,6 @@ static void tunnel_free(struct tunnel *t)
     if (!t)
         return;
     bridge_free(t->bridge);
-    str_dispose(&t->head);
     str_dispose(&t->data);
     free(t);
 }
@@ -362,38 +359,10 @@ static void wake_tunnel(struct tunnel *t)
     conn_turn(c);
 }
 
-/* Takes the head of libwebsockets' answer off and answers the stream with what it agreed on. */
-static void tunnel_head(struct tunnel *t)
-{
-    char *end = t->head.p ? strstr(t->head.p, "\r\n\r\n") : NULL;
-    if (!end)
-        return;
-    *end = 0;
-    bool ok = str_has_prefix(t->head.p, "HTTP/1.1 101");
-    for (char *line = strstr(t->head.p, "\r\n"); line; line = strstr(line, "\r\n")) {
-        line += 2;
-        char *eol = strstr(line, "\r\n");
-        size_t n = eol ? (size_t)(eol - line) : strlen(line);
-        char *colon = memchr(line, ':', n);
-        if (!colon || strncasecmp(line, "sec-websocket-", 14) != 0 ||
-            !strncasecmp(line, "sec-websocket-accept", 20))
-            continue;
-        view_t value = view_trim((view_t){colon + 1, n - (size_t)(colon + 1 - line)});
-        if (value.n)
-            headers_add(&t->ex->headers, line, (size_t)(colon - line), value.p, value.n);
-    }
-    t->open = true;
-    str_add(&t->data, end + 4, t->head.len - (size_t)(end + 4 - t->head.p));
-    str_dispose(&t->head);
-    submit(t->ex->conn, t->ex, ok ? 200 : 502, read_tunnel);
-}
-
 static void tunnel_data(void *arg, const char *p, size_t n)
 {
     struct tunnel *t = arg;
-    str_add(t->open ? &t->data : &t->head, p, n);
-    if (!t->open)
-        tunnel_head(t);
+    str_add(&t->data, p, n);
     wake_tunnel(t);
 }
 
@@ -410,27 +379,29 @@ static void tunnel_closed(void *arg)
     wake_tunnel(t);
 }
 
-static const struct bridge_ops tunnel_ops = {tunnel_data, tunnel_stalled, tunnel_closed};
+static void tunnel_drained(void *arg)
+{
+}
+
+static const struct bridge_ops tunnel_ops = {tunnel_data, tunnel_stalled, tunnel_drained, tunnel_closed};
 
 static void begin_websocket(conn_t *c, exchange_t *ex)
 {
-    adopt_fn adopt = ex->adopt;
-    int fds[2];
-    ex->adopt = NULL;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0) {
-        adopt(ex->arg, -1, NULL, 0);
-        nghttp2_submit_rst_stream(((struct h2 *)c->state)->session, NGHTTP2_FLAG_NONE, ex->stream_id,
-                                  NGHTTP2_INTERNAL_ERROR);
-        return;
-    }
+    struct h2 *h = c->state;
+    struct ws_terms terms = ws_terms_of(&ex->request);
     struct tunnel *t = xcalloc(1, sizeof *t);
     t->ex = ex;
-    t->head.max = 16 << 10;
+    t->bridge = bridge_open(ex, NULL, &tunnel_ops, t);
+    if (!t->bridge) {
+        free(t);
+        nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, ex->stream_id, NGHTTP2_INTERNAL_ERROR);
+        return;
+    }
     ex->bridge = t;
-    t->bridge = bridge_new(c->front, fds[0], &tunnel_ops, t);
-    AUTO_STR head = STR_INIT;
-    bridge_head(&ex->request, ex->ws_protocol, NULL, &head);
-    adopt(ex->arg, fds[1], head.p, head.len);
+    exchange_header(ex, "sec-websocket-protocol", ex->ws_protocol);
+    if (ws_extensions(&terms))
+        exchange_header(ex, "sec-websocket-extensions", ws_extensions(&terms));
+    submit(c, ex, 200, read_tunnel);
 }
 
 static void on_answer(conn_t *c, exchange_t *ex)

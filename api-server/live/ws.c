@@ -158,9 +158,11 @@ static void on_timer(struct peer *p)
 
 /* ---- frames ---- */
 
-/* Small windows towards the client; what it sends us is little. */
-static void tune_compression(struct lws *wsi)
+/* The windows that the front has agreed on with the client (bridge.c). */
+static void tune_compression(struct lws *wsi, bool client_window)
 {
+    if (client_window)
+        lws_set_extension_option(wsi, "permessage-deflate", "client_max_window_bits", "10");
     lws_set_extension_option(wsi, "permessage-deflate", "server_max_window_bits", "12");
     lws_set_extension_option(wsi, "permessage-deflate", "mem_level", "5");
     lws_set_extension_option(wsi, "permessage-deflate", "rx_buf_size", "12");
@@ -181,7 +183,7 @@ static int on_established(ws_t *w, struct lws *wsi, struct peer **slot)
     p->progress = mono_now();
     p->next_tick = mono_after(p->progress, TICK);
     p->conn = live_conn_new(w->live, p->identity, peer_wake, p);
-    tune_compression(wsi);
+    tune_compression(wsi, strstr(str_text(&w->adopting->head), "client_max_window_bits=10") != NULL);
     lws_callback_on_writable(wsi);
     schedule(p);
     return 0;

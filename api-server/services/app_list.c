@@ -98,8 +98,8 @@ static int by_name(const void *a, const void *b)
     return order ? order : strcmp(x->ns, y->ns);
 }
 
-/* Our own paging: limit=N, and continue=<name>/<namespace> of the last one seen. Only as much as a page needs is looked
- * at. */
+/* Our own paging: limit=N, and continue=<name>/<namespace> of the last one seen. Only as much as a page needs
+ * is looked at. */
 struct page {
     uint64_t limit; /* 0: all */
     const char *after;

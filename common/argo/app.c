@@ -1,4 +1,5 @@
 #include "common/argo/app.h"
+#include "common/base/vec.h"
 #include "common/json/patch.h"
 #include "common/kinds/kinds.h"
 
@@ -113,28 +114,17 @@ bool options_have(const json_t *list, const char *option)
 
 char **annotation_list(const json_t *object, const char *key)
 {
-    return strv_split(object_annotation(object, key), ",", true);
-}
-
-bool annotation_has(const json_t *object, const char *key, const char *item)
-{
-    if (!object_annotation(object, key))
-        return false;
-    AUTO(strv_free_p) char **list = annotation_list(object, key);
-    return strv_contains(list, item);
+    VEC(char *) list = {};
+    view_t rest = view_of(object_annotation(object, key)), item;
+    while (annotation_next(&rest, &item))
+        VEC_PUSH(&list, xstrndup(item.p, item.n));
+    VEC_PUSH(&list, NULL);
+    return list.v;
 }
 
 char *resource_option(const json_t *object, const char *name)
 {
-    if (!object_annotation(object, ANNOTATION_SYNC_OPTIONS))
-        return NULL;
-    AUTO(strv_free_p) char **list = annotation_list(object, ANNOTATION_SYNC_OPTIONS);
-    for (size_t i = 0; list[i]; i++) {
-        const char *rest = str_after(list[i], name);
-        if (rest && *rest == '=')
-            return xstrdup(rest + 1);
-    }
-    return NULL;
+    return annotation_value(object, ANNOTATION_SYNC_OPTIONS, name);
 }
 
 bool sync_option(const json_t *app_options, const json_t *object, const char *option)
@@ -144,7 +134,7 @@ bool sync_option(const json_t *app_options, const json_t *object, const char *op
 
 bool app_deleting(const json_t *app)
 {
-    return json_at(app, "metadata", "deletionTimestamp") != NULL;
+    return object_deleting(app);
 }
 
 bool app_has_finalizer(const json_t *app, const char *prefix)
@@ -224,7 +214,8 @@ static bool normalize_source(json_t *source)
 static bool drop_empty_policy(json_t *spec)
 {
     const json_t *policy = json_object_get(spec, "syncPolicy");
-    if (!policy || json_is_map(json_object_get(policy, "automated")) || json_is_map(json_object_get(policy, "retry")) ||
+    if (!policy || json_is_map(json_object_get(policy, "automated")) ||
+        json_is_map(json_object_get(policy, "retry")) ||
         json_is_map(json_object_get(policy, "managedNamespaceMetadata")) ||
         json_array_size(json_object_get(policy, "syncOptions")))
         return false;

@@ -4,7 +4,7 @@
 #define CARGOCD_ARGO_APP_H
 
 #include "common/base/clock.h"
-#include "common/json/json.h"
+#include "common/engine/annotations.h"
 
 #define ARGO_GROUP                "argoproj.io"
 #define ANNOTATION_REFRESH        "argocd.argoproj.io/refresh"
@@ -13,7 +13,6 @@
 #define ANNOTATION_APPROVED       "argocd.argoproj.io/deletion-approved"
 #define ANNOTATION_GENERATE_PATHS "argocd.argoproj.io/manifest-generate-paths"
 #define ANNOTATION_COMPARE        "argocd.argoproj.io/compare-options"
-#define ANNOTATION_SYNC_OPTIONS   "argocd.argoproj.io/sync-options"
 #define ANNOTATION_SYNC_WAVE      "argocd.argoproj.io/sync-wave"
 #define ANNOTATION_HOOK           "argocd.argoproj.io/hook"
 #define ANNOTATION_HOOK_DELETE    "argocd.argoproj.io/hook-delete-policy"
@@ -40,7 +39,6 @@ bool app_self_heal(const json_t *app);
 bool options_have(const json_t *list, const char *option);
 /* Items of a comma-separated annotation; blanks trimmed. NULL-terminated, the caller's. */
 char **annotation_list(const json_t *object, const char *key) MUST_USE;
-bool annotation_has(const json_t *object, const char *key, const char *item);
 /* The value of "<name>=<value>" among a resource's sync options, as the caller's copy; NULL. */
 char *resource_option(const json_t *object, const char *name) MUST_USE;
 /* True for "<option>" in the application's list or the resource's annotation. */

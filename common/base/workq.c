@@ -337,16 +337,20 @@ workq_t *workq_new(const char *name, size_t workers, workq_fn fn, void *ctx)
     return q;
 }
 
-void workq_free(workq_t *q)
+void workq_stop(workq_t *q)
 {
-    if (!q)
-        return;
-    pthread_mutex_lock(&q->lock);
+    LOCKED(&q->lock);
     q->stopping = true;
     pthread_cond_broadcast(&q->wake);
     while (q->threads)
         pthread_cond_wait(&q->gone, &q->lock);
-    pthread_mutex_unlock(&q->lock);
+}
+
+void workq_free(workq_t *q)
+{
+    if (!q)
+        return;
+    workq_stop(q);
     MAP_FOREACH(&q->items, e) {
         struct item *it = e->value;
         while (it->timers)

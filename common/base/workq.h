@@ -15,7 +15,9 @@ typedef void (*workq_fn)(void *ctx, const char *key, uint64_t bits);
 
 /* Up to `workers` threads, started when there is work. */
 workq_t *workq_new(const char *name, size_t workers, workq_fn fn, void *ctx) MUST_USE;
-/* Stops the timers, lets running work finish, drops the rest, frees. */
+/* Stops the timers and lets running work finish; what is added from now on is dropped. */
+void workq_stop(workq_t *q);
+/* Stops, drops what waits, frees. */
 void workq_free(workq_t *q);
 
 void workq_add(workq_t *q, const char *key, uint64_t bits);

@@ -37,67 +37,85 @@ bool health_worse(enum health_status a, enum health_status b)
 
 static const struct check {
     const char *group, *kind;
-    const char *versions; /* the ones that the check knows, comma-separated; NULL: any */
+    const char *versions[3]; /* the ones that the check knows; none: any */
     health_check_fn fn;
+    health_parse_fn parse;
 } checks[] = {
-    {"apps", "Deployment", "v1", health_deployment},
-    {"apps", "StatefulSet", "v1", health_stateful_set},
-    {"apps", "ReplicaSet", "v1", health_replica_set},
-    {"apps", "DaemonSet", "v1", health_daemon_set},
-    {"extensions", "Ingress", NULL, health_ingress},
-    {"networking.k8s.io", "Ingress", NULL, health_ingress},
-    {"argoproj.io", "Workflow", NULL, health_workflow},
-    {"apiregistration.k8s.io", "APIService", "v1,v1beta1", health_api_service},
-    {"", "Service", "v1", health_service},
-    {"", "PersistentVolumeClaim", "v1", health_volume_claim},
-    {"", "Pod", "v1", health_pod},
-    {"batch", "Job", "v1", health_job},
-    {"autoscaling", "HorizontalPodAutoscaler", "v1,v2", health_autoscaler},
+    {"apps", "Deployment", {"v1"}, .fn = health_deployment},
+    {"apps", "StatefulSet", {"v1"}, .fn = health_stateful_set},
+    {"apps", "ReplicaSet", {"v1"}, .fn = health_replica_set},
+    {"apps", "DaemonSet", {"v1"}, .fn = health_daemon_set},
+    {"extensions", "Ingress", {}, .fn = health_ingress},
+    {"networking.k8s.io", "Ingress", {}, .fn = health_ingress},
+    {"argoproj.io", "Workflow", {}, .fn = health_workflow},
+    {"apiregistration.k8s.io", "APIService", {"v1", "v1beta1"}, .fn = health_api_service},
+    {"", "Service", {"v1"}, .fn = health_service},
+    {"", "PersistentVolumeClaim", {"v1"}, .fn = health_volume_claim},
+    {"", "Pod", {"v1"}, .fn = health_pod},
+    {"batch", "Job", {"v1"}, .fn = health_job},
+    {"autoscaling", "HorizontalPodAutoscaler", {"v1", "v2"}, .parse = health_autoscaler},
 };
 
-static const struct check *find_check(const char *group, const char *kind)
+static const struct check *find_check(view_t group, const char *kind)
 {
     for (size_t i = 0; i < ARRAY_LEN(checks); i++)
-        if (str_same(checks[i].kind, kind) && str_same(checks[i].group, group))
+        if (strcmp(checks[i].kind, kind) == 0 && view_eq(group, checks[i].group))
             return &checks[i];
     return NULL;
 }
 
 bool health_has_check(const char *group, const char *kind)
 {
-    return find_check(group, kind) != NULL;
+    return find_check(view_of(str_or_empty(group)), str_or_empty(kind)) != NULL;
 }
 
-static bool has_hook_finalizer(const json_t *o)
+bool health_held_as_hook(const json_t *object)
 {
-    json_t *list = json_at(o, "metadata", "finalizers");
+    json_t *list = json_at(object, "metadata", "finalizers");
     for (size_t i = 0; i < json_array_size(list); i++)
         if (str_eq(json_string_value(json_array_get(list, i)), HOOK_FINALIZER))
             return true;
     return false;
 }
 
+static bool knows(const struct check *c, view_t version)
+{
+    bool any = true;
+    for (size_t i = 0; c->versions[i]; i++) {
+        if (view_eq(version, c->versions[i]))
+            return true;
+        any = false;
+    }
+    return any;
+}
+
+static int unsupported(const struct check *c, view_t group, view_t version, err_t **err)
+{
+    const char *name = strcmp(c->kind, "HorizontalPodAutoscaler") == 0 ? "HPA" : c->kind;
+    return err_set(err, ERR_FAILED_PRECONDITION, "unsupported %s GVK: %.*s/%.*s, Kind=%s", name, (int)group.n,
+                   group.p, (int)version.n, version.p, c->kind);
+}
+
 int health_assess(const json_t *object, struct health *out, err_t **err)
 {
     *out = (struct health){};
-    if (json_at(object, "metadata", "deletionTimestamp") && !has_hook_finalizer(object)) {
+    if (object_deleting(object) && !health_held_as_hook(object)) {
         *out = (struct health){HEALTH_PROGRESSING, xstrdup("Pending deletion")};
         return 0;
     }
-    AUTO(free_p) char *group = object_group(object);
-    AUTO(free_p) char *version = object_version(object);
+    view_t group, version;
+    api_version_split(json_str_at(object, "apiVersion"), &group, &version);
     const struct check *c = find_check(group, object_kind(object));
-    if (!c)
+    AUTO_ERR why = NULL;
+    if (c && !knows(c, version))
+        unsupported(c, group, version, &why);
+    else if (c && c->parse)
+        c->parse(object, out, &why);
+    else if (c)
+        c->fn(object, out);
+    if (!why)
         return 0;
-    AUTO(strv_free_p) char **versions = strv_split(str_or_empty(c->versions), ",", true);
-    if (c->versions && !strv_contains(versions, version)) {
-        const char *api = str_or_empty(json_str_at(object, "apiVersion"));
-        int r = err_set(err, ERR_FAILED_PRECONDITION, "unsupported %s GVK: %s, Kind=%s", c->kind, api,
-                        c->kind);
-        *out = (struct health){HEALTH_UNKNOWN,
-                               xasprintf("unsupported %s GVK: %s, Kind=%s", c->kind, api, c->kind)};
-        return r;
-    }
-    c->fn(object, out);
-    return 0;
+    health_dispose(out);
+    *out = (struct health){HEALTH_UNKNOWN, xstrdup(err_text(why))};
+    return err_move(err, TAKE(why));
 }

@@ -28,6 +28,8 @@ enum health_status health_parse(const char *name);
 bool health_worse(enum health_status a, enum health_status b);
 
 #define HOOK_FINALIZER "argocd.argoproj.io/hook-finalizer"
+/* Whether the object carries the finalizer by which a sync keeps its hooks. */
+bool health_held_as_hook(const json_t *object);
 
 /* Sets *out (HEALTH_NONE for kinds without a check). An object that is being deleted is Progressing, unless
  * it is a hook that waits for its finalizer. On an error *out is Unknown with the error's text. */

@@ -5,6 +5,8 @@
 #include "common/engine/health.h"
 
 typedef void (*health_check_fn)(const json_t *o, struct health *out);
+/* Of a kind whose state has to be parsed first, which can fail; *out is then left alone. */
+typedef int (*health_parse_fn)(const json_t *o, struct health *out, err_t **err);
 
 void health_deployment(const json_t *o, struct health *out);
 void health_stateful_set(const json_t *o, struct health *out);
@@ -17,7 +19,7 @@ void health_service(const json_t *o, struct health *out);
 void health_volume_claim(const json_t *o, struct health *out);
 void health_pod(const json_t *o, struct health *out);
 void health_job(const json_t *o, struct health *out);
-void health_autoscaler(const json_t *o, struct health *out);
+int health_autoscaler(const json_t *o, struct health *out, err_t **err);
 
 /* Sets status and a formatted message. */
 void health_set(struct health *out, enum health_status status, const char *fmt, ...) PRINTF(3, 4);

@@ -93,19 +93,54 @@ static void judge_conditions(const json_t *list, struct health *out)
     health_set(out, HEALTH_PROGRESSING, "Waiting to Autoscale");
 }
 
-void health_autoscaler(const json_t *o, struct health *out)
+/* The names of a condition's fields; Go's decoder, which reads the annotation for Argo CD, takes them in any
+ * case. */
+static const char *const condition_fields[] = {"type", "reason", "message", "status"};
+
+static int read_condition(const json_t *item, json_t *out, err_t **err)
+{
+    if (!json_is_map(item) && !json_is_null(item))
+        return err_set(err, ERR_INVALID_ARGUMENT, "a condition is no object");
+    json_t *it_of = (json_t *)(uintptr_t)item;
+    for (void *it = json_object_iter(it_of); it; it = json_object_iter_next(it_of, it)) {
+        const json_t *v = json_object_iter_value(it);
+        for (size_t f = 0; f < ARRAY_LEN(condition_fields); f++) {
+            if (strcasecmp(json_object_iter_key(it), condition_fields[f]) != 0 || json_is_null(v))
+                continue;
+            if (!json_is_string(v))
+                return err_set(err, ERR_INVALID_ARGUMENT, "%s of a condition is no text",
+                               condition_fields[f]);
+            json_set_str(out, condition_fields[f], json_string_value(v));
+        }
+    }
+    return 0;
+}
+
+static int read_conditions(const char *text, json_t *out, err_t **err)
+{
+    AUTO_JSON list = NULL;
+    int r = json_read_str(text, &list, err);
+    if (r == 0 && !json_is_array(list) && !json_is_null(list))
+        r = err_set(err, ERR_INVALID_ARGUMENT, "not a list");
+    for (size_t i = 0; r == 0 && i < json_array_size(list); i++) {
+        json_t *c = json_object();
+        json_array_append_new(out, c);
+        r = read_condition(json_array_get(list, i), c, err);
+    }
+    return r < 0 ? err_wrap(err, "failed to convert conditions annotation to typed") : 0;
+}
+
+int health_autoscaler(const json_t *o, struct health *out, err_t **err)
 {
     if (!str_eq(json_str_at(o, "apiVersion"), "autoscaling/v1")) {
         judge_conditions(json_at(o, "status", "conditions"), out);
-        return;
+        return 0;
     }
     /* v1 has its conditions in an annotation. */
     const char *text = object_annotation(o, "autoscaling.alpha.kubernetes.io/conditions");
-    AUTO_JSON list = NULL;
-    AUTO_ERR err = NULL;
-    if (text && json_read_str(text, &list, &err) < 0)
-        health_set(out, HEALTH_UNKNOWN, "failed to convert conditions annotation to typed: %s",
-                   err_text(err));
-    else
-        judge_conditions(list, out);
+    AUTO_JSON list = json_array();
+    if (text && read_conditions(text, list, err) < 0)
+        return err_again(err);
+    judge_conditions(list, out);
+    return 0;
 }

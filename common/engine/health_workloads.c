@@ -1,5 +1,6 @@
 /* Health of what runs pods. */
 #include "common/engine/health_checks.h"
+#include "common/engine/hooks.h"
 
 void health_set(struct health *out, enum health_status status, const char *fmt, ...)
 {
@@ -18,6 +19,12 @@ const json_t *health_condition(const json_t *o, const char *type)
         if (str_eq(json_str_at(json_array_get(list, i), "type"), type))
             return json_array_get(list, i);
     return NULL;
+}
+
+/* Null is as good as absent. */
+static bool given(const json_t *v)
+{
+    return v && !json_is_null(v);
 }
 
 static long long status_int(const json_t *o, const char *field)
@@ -47,7 +54,7 @@ void health_deployment(const json_t *o, struct health *out)
     long long all = status_int(o, "replicas"), wanted = json_int_at(o, "spec", "replicas");
     if (str_eq(json_str_at(progressing, "reason"), "ProgressDeadlineExceeded"))
         health_set(out, HEALTH_DEGRADED, "Deployment \"%s\" exceeded its progress deadline", object_name(o));
-    else if (json_at(o, "spec", "replicas") && updated < wanted)
+    else if (given(json_at(o, "spec", "replicas")) && updated < wanted)
         health_set(out, HEALTH_PROGRESSING,
                    "Waiting for rollout to finish: %lld out of %lld new replicas have been updated...",
                    updated, wanted);
@@ -69,7 +76,7 @@ void health_stateful_set(const json_t *o, struct health *out)
         health_set(out, HEALTH_PROGRESSING, "Waiting for statefulset spec update to be observed...");
         return;
     }
-    bool has_replicas = json_at(o, "spec", "replicas") != NULL;
+    bool has_replicas = given(json_at(o, "spec", "replicas"));
     long long wanted = json_int_at(o, "spec", "replicas"), ready = status_int(o, "readyReplicas");
     long long updated = status_int(o, "updatedReplicas");
     const char *strategy = str_or_empty(json_str_at(o, "spec", "updateStrategy", "type"));
@@ -80,7 +87,7 @@ void health_stateful_set(const json_t *o, struct health *out)
     }
     if (strcmp(strategy, "RollingUpdate") == 0 && json_is_map(rolling)) {
         long long due = wanted - json_int_at(rolling, "partition");
-        if (has_replicas && json_at(rolling, "partition") && updated < due)
+        if (has_replicas && given(json_at(rolling, "partition")) && updated < due)
             health_set(
                 out, HEALTH_PROGRESSING,
                 "Waiting for partitioned roll out to finish: %lld out of %lld new pods have been updated...",
@@ -141,7 +148,7 @@ void health_replica_set(const json_t *o, struct health *out)
     long long wanted = json_int_at(o, "spec", "replicas"), available = status_int(o, "availableReplicas");
     if (str_eq(json_str_at(failure, "status"), "True"))
         health_set(out, HEALTH_DEGRADED, "%s", str_or_empty(json_str_at(failure, "message")));
-    else if (json_at(o, "spec", "replicas") && available < wanted)
+    else if (given(json_at(o, "spec", "replicas")) && available < wanted)
         health_set(out, HEALTH_PROGRESSING,
                    "Waiting for rollout to finish: %lld out of %lld new replicas are available...", available,
                    wanted);
@@ -181,8 +188,8 @@ static bool stays_up(const json_t *o)
 {
     if (str_eq(json_str_at(o, "spec", "restartPolicy"), "Always"))
         return true;
-    bool is_hook = object_annotation(o, "argocd.argoproj.io/hook") || object_annotation(o, "helm.sh/hook");
-    return str_eq(object_annotation(o, "argocd.argoproj.io/ignore-restart-policy"), "true") && !is_hook;
+    return str_eq(object_annotation(o, "argocd.argoproj.io/ignore-restart-policy"), "true") &&
+           !object_is_hook(o);
 }
 
 /* Messages of containers that wait because of an error; NULL when there are none. */
@@ -250,7 +257,7 @@ static enum health_status running_pod(const json_t *o)
         return HEALTH_HEALTHY;
     json_t *list = json_at(o, "status", "containerStatuses");
     for (size_t i = 0; i < json_array_size(list); i++)
-        if (json_at(json_array_get(list, i), "lastState", "terminated"))
+        if (given(json_at(json_array_get(list, i), "lastState", "terminated")))
             return HEALTH_DEGRADED;
     return HEALTH_PROGRESSING;
 }

@@ -16,18 +16,20 @@ enum hook_type {
 };
 enum hook_delete { HOOK_DELETE_BEFORE = 1, HOOK_DELETE_SUCCEEDED = 2, HOOK_DELETE_FAILED = 4 };
 
-/* Types that the object is a hook of, Argo's annotation first, Helm's when that names none. 0: none
- * recognised. */
+/* Types that the object is a hook of. Those of a sync are of Argo's annotation, or of Helm's when that names
+ * none; those of a deletion are of both. 0: none recognised. */
 unsigned hook_types(const json_t *object);
 /* Whether it is a hook at all: also one of no recognised type, which is then neither applied nor compared. */
 bool object_is_hook(const json_t *object);
-/* Only "Skip": left alone. */
+/* Of all types of a sync only "Skip": left alone. */
 bool object_is_skipped(const json_t *object);
-/* A hook annotation without a type that means anything to a sync. */
+/* A hook annotation without a type that means anything to a sync; a hook of only deletions is one. */
 bool object_is_ignored_hook(const json_t *object);
 /* HOOK_DELETE_BEFORE when nothing is said. */
 unsigned hook_delete_policies(const json_t *object);
-/* Sync wave: Argo's annotation, else Helm's hook weight, else 0. */
+/* Sync wave: Argo's annotation, else Helm's hook weight, else 0; what is no 64-bit integer counts as absent.
+ * At most WAVE_MAX, at least -WAVE_MAX: waves further out run together with those. */
+enum { WAVE_MAX = INT32_MAX - 1 }; /* one more is still an int: prunes may follow the last wave */
 int object_wave(const json_t *object);
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef CARGOCD_ENGINE_SYNC_H
 #define CARGOCD_ENGINE_SYNC_H
 
+#include "common/base/map.h"
 #include "common/base/vec.h"
 #include "common/engine/health.h"
 #include "common/engine/hooks.h"
@@ -19,14 +20,19 @@ enum op_phase op_phase_parse(const char *name);
 enum result_code { RESULT_NONE, RESULT_SYNCED, RESULT_SYNC_FAILED, RESULT_PRUNED, RESULT_PRUNE_SKIPPED };
 
 struct sync_task {
-    char *group, *version, *kind, *ns, *name; /* owned; ns is the destination's when the object has none */
+    /* owned; ns is the destination's when the target has none, and "" for a namespace that is created along
+     */
+    char *group, *version, *kind, *ns, *name;
     enum sync_phase phase;
     int wave;
+    size_t place;          /* among the input; decides where order says nothing */
     json_t *target, *live; /* owned references; target NULL: a prune; live NULL: does not exist */
     bool is_hook;
     unsigned hook_delete; /* enum hook_delete */
     bool skip_dry_run;
     bool unmodified; /* compared and found the same */
+    bool invalid;    /* cannot be done at all */
+    bool ran;        /* in this pass */
     enum result_code code;
     enum op_phase op;
     char *message; /* owned */
@@ -56,7 +62,7 @@ struct sync_input {
     const char *default_prune; /* value of the application's Prune= option; "" */
     bool prune_confirmed;
     json_t *namespace_target, *namespace_live; /* CreateNamespace: a task to add; NULL: none */
-    const char *namespace_error;               /* or why it failed; NULL */
+    const char *namespace_error;               /* why it cannot be made; NULL */
 };
 
 struct sync_plan {
@@ -65,23 +71,26 @@ struct sync_plan {
     json_t *results;               /* syncResult.resources, kept up to date */
     struct sync_task **run;        /* of the step at hand; the array is the plan's */
     size_t nrun;
-    enum op_phase phase; /* after STEP_END */
+    enum sync_outcome { RUN_SUCCESSFUL, RUN_PENDING, RUN_FAILED } outcome; /* successful when a step begins */
+    enum op_phase phase;                                                   /* after STEP_END */
     char *message;
     bool wait_for_wave; /* after STEP_END: the next group waits for the wave delay */
     /* private */
     int stage;
-    bool started;
-    VEC(struct sync_task *) list, group, failed, fail_hooks;
-    enum sync_outcome { RUN_SUCCESSFUL, RUN_PENDING, RUN_FAILED } outcome;
-    bool remaining;
+    bool started, terminating;
+    map_t index; /* k: task's key, v: its place in results + 1 */
+    VEC(struct sync_task *) list, group, failed;
     const struct sync_task *made; /* the namespace, created before the dry run */
 };
 
+/* What the runner is asked for. An operation that is itself a dry run gets no step but STEP_DRY_RUN and
+ * STEP_END: nothing of it touches the cluster. */
 enum sync_step {
     STEP_DRY_RUN,      /* run `run` without effect; record only failures (all, for a dry-run operation); set
                           outcome */
     STEP_RUN,          /* run `run`; record results; set outcome */
-    STEP_FIND,         /* their live objects are missing from the cache: look, and set live */
+    STEP_FIND,         /* their live objects are missing from the cache: look, and set live (to the target
+                          when it could not be found out) */
     STEP_FINALIZE,     /* remove the hook finalizer of `run` */
     STEP_DELETE_HOOKS, /* delete the objects of `run` */
     STEP_END,          /* phase and message say how the pass ended */
@@ -97,8 +106,9 @@ void sync_set_result(struct sync_plan *p, struct sync_task *t, enum result_code 
  */
 void sync_task_invalid(struct sync_plan *p, struct sync_task *t, const char *why);
 enum sync_step sync_plan_next(struct sync_plan *p);
-/* Terminating: which hooks to stop (STEP_RUN with `run`), then STEP_END. The runner evaluates, removes
- * finalizers, deletes and records, then calls again with the outcome. */
+/* Terminating: which finished hooks to release (STEP_FINALIZE), which running ones to look for (STEP_FIND)
+ * and to stop (STEP_RUN: all have a live object), then STEP_END. To stop, the runner evaluates, removes the
+ * finalizer, deletes and records, then calls again with the outcome. */
 enum sync_step sync_plan_terminate(struct sync_plan *p);
 
 /* What a hook's health means for it. *message is the caller's. */

@@ -1,215 +1,30 @@
 /* One pass over the tasks, as a machine of stages: each stage either asks the runner for something and goes
- * on with its answer, or ends the pass. The stages are those of gitops-engine's Sync; see controller.md §7.4
- * of the specification for the rules in words. */
+ * on with its answer, or ends the pass. The stages are those of gitops-engine's Sync:
+ *
+ *   invalid tasks             the sync fails before anything is done
+ *   nothing on record yet     the destination namespace is made, then all is tried without effect
+ *   something runs            its health decides; hooks hold a sync up, resources only when more steps follow
+ *   what was pruned goes away
+ *   finished hooks are released from their finalizer
+ *   something failed          hooks that go on failure are deleted, SyncFail hooks run, the sync fails
+ *   the next group runs       what is due of the first phase and wave; the sync succeeds when it was the last
+ *                             and held no hook, whatever becomes of it
+ *
+ * An operation that is a dry run ends with its trial. */
 #include "common/engine/sync_tasks.h"
-
-enum stage {
-    ST_BEGIN,
-    ST_NAMESPACE_DONE,
-    ST_DRY_RUN_DONE,
-    ST_RUNNING,
-    ST_FOUND,
-    ST_FINALIZED,
-    ST_FAILED_HOOKS_DELETED,
-    ST_GROUP_DONE,
-    ST_FAIL_HOOKS_STARTED,
-    ST_ENDING,
-    ST_END
-};
-
-typedef __typeof__(((struct sync_plan *)0)->list) task_list_t;
-
-static bool completed(const struct sync_task *t)
-{
-    return t->op == OP_SUCCEEDED || t->op == OP_FAILED || t->op == OP_ERROR;
-}
-
-static bool successful(const struct sync_task *t)
-{
-    return t->op == OP_SUCCEEDED;
-}
-
-enum op_phase sync_result_phase(enum result_code code, bool dry_run)
-{
-    switch (code) {
-    case RESULT_SYNCED:
-        return dry_run ? OP_SUCCEEDED : OP_RUNNING;
-    case RESULT_SYNC_FAILED:
-        return OP_FAILED;
-    default:
-        return OP_SUCCEEDED;
-    }
-}
-
-/* The value of the resource's own "Prune=…", else the application's. */
-static char *prune_option(const json_t *live, const char *fallback)
-{
-    const char *list = object_annotation(live, "argocd.argoproj.io/sync-options");
-    view_t rest = view_of(list), part;
-    while (view_split(&rest, ',', &part)) {
-        part = view_trim(part);
-        if (part.n > 6 && memcmp(part.p, "Prune=", 6) == 0)
-            return xstrndup(part.p + 6, part.n - 6);
-    }
-    return xstrdup(str_or_empty(fallback));
-}
-
-bool prune_needs_confirmation(const json_t *live, const char *default_prune)
-{
-    AUTO(free_p) char *option = prune_option(live, default_prune);
-    return strcmp(option, "confirm") == 0;
-}
-
-bool prune_forbidden(const json_t *live, const char *default_prune)
-{
-    AUTO(free_p) char *option = prune_option(live, default_prune);
-    return strcmp(option, "false") == 0;
-}
-
-enum op_phase sync_hook_phase(const json_t *live, char **message, err_t **err)
-{
-    struct health h;
-    *message = NULL;
-    if (health_assess(live, &h, err) < 0) {
-        health_dispose(&h);
-        return OP_ERROR;
-    }
-    enum op_phase phase = OP_SUCCEEDED;
-    switch (h.status) {
-    case HEALTH_NONE:
-        *message = xasprintf("%s created", object_name(live));
-        break;
-    case HEALTH_UNKNOWN:
-    case HEALTH_DEGRADED:
-        phase = OP_FAILED;
-        break;
-    case HEALTH_PROGRESSING:
-    case HEALTH_SUSPENDED:
-        phase = OP_RUNNING;
-        break;
-    default:
-        break;
-    }
-    if (!*message)
-        *message = xstrdup(str_or_empty(h.message));
-    health_dispose(&h);
-    return phase;
-}
-
-/* ---- results ---- */
-
-static const char *const code_names[] = {"", "Synced", "SyncFailed", "Pruned", "PruneSkipped"};
-
-static enum result_code code_parse(const char *name)
-{
-    for (size_t i = 1; i < ARRAY_LEN(code_names); i++)
-        if (str_eq(name, code_names[i]))
-            return (enum result_code)i;
-    return RESULT_NONE;
-}
-
-static json_t *find_result(const struct sync_plan *p, const struct sync_task *t)
-{
-    for (size_t i = 0; i < json_array_size(p->results); i++) {
-        json_t *r = json_array_get(p->results, i);
-        if (str_same(json_str_at(r, "name"), t->name) && str_same(json_str_at(r, "kind"), t->kind) &&
-            str_same(json_str_at(r, "group"), t->group) && str_same(json_str_at(r, "namespace"), t->ns) &&
-            str_same(json_str_at(r, "syncPhase"), sync_phase_name(t->phase)))
-            return r;
-    }
-    return NULL;
-}
-
-static json_t *images_of(const json_t *o)
-{
-    json_t *spec = json_at(o, "spec"), *out = json_array();
-    json_t *lists[] = {json_at(spec, "containers"), json_at(spec, "template", "spec", "containers"),
-                       json_at(spec, "jobTemplate", "spec", "template", "spec", "containers")};
-    for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
-        for (size_t i = 0; i < json_array_size(lists[l]); i++) {
-            const char *image = json_str_at(json_array_get(lists[l], i), "image");
-            if (!str_empty(image))
-                json_array_append_new(out, json_str_new(image));
-        }
-    }
-    return out;
-}
-
-void sync_set_result(struct sync_plan *p, struct sync_task *t, enum result_code code, enum op_phase op,
-                     const char *message)
-{
-    t->code = code;
-    t->op = op;
-    if (!str_empty(message)) {
-        free(t->message);
-        t->message = xstrdup(message);
-    }
-    json_t *r = find_result(p, t);
-    if (!r) {
-        r = json_object();
-        json_array_append_new(p->results, r);
-    }
-    json_object_clear(r);
-    json_set_str(r, "group", t->group);
-    json_set_str(r, "version", t->version);
-    json_set_str(r, "kind", t->kind);
-    json_set_str(r, "namespace", t->ns);
-    json_set_str(r, "name", t->name);
-    json_put_str(r, "status", code_names[code]);
-    json_put_str(r, "message", t->message);
-    if (t->is_hook)
-        json_set_str(r, "hookType", sync_phase_name(t->phase));
-    json_put_str(r, "hookPhase", op_phase_name(op));
-    json_set_str(r, "syncPhase", sync_phase_name(t->phase));
-    json_t *images = images_of(t->target ? t->target : t->live);
-    if (json_array_size(images))
-        json_object_set_new_nocheck(r, "images", images);
-    else
-        json_decref(images);
-}
-
-void sync_task_invalid(struct sync_plan *p, struct sync_task *t, const char *why)
-{
-    sync_set_result(p, t, RESULT_SYNC_FAILED, OP_PENDING, why);
-}
-
-static void join_results(struct sync_plan *p)
-{
-    VEC_FOREACH(&p->tasks, it) {
-        struct sync_task *t = *it;
-        const json_t *r = find_result(p, t);
-        if (!r)
-            continue;
-        t->code = code_parse(json_str_at(r, "status"));
-        t->op = op_phase_parse(json_str_at(r, "hookPhase"));
-        free(t->message);
-        t->message = xstrdup(json_str_at(r, "message"));
-    }
-}
-
-/* A hook that this very operation made before a restart lost its result: it runs, and is not made again. */
-static void adopt_hooks(struct sync_plan *p)
-{
-    VEC_FOREACH(&p->tasks, it) {
-        struct sync_task *t = *it;
-        const char *ours = object_annotation(t->target, ANNOTATION_HOOK_OPERATION);
-        if (t->is_hook && t->op == OP_PENDING && t->live && ours &&
-            str_eq(object_annotation(t->live, ANNOTATION_HOOK_OPERATION), ours))
-            sync_set_result(p, t, RESULT_SYNCED, OP_RUNNING, NULL);
-    }
-}
 
 void sync_plan_init(struct sync_plan *p, const struct sync_input *input, json_t *results_take)
 {
-    *p = (struct sync_plan){.input = input, .results = results_take ? results_take : json_array()};
-    sync_tasks_build(p);
-    join_results(p);
-    adopt_hooks(p);
-    if (input->namespace_error) {
-        VEC_FOREACH(&p->tasks, t)
-            if ((*t)->target == input->namespace_target)
-                sync_task_invalid(p, *t, input->namespace_error);
+    *p = (struct sync_plan){.input = input, .results = results_take};
+    if (!json_is_array(p->results)) {
+        json_decref(p->results);
+        p->results = json_array();
     }
+    sync_tasks_build(p);
+    sync_results_join(p);
+    VEC_FOREACH(&p->tasks, t)
+        if (input->namespace_error && (*t)->target == input->namespace_target)
+            sync_set_result(p, *t, RESULT_SYNC_FAILED, OP_ERROR, input->namespace_error);
     p->started = json_array_size(p->results) > 0;
 }
 
@@ -217,17 +32,17 @@ void sync_plan_dispose(struct sync_plan *p)
 {
     sync_tasks_free(p);
     json_decref(p->results);
+    map_dispose(&p->index);
     free(p->message);
     VEC_FREE(&p->list);
     VEC_FREE(&p->group);
     VEC_FREE(&p->failed);
-    VEC_FREE(&p->fail_hooks);
     *p = (struct sync_plan){};
 }
 
-/* ---- ends ---- */
+/* ---- asking and ending ---- */
 
-static enum sync_step end(struct sync_plan *p, enum op_phase phase, char *message_take)
+enum sync_step plan_end(struct sync_plan *p, enum op_phase phase, char *message_take)
 {
     free(p->message);
     p->phase = phase;
@@ -238,153 +53,68 @@ static enum sync_step end(struct sync_plan *p, enum op_phase phase, char *messag
     return STEP_END;
 }
 
-/* "waiting for healthy state of apps/Deployment/x and 2 more resources". */
-static char *waiting_message(const struct sync_plan *p, const task_list_t *tasks, bool deletion)
+enum sync_step plan_end_running(struct sync_plan *p, const task_list_t *tasks, bool deletion)
 {
-    if (!tasks->n)
-        return xstrdup("");
-    const struct sync_task *hook = NULL, *resource = NULL, *first, *confirm = NULL;
-    size_t nconfirm = 0;
-    for (size_t i = 0; i < tasks->n; i++) {
-        const struct sync_task *t = tasks->v[i];
-        if (t->is_hook)
-            hook = hook ? hook : t;
-        else
-            resource = resource ? resource : t;
-        if (!p->input->prune_confirmed && task_is_prune(t) &&
-            prune_needs_confirmation(t->live, p->input->default_prune)) {
-            confirm = confirm ? confirm : t;
-            nconfirm++;
-        }
-    }
-    const char *reason = hook ? "completion of hook" : "healthy state of";
-    if (deletion)
-        reason = hook ? "deletion of hook" : "deletion of";
-    size_t more = tasks->n - 1;
-    first = hook ? hook : resource;
-    if (confirm) {
-        reason = "pruning confirmation of";
-        first = confirm;
-        more = nconfirm - 1;
-    }
-    AUTO(free_p)
-    char *text = xasprintf("waiting for %s %s/%s/%s", reason, first->group, first->kind, first->name);
-    return more ? xasprintf("%s and %zu more %s", text, more, resource ? "resources" : "hooks") : TAKE(text);
+    return plan_end(p, OP_RUNNING, sync_text_waiting(p, tasks, deletion));
 }
 
-static enum sync_step end_running(struct sync_plan *p, const task_list_t *tasks, bool deletion)
+/* Goes on with stage `next` when the runner has done the step for the tasks of p->list; at once when there
+ * are none. */
+enum sync_step plan_ask(struct sync_plan *p, enum sync_step step, enum stage next)
 {
-    return end(p, OP_RUNNING, waiting_message(p, tasks, deletion));
-}
-
-static void collect_messages(str_t *out, const task_list_t *tasks)
-{
-    for (size_t i = 0; i < tasks->n; i++) {
-        if (i)
-            str_putc(out, ',');
-        str_puts(out, tasks->v[i]->message);
-    }
-}
-
-static enum sync_step ask(struct sync_plan *p, enum sync_step step, const task_list_t *tasks, int next)
-{
-    p->run = tasks->v;
-    p->nrun = tasks->n;
+    p->outcome = RUN_SUCCESSFUL;
     p->stage = next;
+    if (!p->list.n)
+        return p->terminating ? sync_plan_terminate(p) : sync_plan_next(p);
+    p->run = p->list.v;
+    p->nrun = p->list.n;
     return step;
 }
 
-static void filter(struct sync_plan *p, task_list_t *out,
-                   bool (*keep)(const struct sync_plan *, const struct sync_task *))
+void plan_filter(struct sync_plan *p, task_list_t *out, which_fn which)
 {
     out->n = 0;
     VEC_FOREACH(&p->tasks, t)
-        if (keep(p, *t))
+        if (which(p, *t))
             VEC_PUSH(out, *t);
 }
 
-/* ---- SyncFail hooks ---- */
-
-static bool is_fail_hook(const struct sync_plan *p, const struct sync_task *t)
+bool plan_any(const struct sync_plan *p, which_fn which)
 {
-    return t->phase == PHASE_SYNC_FAIL;
+    VEC_FOREACH(&p->tasks, t)
+        if (which(p, *t))
+            return true;
+    return false;
 }
 
-static char *failure_message(const task_list_t *failed, const char *what)
+/* Leaves in p->group what of the group, which is in p->list, fits. */
+void plan_keep(struct sync_plan *p, bool (*fits)(const struct sync_task *))
 {
-    str_t text = STR_INIT;
-    str_puts(&text, what);
-    if (failed->n) {
-        str_puts(&text, ", reason: ");
-        collect_messages(&text, failed);
-    }
-    return str_take(&text);
+    p->group.n = 0;
+    VEC_FOREACH(&p->list, t)
+        if (fits(*t))
+            VEC_PUSH(&p->group, *t);
 }
 
-/* Starts what has not run of the SyncFail hooks, or ends the sync as failed. */
-static enum sync_step fail_phase(struct sync_plan *p, const char *what)
+void plan_add_all(task_list_t *to, const task_list_t *from)
 {
-    AUTO(free_p) char *message = failure_message(&p->failed, what);
-    filter(p, &p->fail_hooks, is_fail_hook);
-    task_list_t pending = {}, bad = {};
-    for (size_t i = 0; i < p->fail_hooks.n; i++) {
-        struct sync_task *t = p->fail_hooks.v[i];
-        if (t->op == OP_PENDING)
-            VEC_PUSH(&pending, t);
-        if (t->code == RESULT_SYNC_FAILED)
-            VEC_PUSH(&bad, t);
-    }
-    bool all_done = true;
-    for (size_t i = 0; i < p->fail_hooks.n; i++)
-        all_done = all_done && completed(p->fail_hooks.v[i]);
-    enum sync_step step;
-    if (all_done) {
-        AUTO(free_p) char *more = bad.n ? failure_message(&bad, "one or more SyncFail hooks failed") : NULL;
-        step = end(p, OP_FAILED, more ? xasprintf("%s\n%s", message, more) : TAKE(message));
-    } else {
-        p->list.n = 0;
-        for (size_t i = 0; i < pending.n; i++)
-            VEC_PUSH(&p->list, pending.v[i]);
-        step = ask(p, STEP_RUN, &p->list, ST_FAIL_HOOKS_STARTED);
-    }
-    VEC_FREE(&pending);
-    VEC_FREE(&bad);
-    return step;
+    for (size_t i = 0; i < from->n; i++)
+        VEC_PUSH(to, from->v[i]);
 }
 
-/* ---- the stages ---- */
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
+/* ---- before anything runs ---- */
 
 /* Ends the sync when a task was found invalid. */
-static bool any_invalid(struct sync_plan *p, enum sync_step *step)
+static enum sync_step end_invalid(struct sync_plan *p)
 {
-    VEC(const char *) messages = {};
-    bool invalid = false;
-    VEC_FOREACH(&p->tasks, it) {
-        struct sync_task *t = *it;
-        if (t->code != RESULT_SYNC_FAILED || t->op != OP_PENDING)
-            continue;
-        invalid = true;
-        bool known = str_empty(t->message);
-        for (size_t i = 0; !known && i < messages.n; i++)
-            known = strcmp(messages.v[i], t->message) == 0;
-        if (!known)
-            VEC_PUSH(&messages, t->message);
-    }
-    if (invalid) {
-        str_t text = STR_INIT;
-        str_puts(&text, "one or more synchronization tasks are not valid");
-        VEC_SORT(&messages, by_text);
-        for (size_t i = 0; i < messages.n; i++)
-            str_printf(&text, "%s%s", i ? "; " : ": ", messages.v[i]);
-        *step = end(p, OP_FAILED, str_take(&text));
-    }
-    VEC_FREE(&messages);
-    return invalid;
+    static const char what[] = "one or more synchronization tasks are not valid";
+    AUTO(free_p) char *why = sync_results_failures(p);
+    return plan_end(p, OP_FAILED, why ? xasprintf("%s: %s", what, why) : xstrdup(what));
+}
+
+static bool is_invalid(const struct sync_plan *p, const struct sync_task *t)
+{
+    return t->invalid;
 }
 
 static bool is_namespace_to_create(const struct sync_plan *p, const struct sync_task *t)
@@ -403,40 +133,52 @@ static bool for_dry_run(const struct sync_plan *p, const struct sync_task *t)
     return t != p->made && !skip_unmodified(p, t);
 }
 
-static enum sync_step namespace_done(struct sync_plan *p);
+static enum sync_step dry_run(struct sync_plan *p)
+{
+    plan_filter(p, &p->list, for_dry_run);
+    return plan_ask(p, STEP_DRY_RUN, ST_DRY_RUN_DONE);
+}
+
+static enum sync_step go_on(struct sync_plan *p);
+static enum sync_step running(struct sync_plan *p);
 
 static enum sync_step begin(struct sync_plan *p)
 {
-    enum sync_step step;
-    if (any_invalid(p, &step))
-        return step;
-    if (p->started) {
-        p->stage = ST_RUNNING;
-        return sync_plan_next(p);
-    }
-    filter(p, &p->list, is_namespace_to_create);
-    if (p->list.n) {
-        p->list.n = 1;
-        return ask(p, STEP_RUN, &p->list, ST_NAMESPACE_DONE);
-    }
-    return namespace_done(p);
+    if (plan_any(p, is_invalid))
+        return end_invalid(p);
+    if (p->input->dry_run)
+        return dry_run(p);
+    if (p->started)
+        return go_on(p);
+    plan_filter(p, &p->list, is_namespace_to_create);
+    if (!p->list.n)
+        return dry_run(p);
+    p->list.n = 1;
+    p->made = p->list.v[0];
+    return plan_ask(p, STEP_RUN, ST_NAMESPACE_DONE);
 }
 
 static enum sync_step namespace_done(struct sync_plan *p)
 {
-    if (p->outcome == RUN_FAILED) {
-        p->failed.n = 0;
-        VEC_PUSH(&p->failed, p->list.v[0]);
-        AUTO(free_p) char *message = failure_message(&p->failed, "the namespace failed to apply");
-        return end(p, OP_FAILED, TAKE(message));
-    }
-    p->made = p->list.n ? p->list.v[0] : NULL;
-    filter(p, &p->list, for_dry_run);
-    p->outcome = RUN_SUCCESSFUL;
-    return ask(p, STEP_DRY_RUN, &p->list, ST_DRY_RUN_DONE);
+    if (p->outcome != RUN_FAILED)
+        return dry_run(p);
+    p->failed.n = 0;
+    plan_add_all(&p->failed, &p->list);
+    return plan_end(p, OP_FAILED, sync_text_failure(&p->failed, "the namespace failed to apply"));
 }
 
-/* What the health of live objects says of running tasks. */
+static enum sync_step dry_run_done(struct sync_plan *p)
+{
+    if (p->outcome == RUN_FAILED)
+        return plan_end(p, OP_FAILED, xstrdup("one or more objects failed to apply (dry run)"));
+    if (p->input->dry_run)
+        return plan_end(p, OP_SUCCEEDED, xstrdup("successfully synced (no more tasks)"));
+    return running(p);
+}
+
+/* ---- what runs ---- */
+
+/* What the health of its live object says of a running task. */
 static void judge(struct sync_plan *p, struct sync_task *t)
 {
     AUTO_ERR err = NULL;
@@ -460,8 +202,6 @@ static void judge(struct sync_plan *p, struct sync_task *t)
 
 static bool multi_step(const struct sync_plan *p)
 {
-    if (!p->tasks.n)
-        return false;
     const struct sync_task *first = p->tasks.v[0], *last = p->tasks.v[p->tasks.n - 1];
     return first->phase != last->phase || first->wave != last->wave;
 }
@@ -471,46 +211,44 @@ static bool holds_up(const struct sync_plan *p, const struct sync_task *t)
     return t->op == OP_RUNNING && (t->is_hook || multi_step(p));
 }
 
+void plan_without_live(const task_list_t *from, task_list_t *out)
+{
+    out->n = 0;
+    for (size_t i = 0; i < from->n; i++)
+        if (!from->v[i]->live)
+            VEC_PUSH(out, from->v[i]);
+}
+
 static enum sync_step running(struct sync_plan *p)
 {
     VEC_FOREACH(&p->tasks, t)
         if ((*t)->op == OP_RUNNING && (*t)->live)
             judge(p, *t);
-    filter(p, &p->group, holds_up);
-    p->list.n = 0;
-    VEC_FOREACH(&p->group, t)
-        if (!(*t)->live)
-            VEC_PUSH(&p->list, *t);
-    if (p->list.n)
-        return ask(p, STEP_FIND, &p->list, ST_FOUND);
-    p->stage = ST_FOUND;
-    return sync_plan_next(p);
+    plan_filter(p, &p->group, holds_up);
+    plan_without_live(&p->group, &p->list);
+    return plan_ask(p, STEP_FIND, ST_FOUND);
 }
 
 static bool is_terminating(const struct sync_plan *p, const struct sync_task *t)
 {
-    return t->code == RESULT_PRUNED && json_at(t->live, "metadata", "deletionTimestamp");
+    return t->code == RESULT_PRUNED && object_deleting(t->live);
 }
 
-static bool has_finalizer(const json_t *o)
+bool plan_to_finalize(const struct sync_plan *p, const struct sync_task *t)
 {
-    json_t *list = json_at(o, "metadata", "finalizers");
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (str_eq(json_string_value(json_array_get(list, i)), HOOK_FINALIZER))
-            return true;
-    return false;
-}
-
-static bool to_finalize(const struct sync_plan *p, const struct sync_task *t)
-{
-    return t->is_hook && completed(t) && t->live && has_finalizer(t->live);
+    return t->is_hook && task_completed(t) && t->live && health_held_as_hook(t->live);
 }
 
 static enum sync_step found(struct sync_plan *p)
 {
+    /* What was looked up is judged as what was known. */
+    VEC_FOREACH(&p->list, t)
+        if ((*t)->live && (*t)->live != (*t)->target)
+            judge(p, *t);
+    plan_filter(p, &p->group, holds_up);
     for (size_t i = 0; i < p->group.n; i++) {
         struct sync_task *t = p->group.v[i];
-        if (t->live || t->op != OP_RUNNING)
+        if (t->live)
             continue;
         AUTO(free_p)
         char *message = xasprintf("Resource %s/%s/%s is missing, it might have been deleted", t->group,
@@ -518,30 +256,24 @@ static enum sync_step found(struct sync_plan *p)
         sync_set_result(p, t, RESULT_SYNC_FAILED, OP_ERROR, message);
     }
     if (p->group.n)
-        return end_running(p, &p->group, false);
-    filter(p, &p->list, is_terminating);
+        return plan_end_running(p, &p->group, false);
+    plan_filter(p, &p->list, is_terminating);
     if (p->list.n)
-        return end_running(p, &p->list, true);
-    filter(p, &p->list, to_finalize);
-    if (p->list.n)
-        return ask(p, STEP_FINALIZE, &p->list, ST_FINALIZED);
-    p->stage = ST_FINALIZED;
-    return sync_plan_next(p);
+        return plan_end_running(p, &p->list, true);
+    plan_filter(p, &p->list, plan_to_finalize);
+    return plan_ask(p, STEP_FINALIZE, ST_FINALIZED);
 }
+
+/* ---- the next group ---- */
 
 static bool delete_on_success(const struct sync_plan *p, const struct sync_task *t)
 {
     return t->is_hook && t->live && t->op != OP_RUNNING && (t->hook_delete & HOOK_DELETE_SUCCEEDED);
 }
 
-static bool delete_on_failure(const struct sync_plan *p, const struct sync_task *t)
-{
-    return t->is_hook && t->live && t->op != OP_RUNNING && (t->hook_delete & HOOK_DELETE_FAILED);
-}
-
 static bool went_wrong(const struct sync_plan *p, const struct sync_task *t)
 {
-    return t->phase != PHASE_SYNC_FAIL && completed(t) && !successful(t);
+    return t->phase != PHASE_SYNC_FAIL && task_completed(t) && t->op != OP_SUCCEEDED;
 }
 
 static bool sync_failed(const struct sync_plan *p, const struct sync_task *t)
@@ -554,51 +286,54 @@ static bool still_to_do(const struct sync_plan *p, const struct sync_task *t)
     return t->phase != PHASE_SYNC_FAIL && t->op == OP_PENDING && !skip_unmodified(p, t);
 }
 
-/* Deletes what `which` selects, then ends with the phase and message. */
-static enum sync_step end_after_deleting(struct sync_plan *p,
-                                         bool (*which)(const struct sync_plan *, const struct sync_task *),
-                                         enum op_phase phase, const char *message)
+static bool same_step(const struct sync_task *a, const struct sync_task *b)
 {
-    free(p->message);
-    p->message = xstrdup(message);
-    p->phase = phase;
-    filter(p, &p->list, which);
-    if (!p->list.n)
-        return end(p, phase, TAKE(p->message));
-    return ask(p, STEP_DELETE_HOOKS, &p->list, ST_ENDING);
+    return a->phase == b->phase && a->wave == b->wave;
+}
+
+/* Runs what is due of the step of `first`. */
+static enum sync_step run_step(struct sync_plan *p, const struct sync_task *first)
+{
+    plan_filter(p, &p->group, still_to_do);
+    p->wait_for_wave = !same_step(first, p->group.v[p->group.n - 1]);
+    p->list.n = 0;
+    VEC_FOREACH(&p->group, t)
+        if (same_step(*t, first))
+            VEC_PUSH(&p->list, *t);
+    VEC_FOREACH(&p->list, t)
+        (*t)->ran = true;
+    return plan_ask(p, STEP_RUN, ST_GROUP_DONE);
+}
+
+static bool is_running_hook(const struct sync_plan *p, const struct sync_task *t)
+{
+    return t->is_hook && t->op == OP_RUNNING && t->phase != PHASE_SYNC_FAIL;
+}
+
+/* A step of which a hook runs while others have not begun was cut short by a restart: hooks are found again,
+ * but what else was applied is not on record. It is finished before anything is waited for, since the hook
+ * may need the rest. */
+static enum sync_step go_on(struct sync_plan *p)
+{
+    VEC_FOREACH(&p->tasks, hook)
+        VEC_FOREACH(&p->tasks, t)
+            if (is_running_hook(p, *hook) && (*t)->target && still_to_do(p, *t) && same_step(*hook, *t))
+                return run_step(p, *hook);
+    return running(p);
 }
 
 static enum sync_step finalized(struct sync_plan *p)
 {
-    filter(p, &p->list, went_wrong);
-    if (p->list.n) {
-        filter(p, &p->failed, sync_failed);
-        filter(p, &p->list, delete_on_failure);
-        if (p->list.n)
-            return ask(p, STEP_DELETE_HOOKS, &p->list, ST_FAILED_HOOKS_DELETED);
-        return fail_phase(p, "one or more synchronization tasks completed unsuccessfully");
+    if (plan_any(p, went_wrong)) {
+        plan_filter(p, &p->failed, sync_failed);
+        plan_filter(p, &p->list, plan_delete_on_failure);
+        return plan_ask(p, STEP_DELETE_HOOKS, ST_FAILED_HOOKS_DELETED);
     }
-    filter(p, &p->list, still_to_do);
-    if (!p->list.n)
-        return end_after_deleting(p, delete_on_success, OP_SUCCEEDED, "successfully synced (no more tasks)");
-    const struct sync_task *first = p->list.v[0], *last = p->list.v[p->list.n - 1];
-    p->wait_for_wave = first->phase != last->phase || first->wave != last->wave;
-    p->group.n = 0;
-    VEC_FOREACH(&p->list, t)
-        if ((*t)->phase == first->phase && (*t)->wave == first->wave)
-            VEC_PUSH(&p->group, *t);
-    p->remaining = p->group.n < p->list.n;
-    p->outcome = RUN_SUCCESSFUL;
-    return ask(p, STEP_RUN, &p->group, ST_GROUP_DONE);
-}
-
-static void keep(task_list_t *list, bool (*which)(const struct sync_task *))
-{
-    size_t n = 0;
-    for (size_t i = 0; i < list->n; i++)
-        if (which(list->v[i]))
-            list->v[n++] = list->v[i];
-    list->n = n;
+    plan_filter(p, &p->group, still_to_do);
+    if (p->group.n)
+        return run_step(p, p->group.v[0]);
+    return plan_end_after_deleting(p, delete_on_success, OP_SUCCEEDED,
+                                   xstrdup("successfully synced (no more tasks)"));
 }
 
 static bool holds_the_group(const struct sync_task *t)
@@ -606,53 +341,31 @@ static bool holds_the_group(const struct sync_task *t)
     return task_delete_before_creation(t) || (task_is_prune(t) && t->op == OP_PENDING);
 }
 
-static bool is_running(const struct sync_task *t)
+/* The step at hand: the group that ran, in p->list, and hooks of it that ran already before a restart. */
+static bool of_this_step(const struct sync_plan *p, const struct sync_task *t)
 {
-    return t->op == OP_RUNNING;
+    return same_step(t, p->list.v[0]) && (t->ran || is_running_hook(p, t));
 }
 
-static enum sync_step group_failed(struct sync_plan *p)
+static bool is_hook_of_this_step(const struct sync_plan *p, const struct sync_task *t)
 {
-    p->failed.n = 0;
-    VEC_FOREACH(&p->group, t)
-        if ((*t)->code == RESULT_SYNC_FAILED)
-            VEC_PUSH(&p->failed, *t);
-    p->wait_for_wave = false;
-    keep(&p->group, is_running);
-    task_list_t hooks = {};
-    for (size_t i = 0; i < p->group.n; i++)
-        if (p->group.v[i]->is_hook)
-            VEC_PUSH(&hooks, p->group.v[i]);
-    bool wait = hooks.n > 0;
-    enum sync_step step = wait ? end_running(p, &hooks, false) : STEP_END;
-    VEC_FREE(&hooks);
-    if (wait)
-        return step;
-    filter(p, &p->list, delete_on_failure);
-    if (p->list.n) {
-        filter(p, &p->fail_hooks, is_fail_hook);
-        if (!p->fail_hooks.n) {
-            AUTO(free_p) char *message = failure_message(&p->failed, "one or more objects failed to apply");
-            return end_after_deleting(p, delete_on_failure, OP_FAILED, message);
-        }
-    }
-    return fail_phase(p, "one or more objects failed to apply");
+    return t->is_hook && of_this_step(p, t);
 }
 
 static enum sync_step group_done(struct sync_plan *p)
 {
     if (p->outcome == RUN_FAILED)
-        return group_failed(p);
+        return plan_group_failed(p);
     if (p->outcome == RUN_PENDING) {
-        keep(&p->group, holds_the_group);
-        return end_running(p, &p->group, true);
+        plan_keep(p, holds_the_group);
+        return plan_end_running(p, &p->group, true);
     }
-    bool hooks = false;
-    VEC_FOREACH(&p->group, t)
-        hooks = hooks || (*t)->is_hook;
-    if (!p->remaining && !hooks)
-        return end_after_deleting(p, delete_on_success, OP_SUCCEEDED, "successfully synced (all tasks run)");
-    return end_running(p, &p->group, false);
+    bool last = p->list.n == p->group.n; /* the group still is what was due */
+    if (last && !plan_any(p, is_hook_of_this_step))
+        return plan_end_after_deleting(p, delete_on_success, OP_SUCCEEDED,
+                                       xstrdup("successfully synced (all tasks run)"));
+    plan_filter(p, &p->group, of_this_step);
+    return plan_end_running(p, &p->group, false);
 }
 
 enum sync_step sync_plan_next(struct sync_plan *p)
@@ -663,54 +376,21 @@ enum sync_step sync_plan_next(struct sync_plan *p)
     case ST_NAMESPACE_DONE:
         return namespace_done(p);
     case ST_DRY_RUN_DONE:
-        if (p->outcome == RUN_FAILED)
-            return end(p, OP_FAILED, xstrdup("one or more objects failed to apply (dry run)"));
-        p->stage = ST_RUNNING;
-        return running(p);
-    case ST_RUNNING:
-        return running(p);
+        return dry_run_done(p);
     case ST_FOUND:
         return found(p);
     case ST_FINALIZED:
         return finalized(p);
     case ST_FAILED_HOOKS_DELETED:
-        return fail_phase(p, "one or more synchronization tasks completed unsuccessfully");
+        return plan_fail(p);
     case ST_GROUP_DONE:
         return group_done(p);
     case ST_FAIL_HOOKS_STARTED:
-        return end_running(p, &p->list, false);
+        return plan_end_running(p, &p->group, false);
     case ST_ENDING:
-        return end(p, p->phase, TAKE(p->message));
+        return plan_end(p, p->phase, TAKE(p->message));
     case ST_END:
         break;
     }
     return STEP_END;
-}
-
-static bool running_hook(const struct sync_plan *p, const struct sync_task *t)
-{
-    return t->is_hook && t->op == OP_RUNNING;
-}
-
-enum sync_step sync_plan_terminate(struct sync_plan *p)
-{
-    switch ((enum stage)p->stage) {
-    case ST_BEGIN:
-        filter(p, &p->list, to_finalize);
-        p->outcome = RUN_SUCCESSFUL;
-        if (p->list.n)
-            return ask(p, STEP_FINALIZE, &p->list, ST_FINALIZED);
-        /* fall through */
-    case ST_FINALIZED:
-        filter(p, &p->list, running_hook);
-        if (p->list.n)
-            return ask(p, STEP_RUN, &p->list, ST_ENDING);
-        /* fall through */
-    case ST_ENDING:
-        if (p->outcome == RUN_FAILED)
-            return end(p, OP_ERROR, xstrdup("Operation termination had errors"));
-        return end(p, OP_FAILED, xstrdup("Operation terminated"));
-    default:
-        return STEP_END;
-    }
 }

@@ -1,7 +1,6 @@
 /* From pairs and hooks to sorted tasks. */
 #include "common/engine/sync_tasks.h"
-#include "common/base/clock.h"
-#include "common/base/map.h"
+#include "common/engine/annotations.h"
 
 #include <ctype.h>
 
@@ -72,6 +71,7 @@ static struct sync_task *add_task(struct sync_plan *p, enum sync_phase phase, js
     const char *ns = object_namespace(o);
     t->ns = xstrdup(target && !*ns ? str_or_empty(p->input->ns) : ns);
     t->wave = object_wave(o);
+    t->place = p->tasks.n;
     VEC_PUSH(&p->tasks, t);
     return t;
 }
@@ -99,7 +99,9 @@ static void add_resources(struct sync_plan *p)
     for (size_t i = 0; i < in->npairs; i++) {
         const struct sync_pair *pair = &in->pairs[i];
         const json_t *o = pair->target ? pair->target : pair->live;
-        if (!pair->self_referenced || !selected(in, o) || object_is_hook(o) || object_is_skipped(o))
+        /* What exists is named as it is: a target may lack its namespace, or have one too many. */
+        const json_t *named = pair->live ? pair->live : pair->target;
+        if (!pair->self_referenced || !selected(in, named) || object_is_hook(o) || object_is_skipped(o))
             continue;
         struct sync_task *t = add_task(p, PHASE_SYNC, pair->target, pair->live);
         t->unmodified = !pair->modified;
@@ -159,23 +161,41 @@ static void add_hooks(struct sync_plan *p)
     }
 }
 
-/* Puts the destination namespace into targets that have none. What is cluster-scoped loses it again when it
- * is sent. */
+static char *live_key(const char *group, const char *kind, const char *ns, const char *name)
+{
+    return xasprintf("%s/%s/%s/%s", group, kind, ns, name);
+}
+
+static json_t *look_up(const map_t *lives, const struct sync_task *t)
+{
+    const char *places[] = {t->ns, ""}; /* what is cluster-scoped has none, whatever its target says */
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        AUTO(free_p) char *key = live_key(t->group, t->kind, places[i], t->name);
+        json_t *live = map_get(lives, key);
+        if (live)
+            return live;
+    }
+    return NULL;
+}
+
+/* Gives hooks the objects that are there already, as the pairs know them. */
 static void find_live(struct sync_plan *p)
 {
     const struct sync_input *in = p->input;
-    VEC_FOREACH(&p->tasks, it) {
-        struct sync_task *t = *it;
-        for (size_t i = 0; t->target && !t->live && i < in->npairs; i++) {
-            const json_t *live = in->pairs[i].live;
-            if (!live || strcmp(object_name(live), t->name) != 0 || strcmp(object_kind(live), t->kind) != 0)
-                continue;
-            AUTO(free_p) char *group = object_group(live);
-            const char *ns = object_namespace(live);
-            if (strcmp(group, t->group) == 0 && (!*ns || strcmp(ns, t->ns) == 0))
-                t->live = json_incref(in->pairs[i].live);
-        }
+    map_t lives = MAP_INIT(NULL);
+    for (size_t i = 0; i < in->npairs; i++) {
+        json_t *live = in->pairs[i].live;
+        if (!live)
+            continue;
+        AUTO(free_p) char *group = object_group(live);
+        AUTO(free_p)
+        char *key = live_key(group, object_kind(live), object_namespace(live), object_name(live));
+        map_put(&lives, key, live);
     }
+    VEC_FOREACH(&p->tasks, it)
+        if ((*it)->target && !(*it)->live)
+            (*it)->live = json_incref(look_up(&lives, *it));
+    map_dispose(&lives);
 }
 
 static int compare_int(const void *a, const void *b)
@@ -206,16 +226,6 @@ static void mirror_prune_waves(struct sync_plan *p)
     VEC_FREE(&waves);
 }
 
-static bool has_option(const json_t *o, const char *option)
-{
-    const char *list = object_annotation(o, "argocd.argoproj.io/sync-options");
-    view_t rest = view_of(list), part;
-    while (view_split(&rest, ',', &part))
-        if (view_eq(view_trim(part), option))
-            return true;
-    return false;
-}
-
 static void put_prunes_last(struct sync_plan *p)
 {
     int last = 0;
@@ -223,7 +233,8 @@ static void put_prunes_last(struct sync_plan *p)
         if ((*t)->phase == PHASE_SYNC && (*t)->wave > last)
             last = (*t)->wave;
     VEC_FOREACH(&p->tasks, t)
-        if (task_is_prune(*t) && (p->input->prune_last || has_option((*t)->live, "PruneLast=true")))
+        if (task_is_prune(*t) &&
+            (p->input->prune_last || annotation_has((*t)->live, ANNOTATION_SYNC_OPTIONS, "PruneLast=true")))
             (*t)->wave = last + 1;
 }
 
@@ -238,7 +249,7 @@ static int by_order(const void *a, const void *b)
     if (rx != ry)
         return rx < ry ? -1 : 1;
     int d = strcmp(x->name, y->name);
-    return d ? d : strcmp(x->ns, y->ns);
+    return d ? d : (x->place > y->place) - (x->place < y->place);
 }
 
 static char *provides_namespace(const struct sync_task *t)
@@ -258,10 +269,9 @@ static bool is_crd(const struct sync_task *t)
 
 static char *provides_kind(const struct sync_task *t)
 {
-    if (!is_crd(t))
-        return NULL;
-    return xasprintf("%s/%s", str_or_empty(json_str_at(t->target, "spec", "group")),
-                     str_or_empty(json_str_at(t->target, "spec", "names", "kind")));
+    const char *group = json_str_at(t->target, "spec", "group"),
+               *kind = json_str_at(t->target, "spec", "names", "kind");
+    return is_crd(t) && group && kind ? xasprintf("%s/%s", group, kind) : NULL;
 }
 
 static char *needs_kind(const struct sync_task *t)
@@ -269,26 +279,35 @@ static char *needs_kind(const struct sync_task *t)
     return xasprintf("%s/%s", t->group, t->kind);
 }
 
-/* Moves what provides something in front of the first task that needs it, into that task's phase and wave. */
+/* Moves task i in front of task `at`, into its phase and wave. The places that `first` knows move along. */
+static void move_up(struct sync_plan *p, size_t i, size_t at, map_t *first)
+{
+    struct sync_task *t = p->tasks.v[i];
+    t->wave = p->tasks.v[at]->wave;
+    t->phase = p->tasks.v[at]->phase;
+    memmove(&p->tasks.v[at + 1], &p->tasks.v[at], (i - at) * sizeof(t));
+    p->tasks.v[at] = t;
+    MAP_FOREACH(first, e)
+        if ((size_t)(uintptr_t)e->value > at)
+            e->value = (void *)((uintptr_t)e->value + 1);
+}
+
+/* Moves what provides something in front of the first task that needs it. */
 static void lift(struct sync_plan *p, char *(*provides)(const struct sync_task *),
                  char *(*needs)(const struct sync_task *))
 {
-    map_t first = MAP_INIT(NULL); /* k: what is needed, v: index + 1 of the first task that needs it */
+    map_t first = MAP_INIT(NULL); /* k: what is needed, v: place + 1 of the first task that needs it */
     for (size_t i = 0; i < p->tasks.n; i++) {
-        struct sync_task *t = p->tasks.v[i];
+        const struct sync_task *t = p->tasks.v[i];
         if (!t->target)
             continue;
         AUTO(free_p) char *given = provides(t);
         AUTO(free_p) char *needed = given ? NULL : needs(t);
         size_t at = given ? (size_t)(uintptr_t)map_get(&first, given) : 0;
-        if (at) {
-            t->wave = p->tasks.v[at - 1]->wave;
-            t->phase = p->tasks.v[at - 1]->phase;
-            memmove(&p->tasks.v[at], &p->tasks.v[at - 1], (i - at + 1) * sizeof(t));
-            p->tasks.v[at - 1] = t;
-        } else if (needed && !map_has(&first, needed)) {
+        if (at)
+            move_up(p, i, at - 1, &first);
+        else if (needed && !map_has(&first, needed))
             map_put(&first, needed, (void *)(uintptr_t)(i + 1));
-        }
     }
     map_dispose(&first);
 }
@@ -296,8 +315,10 @@ static void lift(struct sync_plan *p, char *(*provides)(const struct sync_task *
 static void add_namespace(struct sync_plan *p)
 {
     const struct sync_input *in = p->input;
-    if (in->namespace_target)
-        add_task(p, PHASE_PRE_SYNC, in->namespace_target, in->namespace_live);
+    if (!in->namespace_target)
+        return;
+    struct sync_task *t = add_task(p, PHASE_PRE_SYNC, in->namespace_target, in->namespace_live);
+    *t->ns = 0; /* added to a sync as it is, after targets got the destination's namespace */
 }
 
 void sync_tasks_build(struct sync_plan *p)

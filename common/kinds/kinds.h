@@ -83,10 +83,14 @@ const char *object_name(const json_t *o);
 const char *object_namespace(const json_t *o);
 const char *object_uid(const json_t *o);
 const char *object_resource_version(const json_t *o);
+/* Whether its deletion was asked for: metadata.deletionTimestamp is a time. */
+bool object_deleting(const json_t *o);
 /* The group and version of its apiVersion, as the caller's copies. */
 char *object_group(const json_t *o) MUST_USE;
 char *object_version(const json_t *o) MUST_USE;
+/* NULL when absent or no text; null is "", as to the API server. */
 const char *object_annotation(const json_t *o, const char *key);
+/* NULL when absent or no text. */
 const char *object_label(const json_t *o, const char *key);
 /* Removes the annotation; a map that becomes empty goes with it. */
 void object_set_annotation(json_t *o, const char *key, const char *value);

@@ -1,4 +1,5 @@
 #include "common/kinds/kinds.h"
+#include "common/base/clock.h"
 
 void api_version_split(const char *api_version, view_t *group, view_t *version)
 {
@@ -32,6 +33,12 @@ const char *object_resource_version(const json_t *o)
     return str_or_empty(json_str_at(o, "metadata", "resourceVersion"));
 }
 
+bool object_deleting(const json_t *o)
+{
+    wall_t at;
+    return rfc3339_parse(json_str_at(o, "metadata", "deletionTimestamp"), &at);
+}
+
 char *object_group(const json_t *o)
 {
     view_t group, version;
@@ -48,7 +55,8 @@ char *object_version(const json_t *o)
 
 const char *object_annotation(const json_t *o, const char *key)
 {
-    return json_str_at(o, "metadata", "annotations", key);
+    const json_t *v = json_at(o, "metadata", "annotations", key);
+    return json_is_null(v) ? "" : json_string_value(v);
 }
 
 const char *object_label(const json_t *o, const char *key)

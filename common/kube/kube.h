@@ -6,7 +6,10 @@
  * with that reason), Aborted (409 Conflict), OutOfRange (410), InvalidArgument (400, 422), PermissionDenied,
  * Unauthenticated, ResourceExhausted (429), Unavailable (not reached, 503) and so on. A 401 with refreshable
  * credentials (exec, token file) is tried once more with fresh ones. 429 and 503 with Retry-After are tried
- * again for idempotent verbs, within the timeout. */
+ * again for idempotent verbs, within the timeout; these are also sent again when their connection is lost.
+ * Not idempotent are JSON patches, creation with generateName, deletion without a precondition, and kube_raw
+ * with a method that writes: when their connection is lost they fail with Unavailable, and may have been
+ * done. */
 #ifndef CARGOCD_KUBE_KUBE_H
 #define CARGOCD_KUBE_KUBE_H
 
@@ -20,16 +23,19 @@ struct kube_options {
     double qps;         /* requests a second, watches excluded; 0: 50 */
     unsigned burst;     /* 0: 2 * qps */
     int64_t timeout_ns; /* of a blocking call; 0: 30 s */
-    /* Called after each finished request, for metrics; may be NULL. */
+    /* Called after each finished request, for metrics; may be NULL. verb is the HTTP method, host the
+     * server's URL; status 0: not reached. By the caller's thread, or the I/O thread for lists and watches.
+     */
     void (*observe)(void *arg, const char *verb, const char *host, int status, int64_t duration_ns);
     void *observe_arg;
 };
 int kube_open(const struct kube_config *config, const struct kube_options *options, kube_t **out,
               err_t **err);
-/* Stops all watches first. */
+/* Ends all watches first, as kube_watch_stop does: their handles are gone. Then nothing of k is called any
+ * more. Not to be called on the I/O thread, nor while another thread uses k. */
 void kube_close(kube_t *k);
 const char *kube_server(const kube_t *k);
-/* The same cluster as another user: shares connections; to be closed before k. */
+/* The same cluster as another user (and no groups): shares connections; to be closed before k. */
 kube_t *kube_impersonate(kube_t *k, const char *user) MUST_USE;
 
 /* ---- discovery ---- */
@@ -126,7 +132,9 @@ struct kube_list {
     size_t max_object;  /* bytes; 0: 32 MiB */
 };
 /* Blocks; on_item is called on the I/O thread for each object's bytes as they arrive. *resource_version is
- * the caller's. A page that expired (410) starts over: on_restart is called (NULL: the error is returned). */
+ * the caller's. A page that expired (410) starts over: on_restart is called (NULL: the error is returned).
+ * Objects of typed lists come without apiVersion and kind; these are put in. Objects over the limit are left
+ * out. Here timeout_ns is how long the server may be silent. */
 struct kube_list_ops {
     int (*on_item)(void *arg, const char *p, size_t n); /* negative ends the list */
     void (*on_restart)(void *arg);
@@ -141,7 +149,7 @@ int kube_list_json(kube_t *k, const struct kube_resource *r, const struct kube_l
 
 enum kube_event { KUBE_ADDED, KUBE_MODIFIED, KUBE_DELETED };
 enum kube_watch_stop {
-    KUBE_STOP_GONE,      /* the server does not serve the kind any more (404) */
+    KUBE_STOP_GONE, /* the server does not serve the kind any more (404, three times within two seconds) */
     KUBE_STOP_FORBIDDEN, /* 403 on list or watch, and the spec asked to stop then */
 };
 /* All callbacks run on the I/O thread, one at a time per watch, and must not block. */
@@ -149,8 +157,8 @@ struct kube_watch_ops {
     /* A list begins: until on_synced, every object that exists is delivered as KUBE_ADDED, what is not is
      * gone. Comes again after each 410 or lost position. */
     void (*on_list)(void *arg);
-    /* p is the object (not the event) as JSON, valid during the call. KUBE_DELETED carries the last known
-     * state. */
+    /* p is the object (not the event) as JSON with its apiVersion and kind, valid during the call.
+     * KUBE_DELETED carries the last known state. */
     void (*on_event)(void *arg, enum kube_event event, const char *p, size_t n);
     void (*on_synced)(void *arg, const char *resource_version);
     /* Something failed and will be tried again after a backoff (at most 10 s; connection failures of many

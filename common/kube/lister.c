@@ -15,6 +15,7 @@ enum {
     MAX_OBJECT = 32 << 20,
     MAX_ERROR_BODY = 64 << 10,
     PAGE = 500,
+    LEAST_OBJECT = 64 << 10,
     MAX_PAGE_SECONDS = 600,
     MAX_RESTARTS = 2,
     MAX_THROTTLED = 3,
@@ -326,7 +327,8 @@ static void send_page(kube_lister_t *l, const struct kube_identity *who)
         .idle_timeout_ns = l->core->options.timeout_ns,
     };
     json_list_dispose(&l->items);
-    json_list_init(&l->items, l->what.max_object);
+    json_list_init(&l->items,
+                   max_size(l->what.max_object, LEAST_OBJECT)); /* the list's own metadata must fit */
     l->items.on_item = hand_on;
     l->items.on_field = take_field;
     l->items.arg = l;
@@ -384,7 +386,7 @@ kube_lister_t *kube_lister_start(struct kube_core *c, struct kube_who *who, cons
     l->arg = arg;
     l->waiter.go = identified;
     l->error_body = (str_t)STR_MAX(MAX_ERROR_BODY);
-    json_list_init(&l->items, l->what.max_object);
+    json_list_init(&l->items, LEAST_OBJECT);
     str_printf(&l->prefix, "{\"apiVersion\":\"%s%s%s\",\"kind\":\"%s\",", l->resource.group,
                *l->resource.group ? "/" : "", l->resource.version, l->resource.kind);
     begin_page(l);

@@ -130,29 +130,37 @@ struct http_transfer {
 };
 
 /* http_lane.c */
+CURLM *http_lane_multi(struct http_lane_state *l);
 void http_lane_init(http_t *h, enum http_lane lane);
 void http_lane_close(struct http_lane_state *l);
-void http_lane_submit(http_transfer_t *t);
-void http_lane_wait_for_place(http_transfer_t *t);
-/* Takes the transfer out, whatever it is at. */
-void http_lane_remove(http_transfer_t *t);
 void http_lane_event(http_t *h, int fd, uint32_t events);
 /* Ends what is finished and admits what may begin. */
 void http_lane_settle(http_t *h);
 void http_lane_run(struct http_lane_state *l);
-void http_groups_free(http_t *h);
 /* Callbacks for curl. */
 curl_socket_t http_lane_open_socket(void *transfer, curlsocktype purpose, struct curl_sockaddr *a);
 int http_lane_close_socket(void *http, curl_socket_t fd);
+
+/* http_group.c */
+void http_group_submit(http_transfer_t *t);
+/* Takes back a transfer that was refused a connection. */
+void http_group_wait(http_transfer_t *t);
+/* Takes the transfer out, whatever it is at. */
+void http_group_remove(http_transfer_t *t);
+/* Something has changed: it is looked at when the loop settles. */
+void http_group_mark(struct http_group *g);
+/* Admits what may begin; whether there was anything to look at. */
+bool http_groups_settle(http_t *h);
+void http_groups_free(http_t *h);
+/* Whether the transfer may open a (further) connection. */
+bool http_group_may_connect(const http_transfer_t *t);
 /* The transfer's connection is ready, and the request about to be sent. */
-void http_lane_ready(http_transfer_t *t);
+void http_group_ready(http_transfer_t *t);
 /* The first answer has come. */
-void http_lane_heard(http_transfer_t *t);
+void http_group_heard(http_transfer_t *t);
 
 /* http_transfer.c */
 void http_transfer_begin(http_transfer_t *t);
-/* Makes t->easy ready for curl. On failure t->error is set. */
-int http_transfer_prepare(http_transfer_t *t);
 /* Ends with t->error (NULL: well). */
 void http_transfer_end(http_transfer_t *t);
 void http_transfer_do_cancel(http_transfer_t *t);
@@ -160,6 +168,11 @@ void http_transfer_do_resume(http_transfer_t *t);
 void http_transfer_drop_easy(http_transfer_t *t);
 void http_transfer_watch_time(http_transfer_t *t);
 void http_transfer_unref(http_transfer_t *t);
+
+/* http_request.c */
+int http_request_check(const struct http_request *r, err_t **err);
+/* Makes t->easy ready for curl. On failure t->error is set. */
+int http_transfer_prepare(http_transfer_t *t);
 
 /* http_receive.c: callbacks that take the answer in. */
 size_t http_on_header(char *p, size_t size, size_t n, void *transfer);

@@ -39,6 +39,7 @@ static size_t head_complete(http_transfer_t *t, size_t n)
     if (t->redirecting || !t->ops.on_head)
         return n;
     int r = t->ops.on_head(t->arg, (int)status, &t->head);
+    str_dispose(&t->head); /* a watch lives long */
     return r ? user_ended(t, r) : n;
 }
 
@@ -75,7 +76,7 @@ size_t http_on_header(char *p, size_t size, size_t n, void *transfer)
         return 0;
     t->last_byte = mono_now();
     if (t->header_bytes == 0)
-        http_lane_heard(t);
+        http_group_heard(t);
     t->header_bytes += n;
     if (t->header_bytes > MAX_HEADER_BYTES)
         return give_up(t, ERR_RESOURCE_EXHAUSTED, "the headers are larger than 256 KiB");

@@ -53,9 +53,9 @@ static void set_error(http_transfer_t *t, CURLcode code)
 
 static void submit_again(http_transfer_t *t)
 {
-    http_lane_remove(t);
+    http_group_remove(t);
     http_transfer_drop_easy(t);
-    http_lane_submit(t);
+    http_group_submit(t);
 }
 
 /* A kept connection that the server closed at the moment of use, or one that it told to go away: the request
@@ -127,7 +127,7 @@ void http_transfer_result(http_transfer_t *t, CURLcode code)
 {
     bool canceled = atomic_load(&t->canceled);
     if (t->refused && !canceled && !t->error) {
-        http_lane_wait_for_place(t);
+        http_group_wait(t);
         return;
     }
     if (!canceled && !t->error && t->redirecting) {

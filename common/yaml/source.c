@@ -74,7 +74,7 @@ static int count_directives(view_t text, err_t **err)
     return 0;
 }
 
-/* Whether the text has these characters itself, or may have one as an escape ("\\uF8F0"). */
+/* Whether the text has these characters itself, or may have one as an escape ("\uF8F0"). */
 static bool has_stand_ins(view_t text)
 {
     static const char *const escapes[] = {"F8F", "f8f", "F8f", "f8F"};

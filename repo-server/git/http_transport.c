@@ -25,7 +25,7 @@ struct http {
 struct stream {
     git_smart_subtransport_stream parent;
     struct http *http;
-    bool post, started, done;
+    bool post, started, done, judged;
     str_t request, response;
     size_t taken; /* of response */
     struct curl_slist *headers;
@@ -204,18 +204,20 @@ static void note_redirect(struct http *h)
     h->base = base;
 }
 
-static int finish(struct stream *s, CURLcode code)
+/* Once, when the head of the response is there: libgit2 does not read on to the end. */
+static int judge(struct stream *s)
 {
-    s->done = true;
-    if (code != CURLE_OK)
-        return curl_failed(s, code);
+    if (s->judged)
+        return 0;
+    s->judged = true;
     int r = check_status(s);
     if (r == 0 && !s->post)
         note_redirect(s->http);
     return r;
 }
 
-/* Moves bytes until the reader has some or the exchange is over. */
+/* Moves bytes until the reader has some or the exchange is over. Nothing of an error page reaches the reader.
+ */
 static int drive(struct stream *s)
 {
     struct http *h = s->http;
@@ -226,15 +228,15 @@ static int drive(struct stream *s)
         if (curl_multi_perform(h->multi, &running) != CURLM_OK)
             return git_session_fail(h->session, ERR_INTERNAL, "curl failed");
         CURLMsg *m = curl_multi_info_read(h->multi, &left);
-        if (m && m->msg == CURLMSG_DONE)
-            return finish(s, m->data.result);
-        if (!s->response.len && curl_multi_poll(h->multi, NULL, 0, 1000, NULL) != CURLM_OK)
+        if (m && m->msg == CURLMSG_DONE) {
+            s->done = true;
+            if (m->data.result != CURLE_OK)
+                return curl_failed(s, m->data.result);
+        } else if (!s->response.len && curl_multi_poll(h->multi, NULL, 0, 1000, NULL) != CURLM_OK) {
             return git_session_fail(h->session, ERR_INTERNAL, "curl failed");
+        }
     }
-    /* Nothing of an error page may reach the protocol reader. */
-    long status = 0;
-    curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
-    return s->done || status == 200 ? 0 : check_status(s);
+    return judge(s);
 }
 
 static int stream_read(git_smart_subtransport_stream *stream, char *buf, size_t size, size_t *n)

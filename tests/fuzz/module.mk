@@ -8,13 +8,15 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_SECONDS ?= 10
 
 # Targets of a daemon link its archives too: FUZZ_ARCHIVES_<name>, FUZZ_LDLIBS_<name>, set by its module.mk.
+fuzz_archives = $(patsubst %,$(B)/lib/%.a,$(FUZZ_ARCHIVES_$(1)) $(UNIT_ARCHIVES_common) common)
+
 define fuzz_rules
-$(B)/tests/fuzz/test_corpus_$(1): $(B)/obj/tests/fuzz/fuzz_$(1).o $(B)/obj/tests/fuzz/corpus_main.o $(FUZZ_ARCHIVES_$(1):%=$(B)/lib/%.a) $(B)/lib/common.a
+$(B)/tests/fuzz/test_corpus_$(1): $(B)/obj/tests/fuzz/fuzz_$(1).o $(B)/obj/tests/fuzz/corpus_main.o $(call fuzz_archives,$(1))
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ -Wl,--start-group $$^ -Wl,--end-group $$(LDLIBS_all) $$(FUZZ_LDLIBS_$(1))
 
-$(B)/bin/fuzz_$(1): $(B)/obj/tests/fuzz/fuzz_$(1).o $(FUZZ_ARCHIVES_$(1):%=$(B)/lib/%.a) $(B)/lib/common.a
+$(B)/bin/fuzz_$(1): $(B)/obj/tests/fuzz/fuzz_$(1).o $(call fuzz_archives,$(1))
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ -Wl,--start-group $$^ -Wl,--end-group $$(LDLIBS_all) $$(FUZZ_LDLIBS_$(1))

@@ -312,7 +312,7 @@ enum { WATCHES = 300 };
 struct seen {
     lock_t lock;
     int lists, synced, adds, mods, dels, back; /* back: an older value after a newer one */
-    int value;                                 /* -1: the object does not exist */
+    int64_t value;                             /* -1: the object does not exist */
     bool marked, failing;
 };
 static struct seen seen[WATCHES];
@@ -330,7 +330,8 @@ static void on_event(void *arg, enum kube_event event, const char *p, size_t n)
     struct seen *s = arg;
     AUTO_JSON o = NULL;
     json_read(p, n, &o, NULL);
-    int value = atoi(str_or_empty(json_str_at(o, "data", "v")));
+    int64_t value = 0;
+    str_to_i64(str_or_empty(json_str_at(o, "data", "v")), &value);
     LOCKED(&s->lock);
     s->adds += event == KUBE_ADDED;
     s->mods += event == KUBE_MODIFIED;
@@ -451,6 +452,8 @@ static void many_watches_see_every_event(void **state)
             fail_msg("watch %zu: %d lists, %d steps back", i, seen[i].lists, seen[i].back);
 }
 
+static bool restarted; /* atomic accesses only */
+
 static void *restart(void *arg)
 {
     char *argv[] = {"/bin/sh", "-c", getenv("KUBE_RESTART"), NULL};
@@ -461,6 +464,7 @@ static void *restart(void *arg)
     if (proc_run(&spec, NULL, NULL, NULL, &err) < 0)
         print_message("# %s\n", err_text(err));
     free(path);
+    __atomic_store_n(&restarted, true, __ATOMIC_RELAXED);
     return NULL;
 }
 
@@ -483,8 +487,8 @@ static void watches_survive_the_death_of_the_server(void **state)
     start_watches();
     WAIT_ALL(s->synced >= 1 && s->value >= 0, 60);
     pthread_t t = thread_start("restart", restart, NULL);
-    for (int v = 100; v < 130; v++) { /* many of these fail: the server is away */
-        write_all(v);
+    for (int v = 100; !__atomic_load_n(&restarted, __ATOMIC_RELAXED); v++) {
+        write_all(v); /* many of these fail: the server is away */
         sleep_ns(MILLIS(100));
     }
     pthread_join(t, NULL);

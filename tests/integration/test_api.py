@@ -24,6 +24,7 @@ SHA = "a" * 40
 
 class ApiEnvironment(Environment):
     flags = ["--insecure"]
+    whole = False  # with the other daemons
 
     def _start_kubesim(self):
         with open(os.path.join(self.dir, "faults.json"), "w", encoding="ascii") as f:
@@ -41,6 +42,8 @@ class ApiEnvironment(Environment):
             self.kube.create({"apiVersion": PROJECT[0], "kind": PROJECT[1], "metadata": {"name": name, "namespace": self.ns},
                               "spec": {"sourceRepos": ["https://ok.example/*"] if name == "open" else ["*"],
                                        "destinations": [{"server": "*", "namespace": "ok-*" if name == "open" else "*"}]}})
+        if self.whole:
+            super().start()
         self.start_server()
         return self
 
@@ -53,7 +56,8 @@ class ApiEnvironment(Environment):
             "--repo-server", self.ipc("repo"), "--application-controller", self.ipc("query"), "--address", "127.0.0.1",
             "--metrics-address", "127.0.0.1", "--port", "0", "--metrics-port", "0", "--port-file", self.ports,
             "--kube-api-qps", "2000", "--kube-api-burst", "4000", "--logformat", "text",
-            "--loglevel", os.environ.get("CARGOCD_LOGLEVEL", "debug"), *self.flags])
+            "--loglevel", os.environ.get("CARGOCD_LOGLEVEL", "debug"), "--seal-keys", self.seals,
+            *(["--redis", "unix://" + self.redis_socket] if self.redis else []), *self.flags])
         self.server.start()
         wait_for("the api-server", lambda: os.path.exists(self.ports), alive=[self.server])
         with open(self.ports, encoding="ascii") as f:
@@ -89,12 +93,13 @@ class ApiEnvironment(Environment):
 
 class ApiCase(unittest.TestCase):
     flags = ["--insecure"]
+    whole = redis = False
     maxDiff = None
 
     @classmethod
     def setUpClass(cls):
-        cls.env = ApiEnvironment(redis=False)
-        cls.env.flags = cls.flags
+        cls.env = ApiEnvironment(redis=cls.redis)
+        cls.env.flags, cls.env.whole = cls.flags, cls.whole
         cls.env.start()
         cls.admin = cls.env.as_user()
 
@@ -219,8 +224,12 @@ class Sessions(ApiCase):
         self.assertIn("argocd.token=; Max-Age=0", answer.headers["Set-Cookie"])
         self.error(api.get("/api/v1/account"), 401, "token is revoked, please re-login")
         self.assertEqual(self.env.api("POST", "/auth/logout").status, 400)
-        secret = self.env.kube.get("v1", "Secret", self.env.ns, "cargocd-revoked-tokens")
-        self.assertEqual(len(secret["data"]), 1)
+        wait_for("the secret", lambda: (self.env.kube.get("v1", "Secret", self.env.ns, "cargocd-revoked-tokens") or {}).get("data"))
+        self.env.server.stop()
+        self.env.start_server()
+        self.admin.port = self.env.port
+        api.port = self.env.port
+        self.error(api.get("/api/v1/account"), 401, "token is revoked, please re-login")
 
     def test_accounts_and_can_i(self):
         names = [a["name"] for a in self.admin.get("/api/v1/account").json["items"]]
@@ -532,6 +541,74 @@ class Streams(ApiCase):
         user("POST", "/auth/logout", headers={"Cookie": "argocd.token=" + user.token})
         self.assertIsNone(ws.receive())
         self.assertEqual(ws.code, 4401)
+
+
+class Whole(ApiCase):
+    """With the controller and the repository server: an application from its creation to its live tree."""
+    whole = True
+
+    def test_a_guestbook(self):
+        fixture = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures", "guestbook")
+        repo = self.env.repo()
+        sha = repo.tree(fixture)
+        ns = self.env.create_namespace()
+        url = self.env.git.url(repo)
+        body = {"metadata": {"name": "guestbook"}, "spec": {"project": "default", "source": {"repoURL": url, "path": "."},
+                "destination": {"server": "https://kubernetes.default.svc", "namespace": ns}}}
+        broken = dict(body, spec=dict(body["spec"], source={"repoURL": url, "path": "nowhere"}))
+        self.error(self.admin("POST", "/api/v1/applications", broken), 400, "Unable to generate manifests in nowhere")
+        created = self.admin("POST", "/api/v1/applications", body)
+        self.assertEqual(created.status, 200, created.body)
+        ws = WebSocket(self.admin, deflate=True)
+        ws.until("hello")
+        ws.send({"op": "sub", "id": 1, "topic": "tree", "args": {"name": "guestbook"}})
+        ws.send({"op": "sub", "id": 2, "topic": "app", "args": {"name": "guestbook"}})
+        self.env.wait_status("guestbook", "OutOfSync")
+        refreshed = self.admin.get("/api/v1/applications/guestbook?refresh=normal").json
+        self.assertEqual(refreshed["status"]["sync"]["revision"], sha)
+        manifests = self.admin.get("/api/v1/applications/guestbook/manifests").json["manifests"]
+        self.assertEqual(sorted(json.loads(m)["kind"] for m in manifests), ["ConfigMap", "Deployment", "Service"])
+        synced = self.admin("POST", "/api/v1/applications/guestbook/sync", {})
+        self.assertEqual((synced.status, synced.json["operation"]["sync"]["revision"]), (200, sha), synced.body)
+        self.env.wait_operation("guestbook")
+        self.env.wait_status("guestbook", "Synced", "Healthy")
+        tree = wait_for("the pods", lambda: {n["kind"] for n in self.admin.get(
+            "/api/v1/applications/guestbook/resource-tree").json["nodes"]} >= {"ConfigMap", "Service", "Deployment", "ReplicaSet", "Pod"})
+        self.assertTrue(tree)
+        rows = {}
+
+        def seen():
+            m = ws.receive()
+            for key, columns in m.get("set", []):
+                rows.setdefault((m["id"], key), {}).update(columns)
+            if m["ev"] == "snap":
+                for row in m["rows"]:
+                    rows[m["id"], row[0]] = dict(zip(m["cols"], row[1:]))
+            kinds = {c.get("kind") for (i, _), c in rows.items() if i == 1}
+            app = rows.get((2, "app"), {})
+            return "Pod" in kinds and (app.get("status.health") or {}).get("status") == "Healthy"
+        wait_for("the live tree", seen, interval=0)
+        items = self.admin.get("/api/v1/applications/guestbook/managed-resources").json["items"]
+        self.assertEqual(sorted(i["kind"] for i in items), ["ConfigMap", "Deployment", "Service"])
+        one = self.admin.get("/api/v1/applications/guestbook/managed-resources?kind=Service&fields=items.name").json
+        self.assertEqual(one, {"items": [{"name": "guestbook-ui"}]})
+        live = self.admin.get("/api/v1/applications/guestbook/resource?resourceName=guestbook-ui&kind=Service&version=v1&namespace=" + ns)
+        self.assertEqual(json.loads(live.json["manifest"])["metadata"]["name"], "guestbook-ui")
+        self.error(self.admin.get("/api/v1/applications/guestbook/resource?resourceName=other&kind=Service&version=v1&namespace=" + ns),
+                   400, "Service  other not found as part of application guestbook")
+        cluster = self.admin.get("/api/v1/clusters/in-cluster?id.type=name").json
+        self.assertEqual(cluster["server"], "https://kubernetes.default.svc")
+        stream = self.admin.stream("/api/v1/stream/applications/guestbook/resource-tree")
+        self.env.kube.delete("v1", "Service", ns, "guestbook-ui")
+        self.assertIn("nodes", json.loads(stream.readline())["result"])
+        stream.close()
+        self.assertEqual(self.admin("DELETE", "/api/v1/applications/guestbook").status, 200)
+        wait_for("its end", lambda: self.env.get_app("guestbook") is None)
+        ws.close()
+
+
+class WholeWithRedis(Whole):
+    redis = True
 
 
 class Tls(ApiCase):

@@ -48,12 +48,16 @@ static int options_set(struct sim *s, const json_t *o, err_t **err)
     json_t *v;
     if (version && (version[0] != 'v' || !strchr(version, '.')))
         return err_set(err, ERR_INVALID_ARGUMENT, "gitVersion: '%s' is not like v1.34.0", version);
+    json_object_foreach((json_t *)(uintptr_t)o, key, v)
+        if (strcmp(key, "gitVersion") != 0 && strcmp(key, "delaysMs") != 0)
+            return err_set(err, ERR_INVALID_ARGUMENT, "unknown field '%s'", key);
     json_object_foreach(json_object_get(o, "delaysMs"), key, v) {
         size_t i = 0;
         double ms;
         while (i < ARRAY_LEN(delays) && strcmp(delays[i].name, key) != 0)
             i++;
-        if (i == ARRAY_LEN(delays) || !json_to_double(v, &ms) || ms < 0 || ms > 1e9)
+        if (i == ARRAY_LEN(delays) || !json_to_double(v, &ms) || ms < 0 || ms > 1e9 ||
+            (ms < 1 && strcmp(key, "logLine") == 0))
             return err_set(err, ERR_INVALID_ARGUMENT, "delaysMs: unknown or bad '%s'", key);
         *delay_at(s, i) = (int64_t)(ms * (double)NS_PER_MS);
     }
@@ -115,8 +119,8 @@ static json_t *bulk_object(const json_t *body, const struct resource *r, int64_t
     char number[32], uid[UUID_TEXT];
     const char *prefix = json_str_at(body, "prefix"), *ns = json_str_at(body, "namespace");
     int64_t spaces = json_int_at(body, "namespaces"), size = json_int_at(body, "size");
-    json_t *o = json_object_get(body, "object") ? json_copy_deep(json_object_get(body, "object"))
-                                                : json_object();
+    json_t *like = json_object_get(body, "object");
+    json_t *o = json_is_map(like) ? json_copy_deep(like) : json_object();
     snprintf(number, sizeof(number), "%07lld", (long long)i);
     AUTO(free_p) char *name = xasprintf("%s%s", prefix ? prefix : "bulk-", number);
     AUTO(free_p)

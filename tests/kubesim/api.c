@@ -111,6 +111,8 @@ json_t *deletion_read(struct exchange *x, struct deletion *d, json_t **options, 
         return failure;
     if (!*options)
         *options = json_object();
+    if (!json_is_map(*options))
+        return status_bad_request("DeleteOptions: the body is not an object");
     const char *policy = http_query(r, "propagationPolicy"), *grace = http_query(r, "gracePeriodSeconds");
     json_t *own = json_object_get(*options, "gracePeriodSeconds"),
            *orphan = json_object_get(*options, "orphanDependents");
@@ -288,26 +290,36 @@ static bool is_watch(const struct exchange *x)
     return watch;
 }
 
+/* Whether the resource has this verb at this place. */
+static bool is_allowed(const struct route *r)
+{
+    unsigned flags = r->endpoint->resource->flags;
+    const char *verb = str_or_empty(r->verb), *sub = r->subresource;
+    if (!*verb || flags & R_REVIEW)
+        return *verb && strcmp(verb, "create") == 0;
+    if (sub && (strcmp(verb, "delete") == 0 || strcmp(verb, "create") == 0))
+        return false;
+    if (str_same(sub, "log") || str_same(sub, "finalize"))
+        return strcmp(verb, strcmp(sub, "log") == 0 ? "get" : "update") == 0;
+    if (flags & R_NO_COLLECTION && strcmp(verb, "deletecollection") == 0)
+        return false;
+    return !(flags & R_NAMESPACED) || *r->ns || strcmp(verb, "list") == 0;
+}
+
 static void dispatch_resource(struct exchange *x)
 {
     const struct route *r = &x->route;
-    unsigned flags = r->endpoint->resource->flags;
-    const char *verb = r->verb;
-    bool sub = r->subresource != NULL, log = str_same(r->subresource, "log");
-    if (r->watch_path && str_same(x->request->method, "GET")) {
+    if (r->watch_path && strcmp(x->request->method, "GET") == 0) {
         api_list(x);
-    } else if (flags & R_REVIEW && str_same(verb, "create")) {
-        api_review(x);
-    } else if (!verb || flags & R_REVIEW || (sub && (str_same(verb, "delete") || str_same(verb, "create"))) ||
-               (log && strcmp(verb, "get") != 0) ||
-               (str_same(r->subresource, "finalize") && strcmp(verb, "update") != 0) ||
-               (flags & R_NAMESPACED && !*r->ns && strcmp(verb, "list") != 0)) {
+    } else if (!is_allowed(r)) {
         reply_status_take(x, status_method());
-    } else if (log) {
+    } else if (r->endpoint->resource->flags & R_REVIEW) {
+        api_review(x);
+    } else if (str_same(r->subresource, "log")) {
         api_log(x);
     } else {
         for (size_t i = 0; i < ARRAY_LEN(handlers); i++)
-            if (strcmp(handlers[i].verb, verb) == 0)
+            if (strcmp(handlers[i].verb, r->verb) == 0)
                 handlers[i].handle(x);
     }
 }
@@ -358,8 +370,17 @@ static bool authenticate(struct exchange *x)
     x->user = xstrdup(str_empty(as) ? user : as);
     if (!o->authenticate || x->request->peer_name || token || (is_public(x->request->path) && !given))
         return true;
+    const struct route *r = &x->route;
     if (given)
         reply_status_take(x, status_failure(401, "Unauthorized", "Unauthorized"));
+    else if (r->endpoint)
+        reply_status_take(
+            x, status_about(r->endpoint->resource, r->name, 403, "Forbidden",
+                            "%s is forbidden: User \"system:anonymous\" cannot %s resource \"%s\" in API "
+                            "group \"%s\"%s%s%s",
+                            r->endpoint->resource->key, str_or_empty(r->verb), r->endpoint->resource->plural,
+                            r->endpoint->group, *r->ns ? " in the namespace \"" : " at the cluster scope",
+                            r->ns, *r->ns ? "\"" : ""));
     else
         reply_status_take(x, status_about(NULL, NULL, 403, "Forbidden",
                                           "forbidden: User \"system:anonymous\" cannot %s path \"%s\"",

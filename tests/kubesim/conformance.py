@@ -1605,6 +1605,9 @@ def invalid_workloads():
                 {'name': 'c', 'image': 'x'}, {'name': 'c', 'image': 'x'}]}}},
              'spec.template.spec.containers[1].name: Duplicate value: "c"'),
             ({'selector': sel, 'template': {'metadata': {'labels': {'a': 'b'}}, 'spec': {'containers': [
+                {'name': 'c', 'image': 'x', 'resources': {'limits': {'memory': '1Gi'}, 'requests': {'memory': '1.5Gi'}}}]}}},
+             'spec.template.spec.containers[0].resources.requests: Invalid value: "1536Mi": must be less than or equal to memory limit'),
+            ({'selector': sel, 'template': {'metadata': {'labels': {'a': 'b'}}, 'spec': {'containers': [
                 {'name': 'c', 'image': 'x', 'volumeMounts': [{'name': 'q', 'mountPath': '/x'}]}]}}},
              'spec.template.spec.containers[0].volumeMounts[0].name: ')):
         s, o = api('POST', apps(ns, 'deployments'), {'metadata': meta('d4'), 'spec': spec})
@@ -1945,6 +1948,12 @@ def jobs_run():
     o = until('failed', lambda: job_ended(ns, 'bad'))
     has(conditions(o)['Failed'], {'status': 'True', 'reason': 'BackoffLimitExceeded'})
     eq(o['status']['failed'], 3)
+    options(delaysMs={'backoff': 400})
+    post(batch(ns), job('later', 'exit 1', backoffLimit=1))
+    start = time.time()
+    until('failed', lambda: job_ended(ns, 'later'))
+    ok(time.time() - start > 0.5, 'the second try waits')
+    options(delaysMs={'backoff': 50})
     post(batch(ns), job('slow', 'sleep 60', activeDeadlineSeconds=1))
     o = until('too late', lambda: job_ended(ns, 'slow'))
     eq(conditions(o)['Failed']['reason'], 'DeadlineExceeded')
@@ -2179,15 +2188,21 @@ def server_side_apply_is_refused():
     ok('server-side apply is not simulated' in o['message'], o['message'])
 
 
-@sim
-def broken_api_service():
-    post('/apis/apiregistration.k8s.io/v1/apiservices', {'metadata': meta('v1.x.y'), 'spec': {
-        'group': 'x.y', 'version': 'v1', 'service': {'name': 'a', 'namespace': 'b'}, 'groupPriorityMinimum': 100, 'versionPriority': 10}})
-    ok('x.y' in [g['name'] for g in get('/apis')['groups']], 'the group is listed')
-    eq(api('GET', '/apis/x.y/v1'), (503, 'service unavailable\n'))
-    eq(api('GET', '/apis/x.y/v1/things'), (503, 'service unavailable\n'))
-    delete('/apis/apiregistration.k8s.io/v1/apiservices/v1.x.y')
-    eq(api('GET', '/apis/x.y/v1')[0], 404)
+@case
+def api_services_without_a_service():
+    group = 'x%s.example.com' % RUN
+    path = '/apis/apiregistration.k8s.io/v1/apiservices'
+    post(path, {'metadata': meta('v1.' + group), 'spec': {
+        'group': group, 'version': 'v1', 'service': {'name': 'a', 'namespace': 'b'}, 'groupPriorityMinimum': 100, 'versionPriority': 10,
+        'insecureSkipTLSVerify': True}})
+    until('the condition', lambda: conditions(get(path + '/v1.' + group)))
+    has(conditions(get(path + '/v1.' + group))['Available'], {'status': 'False', 'reason': 'ServiceNotFound',
+                                                             'message': 'service/a in "b" is not present'})
+    until('the group', lambda: group in [g['name'] for g in get('/apis')['groups']])
+    until('its resources fail', lambda: api('GET', '/apis/%s/v1' % group) == (503, 'service unavailable\n'))
+    eq(api('GET', '/apis/%s/v1/things' % group), (503, 'service unavailable\n'))
+    delete(path + '/v1.' + group)
+    until('it is gone', lambda: api('GET', '/apis/%s/v1' % group)[0] == 404)
 
 
 def clean():

@@ -1,6 +1,7 @@
 #include "tests/kubesim/crd.h"
 
 #include "tests/kubesim/ctl.h"
+#include "tests/kubesim/names.h"
 #include "tests/kubesim/status.h"
 #include "tests/kubesim/watch.h"
 
@@ -75,13 +76,13 @@ void crd_prepare(struct admission *a)
         json_object_set_new(a->object, "status",
                             json_pack("{s:[],s:{s:s,s:s},s:[]}", "conditions", "acceptedNames", "plural", "",
                                       "kind", "", "storedVersions"));
-    if (kind && !json_object_get(names, "singular")) {
+    if (kind && !json_str_at(names, "singular")) {
         AUTO(free_p) char *singular = xstrdup(kind);
         for (char *p = singular; *p; p++)
             *p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
         json_set_str(names, "singular", singular);
     }
-    if (kind && !json_object_get(names, "listKind")) {
+    if (kind && !json_str_at(names, "listKind")) {
         AUTO(free_p) char *list = xasprintf("%sList", kind);
         json_set_str(names, "listKind", list);
     }
@@ -113,6 +114,11 @@ void crd_validate(struct admission *a)
                     "\"%s\": supported values: \"Cluster\", \"Namespaced\"", scope);
     json_array_foreach(json_object_get(spec, "versions"), i, v) {
         AUTO(free_p) char *field = xasprintf("spec.versions[%zu].schema.openAPIV3Schema", i);
+        AUTO(free_p) char *name_field = xasprintf("spec.versions[%zu].name", i);
+        const char *version = str_or_empty(json_str_at(v, "name")),
+                   *bad = name_check(NAME_RFC1035, version, false);
+        if (bad)
+            problem_add(&a->causes, P_INVALID, name_field, "\"%s\": %s", version, bad);
         storage += json_bool_at(v, "storage");
         if (!json_is_map(json_at(v, "schema", "openAPIV3Schema")))
             problem_add(&a->causes, P_REQUIRED, field, "schemas are required");
@@ -201,7 +207,6 @@ static void serve(struct sim *s, const json_t *o)
         registry_serve(&s->registry, &e);
     }
     VEC_FREE(&versions);
-    s->epoch++;
 }
 
 static void unserve(struct sim *s, const char *name)
@@ -211,7 +216,6 @@ static void unserve(struct sim *s, const char *name)
             continue;
         watch_end_all(*r);
         registry_unserve(&s->registry, *r);
-        s->epoch++;
     }
 }
 

@@ -34,6 +34,7 @@ static const struct {
     [CTL_POD] = {"pod", pod_sync, "pods", NULL},
     [CTL_SERVICE] = {"service", service_sync, "services", NULL},
     [CTL_CLAIM] = {"claim", claim_sync, "persistentvolumeclaims", NULL},
+    [CTL_API_SERVICE] = {"apiservice", apiservice_sync, "apiservices.apiregistration.k8s.io", NULL},
 };
 
 enum ctl ctl_by_name(const char *name)
@@ -42,11 +43,6 @@ enum ctl ctl_by_name(const char *name)
     while (i < CTL_COUNT && strcmp(table[i].name, name) != 0)
         i++;
     return i;
-}
-
-const char *ctl_name(enum ctl which)
-{
-    return table[which].name;
 }
 
 /* ---- the queue ---- */
@@ -119,11 +115,6 @@ void controllers_pause(struct sim *s, enum ctl which, bool paused)
         i->held = false;
         loop_timer(s->loop, &i->timer, 0);
     }
-}
-
-bool controllers_paused(const struct sim *s, enum ctl which)
-{
-    return s->controllers->paused[which];
 }
 
 size_t controllers_queued(const struct sim *s)

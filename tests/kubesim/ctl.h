@@ -19,18 +19,17 @@ enum ctl {
     CTL_POD,
     CTL_SERVICE,
     CTL_CLAIM,
+    CTL_API_SERVICE,
     CTL_COUNT
 };
 /* "deployment", "pod"; see ctl.c. CTL_COUNT when there is no such controller. */
 enum ctl ctl_by_name(const char *name);
-const char *ctl_name(enum ctl which);
 
 struct controllers *controllers_new(struct sim *s) MUST_USE;
 void controllers_free(struct controllers *c);
 void controllers_on_change(struct sim *s, const struct change *c);
 /* Work that falls due while a controller is paused waits. */
 void controllers_pause(struct sim *s, enum ctl which, bool paused);
-bool controllers_paused(const struct sim *s, enum ctl which);
 size_t controllers_queued(const struct sim *s);
 
 /* ns is the namespace, or for CTL_COLLECTOR the key of the resource. An item that waits keeps the earlier
@@ -84,5 +83,6 @@ void job_sync(struct sim *s, const char *ns, const char *name);
 void pod_sync(struct sim *s, const char *ns, const char *name);
 void service_sync(struct sim *s, const char *ns, const char *name);
 void claim_sync(struct sim *s, const char *ns, const char *name);
+void apiservice_sync(struct sim *s, const char *ns, const char *name);
 
 #endif

@@ -103,6 +103,28 @@ static int64_t deadline_left(const struct job *j)
     return left > 0 ? left : 0;
 }
 
+struct retry {
+    int64_t failed; /* pods, when the pause began */
+    mono_t at;
+};
+
+/* After a failure the next try waits, longer each time. */
+static int64_t pause_left(struct job *j)
+{
+    AUTO(free_p) char *id = xasprintf("%s/%s", j->ns, j->name);
+    struct retry *r = map_get(&j->sim->job_retries, id);
+    if (!j->failed)
+        return 0;
+    if (!r || r->failed != j->failed) {
+        r = xcalloc(1, sizeof(*r));
+        r->failed = j->failed;
+        r->at = mono_after(mono_now(),
+                           j->sim->options.delays.backoff << (j->failed > 10 ? 10 : j->failed - 1));
+        map_put(&j->sim->job_retries, id, r);
+    }
+    return mono_left(r->at);
+}
+
 static void set_status(struct job *j)
 {
     const struct {
@@ -144,15 +166,9 @@ static int64_t advance(struct job *j)
     else if (is_complete(j))
         complete(j);
     else if (want > j->active) {
-        /* After a failure the next try waits, longer each time. */
-        int64_t since = INT64_MAX;
-        VEC_FOREACH(&j->pods, pod)
-            if (strcmp(pod_phase(*pod), "Failed") == 0)
-                since = ns_since(json_str_at(condition_get(*pod, "Ready"), "lastTransitionTime"));
-        int64_t pause = j->failed ? j->sim->options.delays.backoff << (j->failed > 10 ? 10 : j->failed - 1)
-                                  : 0;
-        if (pause >= NS_PER_SEC && since < pause)
-            return pause - since;
+        int64_t pause = pause_left(j);
+        if (pause > 0)
+            return pause;
         if (!create_pods(j, want - j->active))
             return j->sim->options.delays.backoff;
     }
@@ -177,8 +193,11 @@ static int64_t expire(struct job *j)
 void job_sync(struct sim *s, const char *ns, const char *name)
 {
     AUTO_JSON o = ctl_get(s, key, ns, name);
-    if (!o || json_at(o, "metadata", "deletionTimestamp"))
+    AUTO(free_p) char *id = xasprintf("%s/%s", ns, name);
+    if (!o || json_at(o, "metadata", "deletionTimestamp")) {
+        map_del(&s->job_retries, id);
         return;
+    }
     struct job j = {.sim = s,
                     .object = o,
                     .ns = ns,

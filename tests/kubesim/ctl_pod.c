@@ -265,12 +265,8 @@ static void make_ready(struct sim *s, json_t *pod)
         json_object_set_new(c, "ready", json_true());
         json_object_set_new(c, "started", json_true());
     }
-    set_condition(pod, "Ready", true, "", "");
-    set_condition(pod, "ContainersReady", true, "", "");
-    json_object_del(condition_get(pod, "Ready"), "reason");
-    json_object_del(condition_get(pod, "Ready"), "message");
-    json_object_del(condition_get(pod, "ContainersReady"), "reason");
-    json_object_del(condition_get(pod, "ContainersReady"), "message");
+    set_condition(pod, "Ready", true, NULL, NULL);
+    set_condition(pod, "ContainersReady", true, NULL, NULL);
     store(s, pod);
 }
 
@@ -318,7 +314,7 @@ static void end(struct sim *s, json_t *pod)
         set_not_ready(pod, "ContainersNotReady", "containers with unready status");
     } else {
         json_put_at(pod, json_string(failed ? "Failed" : "Succeeded"), "status", "phase");
-        set_not_ready(pod, failed ? "PodFailed" : "PodCompleted", "");
+        set_not_ready(pod, failed ? "PodFailed" : "PodCompleted", NULL);
     }
     store(s, pod);
     if (again)

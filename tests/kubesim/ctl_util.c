@@ -143,6 +143,14 @@ bool condition_is(const json_t *object, const char *type, const char *status)
     return str_eq(json_str_at(condition_get(object, type), "status"), status);
 }
 
+static void put_or_drop(json_t *o, const char *key, const char *text)
+{
+    if (str_empty(text))
+        json_object_del(o, key);
+    else
+        json_set_str(o, key, text);
+}
+
 bool condition_set(json_t *object, const char *type, bool status, const char *reason, const char *message)
 {
     json_t *c = condition_get(object, type), *list = json_at(object, "status", "conditions");
@@ -159,8 +167,8 @@ bool condition_set(json_t *object, const char *type, bool status, const char *re
     if (!str_same(json_str_at(c, "status"), text))
         json_object_set_new(c, "lastTransitionTime", sim_now());
     json_set_str(c, "status", text);
-    json_put_str(c, "reason", reason);
-    json_put_str(c, "message", message);
+    put_or_drop(c, "reason", reason);
+    put_or_drop(c, "message", message);
     return true;
 }
 

@@ -20,7 +20,9 @@ static json_t *verbs_of(const struct resource *r)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < ARRAY_LEN(all_verbs); i++)
-        if (!(r->flags & R_REVIEW) || i == 0)
+        if (r->flags & R_REVIEW
+                ? i == 0
+                : !(r->flags & R_NO_COLLECTION) || strcmp(all_verbs[i], "deletecollection") != 0)
             json_array_append_new(list, json_string(all_verbs[i]));
     return list;
 }

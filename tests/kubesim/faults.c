@@ -85,6 +85,22 @@ static int check_rule(const json_t *v, err_t **err)
     return json_is_map(v) ? 0 : err_set(err, ERR_INVALID_ARGUMENT, "a rule is an object");
 }
 
+/* A misspelt document must not pass for one without faults. */
+static int check_document(const json_t *o, err_t **err)
+{
+    const char *key;
+    json_t *value;
+    if (!json_is_map(o))
+        return err_set(err, ERR_INVALID_ARGUMENT, "faults: not an object");
+    json_object_foreach((json_t *)(uintptr_t)o, key, value) {
+        if (strcmp(key, "rules") != 0 && strcmp(key, "images") != 0 && strcmp(key, "paused") != 0)
+            return err_set(err, ERR_INVALID_ARGUMENT, "faults: unknown field '%s'", key);
+        if (!json_is_array(value))
+            return err_set(err, ERR_INVALID_ARGUMENT, "faults: '%s' is no list", key);
+    }
+    return 0;
+}
+
 static struct rule read_rule(const json_t *v)
 {
     struct rule r = {.probability = number_or(v, "probability", 1),
@@ -108,8 +124,8 @@ int faults_set(struct faults *f, const json_t *document, err_t **err)
     AUTO_JSON copy = json_copy_deep(document);
     json_t *v;
     size_t i;
-    if (!json_is_map(copy))
-        return err_set(err, ERR_INVALID_ARGUMENT, "faults: not an object");
+    if (check_document(copy, err) < 0)
+        return -(int)ERR_INVALID_ARGUMENT;
     json_array_foreach(json_object_get(copy, "rules"), i, v)
         if (check_rule(v, err) < 0)
             return err_wrap(err, "faults: rule %zu", i);

@@ -66,6 +66,9 @@ static void take_header(struct conn *c)
         return;
     for (char *q = c->field.p; *q; q++)
         *q = (char)(*q >= 'A' && *q <= 'Z' ? *q + 32 : *q);
+    if (!utf8_valid(str_text(&c->value), c->value.len))
+        for (char *q = c->value.p; *q; q++)
+            *q = (char)(*q & 0x80 ? '?' : *q);
     const char *old = map_get(&c->request.headers, c->field.p);
     char *value = old ? xasprintf("%s, %s", old, str_text(&c->value)) : xstrdup(str_text(&c->value));
     map_put(&c->request.headers, c->field.p, value);
@@ -127,6 +130,12 @@ static const http_parser_settings settings = {
     .on_message_complete = on_message_complete,
 };
 
+/* Texts from outside end up in JSON: what is no UTF-8 is not let in. */
+static bool unescape(view_t text, bool form, str_t *out)
+{
+    return url_unescape(text, form, out) && utf8_valid(str_text(out), out->len);
+}
+
 static bool take_query(struct request *r, view_t query)
 {
     view_t part;
@@ -137,7 +146,7 @@ static bool take_query(struct request *r, view_t query)
         if (!part.n)
             continue;
         view_split(&part, '=', &key);
-        if (!url_unescape(key, true, &name) || (part.p && !url_unescape(part, true, &value)))
+        if (!unescape(key, true, &name) || (part.p && !unescape(part, true, &value)))
             return false;
         map_put(&r->query, str_text(&name), xstrdup(str_text(&value)));
     }
@@ -148,7 +157,7 @@ static bool take_url(struct conn *c)
 {
     view_t rest = {str_text(&c->url), c->url.len}, path;
     view_split(&rest, '?', &path);
-    return url_unescape(path, false, &c->path) && (!rest.p || take_query(&c->request, rest));
+    return unescape(path, false, &c->path) && (!rest.p || take_query(&c->request, rest));
 }
 
 static void request_reset(struct conn *c)

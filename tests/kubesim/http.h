@@ -1,5 +1,5 @@
 /* A small HTTP/1.1 server on one thread: plain or TLS, keep-alive, whole requests in, whole or streamed
- * replies out. Parsing is http-parser's; everything that comes in has a cap (http_limits below). */
+ * replies out. Parsing is http-parser's; everything that comes in has a cap (the constants below). */
 #ifndef CARGOCD_KUBESIM_HTTP_H
 #define CARGOCD_KUBESIM_HTTP_H
 

@@ -102,7 +102,7 @@ static void catch_signals(struct signals *g, loop_t *loop)
     loop_watch(loop, &g->fd, EPOLLIN);
 }
 
-static int serve(struct settings *o, err_t **err)
+static int serve(const struct settings *o, err_t **err)
 {
     loop_t *loop = loop_new(err);
     if (!loop)
@@ -144,108 +144,72 @@ static int serve(struct settings *o, err_t **err)
     return result;
 }
 
+static struct settings settings;
+
+#define TEXT(flag, field, def, text)                                                                         \
+    {                                                                                                        \
+        .name = flag, .type = FLAG_STRING, .target = &settings.field, .fallback = def, .help = text          \
+    }
+#define NUMBER(flag, field, def, least, most, text)                                                          \
+    {                                                                                                        \
+        .name = flag, .type = FLAG_INT, .target = &settings.field, .fallback = def, .help = text,            \
+        .min = least, .max = most                                                                            \
+    }
 #define DELAY(flag, field, def, text)                                                                        \
     {                                                                                                        \
-        .name = flag, .type = FLAG_DURATION, .target = &o.delays.field, .fallback = def, .help = text        \
+        .name = flag, .type = FLAG_DURATION, .target = &settings.delays.field, .fallback = def, .help = text \
     }
+
+static struct flag flags[] = {
+    TEXT("host", host, "127.0.0.1", "address to listen on"),
+    NUMBER("port", port, "0", 0, 65535, "port; 0: one that is free"),
+    TEXT("port-file", port_file, NULL, "file to write the port to"),
+    TEXT("tls-cert", cert, NULL, "certificate file; without: plain HTTP"),
+    TEXT("tls-key", key, NULL, "its key"),
+    TEXT("tls-ca", ca, NULL, "what clients verify it with (default: itself)"),
+    TEXT("client-ca", client_ca, NULL, "CA of client certificates"),
+    TEXT("client-cert", client_cert, NULL, "for --kubeconfig-out"),
+    TEXT("client-key", client_key, NULL, "for --kubeconfig-out"),
+    TEXT("token", token, NULL, "bearer token to ask for"),
+    TEXT("kubeconfig-out", kubeconfig, NULL, "file to write a kubeconfig to"),
+    TEXT("fault-file", fault_file, NULL, "faults to begin with, JSON"),
+    TEXT("version", version, "v1.34.0", "Kubernetes version to be"),
+    NUMBER("nodes", nodes, "1", 0, 5000, "simulated nodes"),
+    NUMBER("history", changes, "100000", 1, 100000000, "changes to remember"),
+    NUMBER("history-mib", history_mib, "128", 1, 100000, "MiB of superseded objects to remember"),
+    NUMBER("writes", writes, "100000", 1, 100000000, "writes to remember for /kubesim/writes"),
+    DELAY("controller-delay", controller, "20ms", "from a change to a controller's reaction"),
+    DELAY("schedule-delay", schedule, "10ms", "from a pod to its node"),
+    DELAY("start-delay", start, "20ms", "from its node to running"),
+    DELAY("ready-delay", ready, "20ms", "from running to ready"),
+    DELAY("stop-delay", stop, "20ms", "from a pod's deletion to its end"),
+    DELAY("run-time", run, "100ms", "how long a command runs that does not say"),
+    DELAY("backoff", backoff, "50ms", "first pause after a failure"),
+    DELAY("bookmark-interval", bookmark, "60s", "between bookmarks"),
+    DELAY("log-interval", log_line, "1s", "between lines of synthetic logs"),
+    DELAY("establish-delay", establish, "20ms", "from a CustomResourceDefinition to its being served"),
+};
+
+static int check(const struct settings *o, err_t **err)
+{
+    if (!o->cert != !o->key || !o->client_cert != !o->client_key)
+        return err_set(err, ERR_INVALID_ARGUMENT, "a certificate and its key come together");
+    if (o->client_ca && !o->cert)
+        return err_set(err, ERR_INVALID_ARGUMENT, "--client-ca needs --tls-cert");
+    if (o->version[0] != 'v' || !strchr(o->version, '.'))
+        return err_set(err, ERR_INVALID_ARGUMENT, "--version '%s' is not like v1.34.0", o->version);
+    return o->delays.log_line > 0 ? 0 : err_set(err, ERR_INVALID_ARGUMENT, "--log-interval must be positive");
+}
 
 int main(int argc, char **argv)
 {
-    struct settings o = {};
-    struct flag flags[] = {
-        {.name = "host",
-         .type = FLAG_STRING,
-         .target = &o.host,
-         .fallback = "127.0.0.1",
-         .help = "address to listen on"},
-        {.name = "port",
-         .type = FLAG_INT,
-         .target = &o.port,
-         .fallback = "0",
-         .help = "port; 0: one that is free",
-         .max = 65535},
-        {.name = "port-file",
-         .type = FLAG_STRING,
-         .target = &o.port_file,
-         .help = "file to write the port to"},
-        {.name = "tls-cert",
-         .type = FLAG_STRING,
-         .target = &o.cert,
-         .help = "certificate file; without: plain HTTP"},
-        {.name = "tls-key", .type = FLAG_STRING, .target = &o.key, .help = "its key"},
-        {.name = "tls-ca",
-         .type = FLAG_STRING,
-         .target = &o.ca,
-         .help = "what clients verify it with (default: itself)"},
-        {.name = "client-ca",
-         .type = FLAG_STRING,
-         .target = &o.client_ca,
-         .help = "CA of client certificates"},
-        {.name = "client-cert",
-         .type = FLAG_STRING,
-         .target = &o.client_cert,
-         .help = "for --kubeconfig-out"},
-        {.name = "client-key", .type = FLAG_STRING, .target = &o.client_key, .help = "for --kubeconfig-out"},
-        {.name = "token", .type = FLAG_STRING, .target = &o.token, .help = "bearer token to ask for"},
-        {.name = "kubeconfig-out",
-         .type = FLAG_STRING,
-         .target = &o.kubeconfig,
-         .help = "file to write a kubeconfig to"},
-        {.name = "fault-file",
-         .type = FLAG_STRING,
-         .target = &o.fault_file,
-         .help = "faults to begin with, JSON"},
-        {.name = "version",
-         .type = FLAG_STRING,
-         .target = &o.version,
-         .fallback = "v1.34.0",
-         .help = "Kubernetes version to be"},
-        {.name = "nodes",
-         .type = FLAG_INT,
-         .target = &o.nodes,
-         .fallback = "1",
-         .help = "simulated nodes",
-         .max = 5000},
-        {.name = "history",
-         .type = FLAG_INT,
-         .target = &o.changes,
-         .fallback = "100000",
-         .help = "changes to remember",
-         .min = 1,
-         .max = 100000000},
-        {.name = "history-mib",
-         .type = FLAG_INT,
-         .target = &o.history_mib,
-         .fallback = "128",
-         .help = "of superseded objects to remember",
-         .min = 1,
-         .max = 100000},
-        {.name = "writes",
-         .type = FLAG_INT,
-         .target = &o.writes,
-         .fallback = "100000",
-         .help = "writes to remember for /kubesim/writes",
-         .min = 1,
-         .max = 100000000},
-        DELAY("controller-delay", controller, "20ms", "from a change to a controller's reaction"),
-        DELAY("schedule-delay", schedule, "10ms", "from a pod to its node"),
-        DELAY("start-delay", start, "20ms", "from its node to running"),
-        DELAY("ready-delay", ready, "20ms", "from running to ready"),
-        DELAY("stop-delay", stop, "20ms", "from a pod's deletion to its end"),
-        DELAY("run-time", run, "100ms", "how long a command runs that does not say"),
-        DELAY("backoff", backoff, "50ms", "first pause after a failure"),
-        DELAY("bookmark-interval", bookmark, "60s", "between bookmarks"),
-        DELAY("log-interval", log_line, "1s", "between lines of synthetic logs"),
-        DELAY("establish-delay", establish, "20ms", "from a CustomResourceDefinition to its being served"),
-    };
     AUTO_ERR err = NULL;
     process_setup();
     int result = flags_parse(flags, ARRAY_LEN(flags), argc, argv, NULL, "kubesim [flags]", &err);
-    if (result == 0 && (!o.cert != !o.key || (o.client_cert && !o.client_key) || (o.client_ca && !o.cert)))
-        result = err_set(&err, ERR_INVALID_ARGUMENT,
-                         "certificates and keys come in pairs, and --client-ca needs --tls-cert");
     if (result == 0)
-        result = serve(&o, &err);
+        result = check(&settings, &err);
+    if (result == 0)
+        result = serve(&settings, &err);
     if (result < 0)
         log_error(NULL, "%s", err_text(err));
     flags_dispose(flags, ARRAY_LEN(flags));

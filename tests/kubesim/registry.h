@@ -23,6 +23,7 @@ enum {
     R_DNS_LABEL = 1 << 10,       /* names are RFC 1123 labels, not subdomains */
     R_PATH_NAME = 1 << 11,       /* any name that is one path segment (RBAC) */
     R_RFC1035 = 1 << 12,         /* names are RFC 1035 labels (Services) */
+    R_NO_COLLECTION = 1 << 13,   /* no deletecollection */
 };
 
 struct watcher;

@@ -69,7 +69,7 @@ struct sim *sim_new(loop_t *loop, const struct sim_options *options)
     struct sim *s = xcalloc(1, sizeof(*s));
     s->options = *options;
     s->options.git_version = xstrdup(options->git_version);
-    s->definitions = s->pod_stages = (map_t)MAP_INIT(free);
+    s->definitions = s->pod_stages = s->job_retries = (map_t)MAP_INIT(free);
     s->loop = loop;
     registry_init(&s->registry);
     s->faults = faults_new();
@@ -96,6 +96,7 @@ void sim_free(struct sim *s)
     registry_dispose(&s->registry);
     map_dispose(&s->definitions);
     map_dispose(&s->pod_stages);
+    map_dispose(&s->job_retries);
     free(s->options.git_version);
     free(s);
 }

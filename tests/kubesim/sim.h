@@ -46,7 +46,7 @@ struct sim {
     struct allocator *allocator;
     map_t definitions; /* name of a CustomResourceDefinition -> its spec as it is served */
     map_t pod_stages;  /* "namespace/name" -> when the pod enters its next stage (ctl_pod.c) */
-    uint64_t epoch;    /* grows when what is served changes */
+    map_t job_retries; /* "namespace/name" -> when a Job may try again (ctl_job.c) */
 };
 
 /* Namespaces, nodes and what else a fresh cluster has. */

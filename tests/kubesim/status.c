@@ -113,6 +113,7 @@ static const struct {
     [P_FORBIDDEN] = {"FieldValueForbidden", "Forbidden"},
     [P_UNSUPPORTED] = {"FieldValueNotSupported", "Unsupported value"},
     [P_DUPLICATE] = {"FieldValueDuplicate", "Duplicate value"},
+    [P_NOT_FOUND] = {"FieldValueNotFound", "Not found"},
     [P_TYPE] = {"FieldValueTypeInvalid", "Invalid value"},
 };
 

@@ -22,7 +22,7 @@ json_t *status_deleted(const struct resource *r, const json_t *object) MUST_USE;
 int status_code(const json_t *status);
 
 /* What is wrong with an object, collected; causes is an array or NULL. */
-enum problem { P_REQUIRED, P_INVALID, P_FORBIDDEN, P_UNSUPPORTED, P_DUPLICATE, P_TYPE };
+enum problem { P_REQUIRED, P_INVALID, P_FORBIDDEN, P_UNSUPPORTED, P_DUPLICATE, P_NOT_FOUND, P_TYPE };
 /* The text behind "Required value: ", "Invalid value: " and so on; "" for none. */
 void problem_add(json_t **causes, enum problem what, const char *field, const char *fmt, ...) PRINTF(4, 5);
 /* Invalid (422) over the causes (taken). kind: "Deployment"; group as for details. */

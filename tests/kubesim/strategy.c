@@ -345,6 +345,12 @@ static void validate_priority_class(struct admission *a)
         validate_immutable(a->object, a->old, "preemptionPolicy", &a->causes);
 }
 
+static void validate_ingress_class(struct admission *a)
+{
+    if (a->old)
+        validate_immutable(a->object, a->old, "spec.controller", &a->causes);
+}
+
 /* ---- the table ---- */
 
 static const struct kind {
@@ -371,6 +377,7 @@ static const struct kind {
     {"jobs.batch", "{}", prepare_job, validate_job},
     {"cronjobs.batch", "{}", NULL, validate_cron_job},
     {"ingresses.networking.k8s.io", "{\"loadBalancer\":{}}", NULL, validate_ingress},
+    {"ingressclasses.networking.k8s.io", NULL, NULL, validate_ingress_class},
     {"horizontalpodautoscalers.autoscaling", "{\"currentReplicas\":0,\"desiredReplicas\":0}", NULL,
      validate_hpa},
     {"poddisruptionbudgets.policy",

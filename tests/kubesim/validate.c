@@ -1,5 +1,6 @@
 #include "tests/kubesim/validate.h"
 
+#include "common/kinds/kinds.h"
 #include "common/base/map.h"
 #include "tests/kubesim/names.h"
 #include "tests/kubesim/selector.h"
@@ -81,21 +82,6 @@ void validate_metadata(const struct resource *r, const json_t *object, json_t **
     }
 }
 
-void validate_immutable(const json_t *object, const json_t *old, const char *path, json_t **causes)
-{
-    AUTO(free_p) char **parts = strv_split(path, ".", false);
-    const json_t *now = object, *was = old;
-    for (char **p = parts; *p; p++) {
-        now = json_object_get(now, *p);
-        was = json_object_get(was, *p);
-        free(*p);
-    }
-    if (now == was || (now && was && json_same(now, was)))
-        return;
-    AUTO(free_p) char *text = now ? json_text(now, JSON_NO_HTML) : xstrdup("null");
-    problem_add(causes, P_INVALID, path, "%s: field is immutable", text);
-}
-
 /* ---- pods ---- */
 
 static void validate_choice(const json_t *o, const char *path, const char *key, const char *choices,
@@ -113,6 +99,21 @@ static void validate_choice(const json_t *o, const char *path, const char *key, 
     AUTO(free_p) char *field = xasprintf("%s.%s", path, key);
     if (!ok)
         problem_add(causes, P_UNSUPPORTED, field, "\"%s\": supported values: %s", value, str_text(&list));
+}
+
+/* What is requested may not be more than the limit. */
+static void validate_resources(const json_t *c, const char *path, json_t **causes)
+{
+    AUTO(free_p) char *field = xasprintf("%s.resources.requests", path);
+    const char *key;
+    json_t *value;
+    json_object_foreach(json_at(c, "resources", "requests"), key, value) {
+        const char *limit = json_str_at(c, "resources", "limits", key);
+        int64_t a, b;
+        if (limit && quantity_milli(json_string_value(value), &a) && quantity_milli(limit, &b) && a > b)
+            problem_add(causes, P_INVALID, field, "\"%s\": must be less than or equal to %s limit",
+                        json_string_value(value), key);
+    }
 }
 
 static bool has_volume(const json_t *spec, const char *name)
@@ -139,13 +140,14 @@ static void validate_container(const json_t *spec, const json_t *c, const char *
         problem_add(causes, P_INVALID, name_field, "\"%s\": %s", name, bad);
     if (str_empty(json_str_at(c, "image")))
         problem_add(causes, P_REQUIRED, image_field, "%s", "");
+    validate_resources(c, path, causes);
     validate_choice(c, path, "imagePullPolicy", "Always,IfNotPresent,Never", causes);
     json_array_foreach(json_object_get(c, "volumeMounts"), i, mount) {
         AUTO(free_p) char *field = xasprintf("%s.volumeMounts[%zu].name", path, i);
         const char *volume = str_or_empty(json_str_at(mount, "name"));
         if (mounts && !has_volume(spec, volume))
-            problem_add(causes, *volume ? P_INVALID : P_REQUIRED, field, "%s%s%s", *volume ? "\"" : "",
-                        volume, *volume ? "\": not found" : "");
+            problem_add(causes, *volume ? P_NOT_FOUND : P_REQUIRED, field, "%s%s%s", *volume ? "\"" : "",
+                        volume, *volume ? "\"" : "");
     }
 }
 
@@ -183,6 +185,29 @@ static char *go_map(const json_t *labels)
     AUTO(free_p) char *text = json_text(labels, JSON_NO_HTML);
     str_printf(&out, "map[string]string%s", text);
     return str_take(&out);
+}
+
+void validate_immutable(const json_t *object, const json_t *old, const char *path, json_t **causes)
+{
+    AUTO(free_p) char **parts = strv_split(path, ".", false);
+    const json_t *now = object, *was = old;
+    for (char **p = parts; *p; p++) {
+        now = json_object_get(now, *p);
+        was = json_object_get(was, *p);
+        free(*p);
+    }
+    if (now == was || (now && was && json_same(now, was)))
+        return;
+    AUTO(free_p) char *labels = go_map(json_object_get(now, "matchLabels"));
+    AUTO(free_p)
+    char *text =
+        str_has_suffix(path, "selector") && now && !json_object_get(now, "matchExpressions")
+            ? xasprintf(
+                  "v1.LabelSelector{MatchLabels:%s, MatchExpressions:[]v1.LabelSelectorRequirement(nil)}",
+                  labels)
+        : now ? json_text(now, JSON_NO_HTML)
+              : xstrdup("null");
+    problem_add(causes, P_INVALID, path, "%s: field is immutable", text);
 }
 
 void validate_selector(const json_t *spec, json_t **causes)

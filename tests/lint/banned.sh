@@ -28,7 +28,7 @@ my $text = do { local $/; <$in> };
 my @lines = split /\n/, $text, -1;
 # Comments and texts become blanks, line breaks stay.
 (my $code = $text) =~ s{(/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\x27(?:\\.|[^\x27\\\n])*\x27)}{(my $t = $1) =~ s/[^\n]/ /g; $t}gse;
-my $exempt = $file =~ m{^tests/(unit|fuzz|bench)/|/gen/}; # tests, and programs that only run while building
+my $exempt = $file =~ m{^tests/(unit|fuzz|bench|integration)/|/gen/}; # tests, and programs that only run while building
 my $n = 0;
 for my $line (split /\n/, $code, -1) {
     my $shown = $lines[$n++];

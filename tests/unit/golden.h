@@ -24,6 +24,29 @@ static inline UNUSED json_t *json_of(const char *text)
     return v;
 }
 
+/* Runs every line of tests/golden/<name> as a case; `what` tells where it stands. Fails when there are fewer
+ * than `least`, so that a file that went missing or short does not pass. */
+static inline UNUSED void golden_each(const char *name, size_t least,
+                                      void (*run)(const json_t *c, const char *what))
+{
+    AUTO_STR text = STR_MAX(32 << 20);
+    golden_read(name, &text);
+    view_t rest = {str_text(&text), text.len}, line;
+    size_t n = 0;
+    for (size_t at = 1; view_split(&rest, '\n', &line); at++) {
+        if (!line.n)
+            continue;
+        AUTO_ERR err = NULL;
+        AUTO_JSON c = NULL;
+        ASSERT_OK(json_read(line.p, line.n, &c, &err));
+        AUTO(free_p)
+        char *what = xasprintf("%s:%zu %s", name, at, str_or_empty(json_str_at(c, "name")));
+        run(c, what);
+        n++;
+    }
+    assert_true(n >= least);
+}
+
 static inline UNUSED void assert_json_same(const json_t *have, const json_t *wanted, const char *what)
 {
     if (json_same(have, wanted))

@@ -81,7 +81,9 @@ static void test_bad_documents(void **state)
                                       "{\"rules\":[{\"status\":\"x\"}]}",
                                       "{\"rules\":[{\"verb\":5}]}",
                                       "{\"rules\":[{\"verb\":\"[\"}]}",
-                                      "{\"images\":[{}]}"};
+                                      "{\"images\":[{}]}",
+                                      "{\"rule\":[]}",
+                                      "{\"rules\":5}"};
     struct faults *f = make("{\"rules\":[{\"status\":500}]}");
     struct fault_query q = {.verb = "get"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

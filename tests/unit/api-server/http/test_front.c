@@ -1,11 +1,12 @@
 /* The front as a client sees it: raw bytes for what must be refused, libcurl for HTTP/2 and TLS. */
 #include "tests/unit/test.h"
 
-#include "api-server/http/front.h"
+#include "api-server/http/front_impl.h"
 #include "common/base/thread.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <nghttp2/nghttp2.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <poll.h>
@@ -57,10 +58,52 @@ static void *tick(void *arg)
 static struct ticker tickers[16];
 static _Atomic int ntickers;
 
+/* Stands for libwebsockets: answers the upgrade, then sends back what comes, in upper case. */
+static void *shout(void *arg)
+{
+    int fd = (int)(intptr_t)arg;
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    send(fd, "HTTP/1.1 101 Fine\r\n", 19, MSG_NOSIGNAL);
+    send(fd, "X: y\r\n\r\n", 8, MSG_NOSIGNAL);
+    while (poll(&p, 1, 5000) > 0) {
+        char buf[4096];
+        ssize_t n = recv(fd, buf, sizeof buf, 0);
+        if (n <= 0)
+            break;
+        for (ssize_t i = 0; i < n; i++)
+            buf[i] = (char)(buf[i] >= 'a' && buf[i] <= 'z' ? buf[i] - 32 : buf[i]);
+        for (ssize_t sent = 0; sent < n;) {
+            ssize_t k = send(fd, buf + sent, (size_t)(n - sent), MSG_NOSIGNAL);
+            if (k > 0)
+                sent += k;
+            else if (poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, 5000) <= 0)
+                break;
+        }
+    }
+    close(fd);
+    return NULL;
+}
+
+static pthread_t shouter;
+static char *upgrade_head;
+
+static void adopt(void *arg, int fd, const char *head, size_t n)
+{
+    if (fd < 0)
+        return;
+    free(upgrade_head);
+    upgrade_head = xstrndup(head, n);
+    shouter = thread_start("shout", shout, (void *)(intptr_t)fd);
+}
+
 static void handle(void *arg)
 {
     exchange_t *ex = arg;
     const struct web_request *r = exchange_request(ex);
+    if (str_has_prefix(r->path, "/ws") && r->websocket) {
+        exchange_websocket(ex, "proto.v1", adopt, NULL);
+        return;
+    }
     if (str_has_prefix(r->path, "/stream")) {
         struct ticker *t = &tickers[ntickers++];
         t->ex = exchange_ref(ex);
@@ -472,6 +515,195 @@ static void the_certificate_changes_under_way(void **state)
     stop(f);
 }
 
+/* ---- WebSockets ---- */
+
+static void a_websocket_over_http1(void **state)
+{
+    front_t *f = start(false);
+    int fd = dial(f);
+    const char *in =
+        "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
+    send(fd, in, strlen(in), 0);
+    AUTO(free_p) char *head = collect(fd, 300);
+    assert_true(str_has_prefix(head, "HTTP/1.1 101 Switching Protocols\r\n"));
+    assert_non_null(strstr(head, "\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+    assert_non_null(strstr(head, "\r\nSec-WebSocket-Protocol: proto.v1\r\n"));
+    assert_non_null(
+        strstr(head, "permessage-deflate; server_max_window_bits=12; client_max_window_bits=10\r\n"));
+    assert_true(str_has_suffix(head, "\r\n\r\n")); /* nothing of the inner answer */
+    assert_non_null(strstr(upgrade_head, "Sec-WebSocket-Protocol: proto.v1"));
+    assert_non_null(strstr(upgrade_head, "client_max_window_bits=10"));
+    send(fd, "hello", 5, 0);
+    AUTO(free_p) char *echo = collect(fd, 300);
+    assert_string_equal(echo, "HELLO");
+    /* more than any buffer holds, both ways */
+    AUTO_STR got = STR_INIT;
+    size_t sent = 0, total = 3 << 20;
+    char block[8192];
+    memset(block, 'x', sizeof block);
+    while (got.len < total) {
+        struct pollfd p = {.fd = fd, .events = (short)(POLLIN | (sent < total ? POLLOUT : 0))};
+        if (poll(&p, 1, 3000) <= 0)
+            fail_msg("stuck after %zu of %zu", got.len, total);
+        if (p.revents & POLLOUT) {
+            ssize_t n = send(fd, block, min_size(sizeof block, total - sent), MSG_DONTWAIT);
+            sent += n > 0 ? (size_t)n : 0;
+        }
+        char buf[16384];
+        ssize_t n = p.revents & POLLIN ? recv(fd, buf, sizeof buf, MSG_DONTWAIT) : 0;
+        if (n > 0)
+            str_add(&got, buf, (size_t)n);
+        else if (p.revents & (POLLIN | POLLHUP | POLLERR))
+            fail_msg("closed after %zu of %zu", got.len, total);
+    }
+    assert_int_equal(got.len, total);
+    assert_int_equal(strspn(str_text(&got), "X"), total);
+    close(fd);
+    pthread_join(shouter, NULL);
+    stop(f);
+    free(TAKE(upgrade_head));
+}
+
+static void extensions_are_negotiated(void **state)
+{
+    static const struct {
+        const char *offer, *answer;
+    } cases[] = {
+        {NULL, NULL},
+        {"x-webkit-deflate-frame", NULL},
+        {"permessage-deflate", "permessage-deflate; server_max_window_bits=12"},
+        {"permessage-deflate; client_max_window_bits",
+         "permessage-deflate; server_max_window_bits=12; client_max_window_bits=10"},
+        {"permessage-deflate; client_max_window_bits=15; server_max_window_bits=13",
+         "permessage-deflate; server_max_window_bits=12; client_max_window_bits=10"},
+        {"permessage-deflate; client_max_window_bits=9", "permessage-deflate; server_max_window_bits=12"},
+        {"permessage-deflate; server_max_window_bits=10", NULL},
+        {"permessage-deflate; server_max_window_bits=\"11\"", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct web_request r = {};
+        if (cases[i].offer)
+            headers_add(&r.headers, "sec-websocket-extensions", 24, cases[i].offer, strlen(cases[i].offer));
+        struct ws_terms t = ws_terms_of(&r);
+        if (!str_eq(ws_extensions(&t), cases[i].answer))
+            fail_msg("%s: %s", cases[i].offer, ws_extensions(&t));
+        headers_dispose(&r.headers);
+    }
+}
+
+/* RFC 8441, with nghttp2 as the client. */
+struct h2_client {
+    int fd;
+    str_t in;
+    int status;
+    char *protocol;
+    const char *out;
+    bool ready, closed;
+};
+
+static ssize_t h2_send(nghttp2_session *s, const uint8_t *p, size_t n, int flags, void *arg)
+{
+    struct h2_client *c = arg;
+    return send(c->fd, p, n, MSG_NOSIGNAL);
+}
+
+static int h2_header(nghttp2_session *s, const nghttp2_frame *frame, const uint8_t *name, size_t nn,
+                     const uint8_t *value, size_t vn, uint8_t flags, void *arg)
+{
+    struct h2_client *c = arg;
+    if (nn == 7 && !memcmp(name, ":status", 7))
+        c->status = atoi((const char *)value);
+    if (nn == 22 && !memcmp(name, "sec-websocket-protocol", 22)) {
+        free(c->protocol);
+        c->protocol = xstrndup((const char *)value, vn);
+    }
+    return 0;
+}
+
+static int h2_data(nghttp2_session *s, uint8_t flags, int32_t id, const uint8_t *p, size_t n, void *arg)
+{
+    str_add(&((struct h2_client *)arg)->in, p, n);
+    return 0;
+}
+
+static int h2_frame(nghttp2_session *s, const nghttp2_frame *frame, void *arg)
+{
+    if (frame->hd.type == NGHTTP2_SETTINGS && !(frame->hd.flags & NGHTTP2_FLAG_ACK))
+        ((struct h2_client *)arg)->ready = nghttp2_session_get_remote_settings(
+                                               s, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+    return 0;
+}
+
+static ssize_t h2_body(nghttp2_session *s, int32_t id, uint8_t *buf, size_t room, uint32_t *flags,
+                       nghttp2_data_source *source, void *arg)
+{
+    struct h2_client *c = arg;
+    if (!c->out)
+        return NGHTTP2_ERR_DEFERRED;
+    size_t n = strlen(c->out);
+    memcpy(buf, c->out, n);
+    c->out = NULL;
+    return (ssize_t)n;
+}
+
+static bool h2_turn(nghttp2_session *s, struct h2_client *c)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLIN};
+    uint8_t buf[8192];
+    nghttp2_session_send(s);
+    if (poll(&p, 1, 500) <= 0)
+        return false;
+    ssize_t n = recv(c->fd, buf, sizeof buf, 0);
+    return n > 0 && nghttp2_session_mem_recv(s, buf, (size_t)n) == n && nghttp2_session_send(s) == 0;
+}
+
+static void a_websocket_over_http2(void **state)
+{
+    front_t *f = start(false);
+    struct h2_client c = {.fd = dial(f)};
+    nghttp2_session_callbacks *cb;
+    nghttp2_session *s;
+    nghttp2_session_callbacks_new(&cb);
+    nghttp2_session_callbacks_set_send_callback(cb, h2_send);
+    nghttp2_session_callbacks_set_on_header_callback(cb, h2_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, h2_data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(cb, h2_frame);
+    nghttp2_session_client_new(&s, cb, &c);
+    nghttp2_session_callbacks_del(cb);
+    nghttp2_submit_settings(s, NGHTTP2_FLAG_NONE, NULL, 0);
+    while (!c.ready && h2_turn(s, &c))
+        continue;
+    assert_true(c.ready);
+#define NV(n, v) {(uint8_t *)(n), (uint8_t *)(v), sizeof(n) - 1, sizeof(v) - 1, NGHTTP2_NV_FLAG_NONE}
+    nghttp2_nv nv[] = {NV(":method", "CONNECT"), NV(":protocol", "websocket"),
+                       NV(":scheme", "http"),    NV(":path", "/ws"),
+                       NV(":authority", "h"),    NV("sec-websocket-version", "13")};
+    nghttp2_data_provider body = {.read_callback = h2_body};
+    int32_t id = nghttp2_submit_request(s, NULL, nv, ARRAY_LEN(nv), &body, NULL);
+    assert_true(id > 0);
+    while (!c.status && h2_turn(s, &c))
+        continue;
+    c.out = "hello over two";
+    nghttp2_session_resume_data(s, id);
+    while (c.in.len < 14 && h2_turn(s, &c))
+        continue;
+    assert_int_equal(c.status, 200);
+    assert_string_equal(c.protocol, "proto.v1");
+    assert_string_equal(str_text(&c.in), "HELLO OVER TWO");
+    nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
+    nghttp2_session_send(s);
+    pthread_join(shouter, NULL); /* the bridge is closed with the stream */
+    nghttp2_session_del(s);
+    close(c.fd);
+    str_dispose(&c.in);
+    free(c.protocol);
+    stop(f);
+    free(TAKE(upgrade_head));
+}
+
 TESTS(T(requests), T(oversized_heads), T(keep_alive_and_pipelining), T(slow_clients_are_cut),
       T(a_client_that_leaves_cancels), T(stopping_finishes_and_ends_streams), T(every_transport),
-      T(plain_on_the_tls_port_is_redirected), T(the_certificate_changes_under_way))
+      T(plain_on_the_tls_port_is_redirected), T(the_certificate_changes_under_way), T(a_websocket_over_http1),
+      T(extensions_are_negotiated), T(a_websocket_over_http2))

@@ -427,7 +427,7 @@ static void waiting_for_a_state(void **state)
 {
     ready();
     told = timed_out_told = 0;
-    struct live_wait wait = {no_refresh, done, NULL, MONO_NEVER};
+    struct live_wait wait = {no_refresh, done, NULL, MONO_NEVER, NULL};
     live_wait_app(w.live, "argocd", "a", &wait);
     put_app("a", "open", "Missing", 11);
     assert_int_equal(told, 0);

@@ -129,8 +129,8 @@ static void plugins_see_the_cluster_and_their_environment(void **state)
     json_set_str(extra, "audience", "me");
     struct kube_exec x = {.args = args, .env = env, .provide_cluster_info = true, .cluster_config = extra};
     AUTO(free_p)
-    char *command =
-        plugin("echo \"$KUBERNETES_EXEC_INFO|$1|$2|$ADDED|$HOME|$KEPT\" > $(dirname $0)/saw\n" ANSWER(
+    char *command = plugin(
+        "echo \"$KUBERNETES_EXEC_INFO|$1|$2|$ADDED|$HOME|$KEPT\" > $(dirname $0)/saw\n" ANSWER(
             "{\"token\":\"t\"}"));
     setenv("KEPT", "kept", 1);
     setenv("KUBERNETES_EXEC_INFO", "an old one", 1);

@@ -5,7 +5,7 @@
 /* The last request that came, and how to answer by number. */
 struct script {
     lock_t lock;
-    int n;
+    atomic_int n;
     str_t seen; /* "METHOD target\nheaders\n\nbody" of the last */
     bool (*answer)(fake_conn_t *c, const struct fake_request *r, int n);
 };

@@ -3,6 +3,7 @@
 #include "common/net/http.h"
 #include "tests/unit/kit/certs.h"
 #include "tests/unit/kit/fake_h2.h"
+#include "tests/unit/kit/fake_http.h"
 
 /* Counts what many transfers do. */
 struct tally {
@@ -64,13 +65,13 @@ struct many {
     http_transfer_t **t;
 };
 
-static void start_many(struct many *m, fake_h2_t *f, size_t n, const char *path, enum http_lane lane,
-                       unsigned max)
+static void start_many_as(struct many *m, fake_h2_t *f, size_t n, const char *path, enum http_lane lane,
+                          struct http_endpoint_config config)
 {
     *m = (struct many){.h = http_new("http-test"), .tally.lock = LOCK_INIT, .n = n};
     cond_init(&m->tally.wake);
-    m->e = http_endpoint_new(
-        &(struct http_endpoint_config){.ca_pem = certs_get()->ca, .max_connections = max});
+    config.ca_pem = certs_get()->ca;
+    m->e = http_endpoint_new(&config);
     m->ones = xcalloc(n, sizeof(*m->ones));
     m->t = xcalloc(n, sizeof(*m->t));
     AUTO(free_p) char *url = fake_h2_url(f, path);
@@ -79,6 +80,12 @@ static void start_many(struct many *m, fake_h2_t *f, size_t n, const char *path,
         m->ones[i].tally = &m->tally;
         m->t[i] = http_start(m->h, &r, &ops, &m->ones[i]);
     }
+}
+
+static void start_many(struct many *m, fake_h2_t *f, size_t n, const char *path, enum http_lane lane,
+                       unsigned max)
+{
+    start_many_as(m, f, n, path, lane, (struct http_endpoint_config){.max_connections = max});
 }
 
 static void end_many(struct many *m)
@@ -132,6 +139,32 @@ static void late_settings_lose_nothing(void **state)
     WAIT(&m.tally, hellos, 60);
     assert_int_equal(m.tally.failed, 0);
     end_many(&m);
+    fake_h2_stop(f);
+}
+
+static bool tunnel(fake_conn_t *c, const struct fake_request *r, void *arg)
+{
+    if (strcmp(r->method, "CONNECT") != 0)
+        return false;
+    fake_puts(c, "HTTP/1.1 200 OK\r\n\r\n");
+    fake_tunnel(c, (int)strtol(strrchr(r->target, ':') + 1, NULL, 10));
+    return false;
+}
+
+static void streams_share_a_tunnel(void **state)
+{
+    struct many m;
+    fake_h2_t *f = fake_h2_start(&(struct fake_h2_config){});
+    fake_http_t *proxy = fake_http_start(false, tunnel, NULL);
+    AUTO(free_p) char *url = fake_http_url(proxy, "");
+    start_many_as(&m, f, 60, "/hold", HTTP_LANE_WATCH, (struct http_endpoint_config){.proxy = url});
+    WAIT(&m.tally, hellos, 60);
+    assert_int_equal(fake_http_connections(proxy), 2);
+    fake_h2_release(f);
+    WAIT(&m.tally, done, 60);
+    assert_int_equal(m.tally.failed, 0);
+    end_many(&m);
+    fake_http_stop(proxy);
     fake_h2_stop(f);
 }
 
@@ -299,6 +332,7 @@ static void big_bodies_of_many_streams_arrive_whole(void **state)
 }
 
 TESTS(T(streams_fill_connections_before_new_ones_open), T(late_settings_lose_nothing),
-      T(lanes_do_not_share_connections), T(connections_are_capped), T(what_waits_for_a_connection_times_out),
-      T(a_cut_ends_all_streams_and_new_ones_work), T(a_reset_stream_is_an_error_of_its_own),
-      T(servers_that_say_go_away_lose_no_get), T(big_bodies_of_many_streams_arrive_whole))
+      T(lanes_do_not_share_connections), T(streams_share_a_tunnel), T(connections_are_capped),
+      T(what_waits_for_a_connection_times_out), T(a_cut_ends_all_streams_and_new_ones_work),
+      T(a_reset_stream_is_an_error_of_its_own), T(servers_that_say_go_away_lose_no_get),
+      T(big_bodies_of_many_streams_arrive_whole))

@@ -160,6 +160,47 @@ static void over_https_with_a_client_certificate(void **state)
           ERR_UNAUTHENTICATED, "client certificate");
 }
 
+static char *old_url(const char *base)
+{
+    return xasprintf("%.*s/old/app.git", (int)(strlen(base) - strlen("/git")), base);
+}
+
+static void redirects_are_followed_without_carrying_credentials_elsewhere(void **state)
+{
+    const char *open = fx_http(0);
+    const char *guarded = fx_http(FX_BASIC);
+    const char *tls = fx_http(FX_TLS);
+    if (!open)
+        skip();
+    struct git_access access = {.username = "user", .password = "s3cret"};
+    fx_http_redirect(open);
+    AUTO(free_p) char *to_open = old_url(fx_http(0));
+    access.url = to_open;
+    works(&access, "c-redirect");
+    fx_http_redirect(guarded);
+    AUTO(free_p) char *to_guarded = old_url(fx_http(0));
+    access.url = to_guarded;
+    fails(&access, ERR_UNAUTHENTICATED, "authentication required"); /* another port, other credentials */
+    fx_http_redirect(tls);
+    AUTO(free_p) char *up = old_url(fx_http(0));
+    works(&(struct git_access){.url = up, .insecure = true}, "c-redirect-tls");
+    fx_http_redirect(open);
+    AUTO(free_p) char *down = old_url(fx_http(FX_TLS));
+    fails(&(struct git_access){.url = down}, ERR_FAILED_PRECONDITION, "Protocol");
+    fx_http_redirect(NULL);
+}
+
+static void proxies_are_used_and_excepted(void **state)
+{
+    const char *base = fx_http(0);
+    if (!base)
+        skip();
+    AUTO(free_p) char *url = xasprintf("%s/app.git", base);
+    AUTO(free_p) char *proxy = xasprintf("http://user:s3cret@127.0.0.1:%u", fx_free_port());
+    fails(&(struct git_access){.url = url, .proxy = proxy}, ERR_UNAVAILABLE, "failed to list refs");
+    works(&(struct git_access){.url = url, .proxy = proxy, .no_proxy = "localhost"}, "c-no-proxy");
+}
+
 static void over_ssh(void **state)
 {
     const char *base = fx_ssh();
@@ -296,7 +337,8 @@ static void access_keys_tell_credentials_apart(void **state)
 }
 
 REPO_TESTS(setup, teardown, T(over_file), T(over_git), T(over_http), T(over_http_with_basic),
-           T(over_http_with_bearer), T(over_https), T(over_https_with_a_client_certificate), T(over_ssh),
-           T(unreachable_servers_are_told), T(a_want_that_no_branch_leads_to),
+           T(over_http_with_bearer), T(over_https), T(over_https_with_a_client_certificate),
+           T(redirects_are_followed_without_carrying_credentials_elsewhere), T(proxies_are_used_and_excepted),
+           T(over_ssh), T(unreachable_servers_are_told), T(a_want_that_no_branch_leads_to),
            T(references_may_change_in_any_way), T(small_packs_are_joined),
            T(access_keys_tell_credentials_apart))
