@@ -10,6 +10,7 @@
 
 #include "common/base/err.h"
 #include "common/base/map.h"
+#include "common/base/str.h"
 
 enum option_type {
     OPT_TEXT,

@@ -122,7 +122,7 @@ int config_context(const json_t *config, const char *name, struct config_context
     return rc;
 }
 
-static int check(const json_t *config, err_t **err)
+int config_check(const json_t *config, err_t **err)
 {
     struct config_context context;
     if (!*config_current(config) || config_context(config, "", &context, err) == 0)
@@ -143,7 +143,7 @@ int config_parse(const char *text, size_t n, json_t **out, err_t **err)
     }
     if (!json_is_map(doc))
         return err_set(err, ERR_INVALID_ARGUMENT, "failed to parse config file: it is no map");
-    int rc = check(doc, err);
+    int rc = config_check(doc, err);
     if (rc == 0)
         *out = TAKE(doc);
     return rc;

@@ -26,6 +26,9 @@ struct config_context {
 /* name "": the current context. */
 int config_context(const json_t *config, const char *name, struct config_context *out, err_t **err);
 
+/* Whether the current context is complete, if there is one. */
+int config_check(const json_t *config, err_t **err);
+
 enum config_list { CONFIG_CONTEXTS, CONFIG_SERVERS, CONFIG_USERS };
 /* The entry of a name (a server's name is its address); NULL. Borrowed. */
 json_t *config_find(const json_t *config, enum config_list list, const char *name);
