@@ -301,6 +301,11 @@ static const struct value *get_type(const args_t *a, const char *name, bool fits
     return v;
 }
 
+enum option_type args_type(const args_t *a, const char *name)
+{
+    return get(a, name)->option->type;
+}
+
 char *const *args_rest(const args_t *a)
 {
     return a->rest;

@@ -57,6 +57,7 @@ int args_parse(const struct option *const *tables, const struct args_defaults *d
 void args_free(args_t *a);
 AUTO_DECL(args_free_p, args_t, args_free)
 
+enum option_type args_type(const args_t *a, const char *name);
 /* The words that are no flags; borrowed. */
 char *const *args_rest(const args_t *a);
 size_t args_count(const args_t *a);
