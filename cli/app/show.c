@@ -147,7 +147,7 @@ static void put_windows(const json_t *windows, str_t *out)
     AUTO_STR list = STR_INIT;
     size_t i;
     json_t *w;
-    str_printf(out, LINE, "SyncWindow:", window_status(windows));
+    str_printf(out, LINE, "SyncWindow:", windows && !json_object_size(windows) ? "Unknown" : window_status(windows));
     json_array_foreach(json_object_get(windows, "assignedWindows"), i, w)
         str_printf(&list, "%s%s:%s:%s", i ? "," : "", str_or_empty(json_str_at(w, "kind")),
                    str_or_empty(json_str_at(w, "schedule")), str_or_empty(json_str_at(w, "duration")));

@@ -2,7 +2,27 @@
 #include "cli/remote/commands.h"
 
 const struct command_handler command_handlers[] = {
-    {"account can-i", account_can_i},
+    {"app add-source", app_add_source},
+    {"app confirm-deletion", app_confirm_deletion},
+    {"app create", app_create},
+    {"app delete", app_delete},
+    {"app get", app_get},
+    {"app history", app_history},
+    {"app list", app_list},
+    {"app manifests", app_manifests},
+    {"app patch", app_patch},
+    {"app remove-source", app_remove_source},
+    {"app resources", app_resources},
+    {"app rollback", app_rollback},
+    {"app set", app_set},
+    {"app sync", app_sync},
+    {"app terminate-op", app_terminate},
+    {"app unset", app_unset},
+    {"app wait", app_wait},
+    {"login", login},
+    {"logout", logout},
+    {"relogin", relogin},
+    {"version", remote_version},
     {NULL, NULL},
 };
 
