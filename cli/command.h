@@ -32,7 +32,7 @@ struct missing_command {
 extern const struct missing_command missing_commands[];
 extern const size_t nmissing_commands;
 
-enum { COMMAND_TABLES_MAX = 8 };
+enum { COMMAND_TABLES_MAX = 12 };
 /* The command's tables, its own first, then --help and the global ones; NULL-terminated. */
 void command_tables(const struct command *c, const struct option *out[static COMMAND_TABLES_MAX]);
 /* The last word of the path; the program's name for "". */
