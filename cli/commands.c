@@ -59,7 +59,6 @@ OUTPUT_TABLE(output_clusters, "wide", "json|yaml|wide|server");
 OUTPUT_TABLE(output_cluster, "yaml", "json|yaml|wide|server");
 OUTPUT_TABLE(output_repos, "wide", "yaml|json|url|wide");
 OUTPUT_TABLE(output_version, "wide", "json|yaml|wide|short");
-OUTPUT_TABLE(output_why, "wide", "wide|json|yaml");
 
 static const struct option version_options[] = {
     BOOL("short", "Only the version numbers"),
@@ -230,6 +229,13 @@ static const struct option logs_options[] = {
     OPTIONS_END,
 };
 static const struct option account_get_options[] = {TEXT("account", "Name of the account; by default your own", .shorthand = 'a'), OPTIONS_END};
+static const struct option password_options[] = {
+    TEXT("account", "Name of the account; by default your own"),
+    TEXT("current-password", "Your password"),
+    TEXT("new-password", "The account's new password"),
+    OPTIONS_END,
+};
+static const struct option repo_get_options[] = {TEXT("project", "Project of the repository"), OPTIONS_END};
 static const struct option repo_list_options[] = {
     TEXT("refresh", "hard: test the connections anew", .values = "hard"),
     OPTIONS_END,
@@ -253,6 +259,10 @@ const struct command commands[] = {
      .examples = "account get --account alice"},
     {.path = "account get-user-info", .alias = "whoami", .summary = "Show who you are", .tables = TABLES(output_user)},
     {.path = "account list", .summary = "List accounts", .tables = TABLES(output_names)},
+    {.path = "account update-password",
+     .summary = "Change your password, or that of another account",
+     .examples = "account update-password\naccount update-password --account alice",
+     .tables = TABLES(password_options)},
 
     {.path = "app", .summary = "Applications"},
     {.path = "app add-source",
@@ -363,11 +373,6 @@ const struct command commands[] = {
      .examples = "app wait guestbook --health --timeout 60",
      .tables = TABLES(wait_options, resource_option, timeout_option, output_app, APP_NS),
      .operand = OPERAND_APP},
-    {.path = "app why",
-     .operands = "APPNAME",
-     .summary = "Tell why an application is as it is: the controller's last decisions",
-     .tables = TABLES(output_why, APP_NS),
-     .operand = OPERAND_APP},
 
     {.path = "cluster", .summary = "Clusters"},
     {.path = "cluster get",
@@ -415,6 +420,10 @@ const struct command commands[] = {
      .summary = "Log in again with what the context knows",
      .tables = TABLES(relogin_options)},
     {.path = "repo", .summary = "Repositories"},
+    {.path = "repo get",
+     .operands = "REPO",
+     .summary = "Show a repository",
+     .tables = TABLES(repo_list_options, repo_get_options, output_repos)},
     {.path = "repo list", .summary = "List repositories", .tables = TABLES(repo_list_options, output_repos)},
     {.path = "version",
      .summary = "Show the versions of this program and of the server",
@@ -427,7 +436,6 @@ const struct missing_command missing_commands[] = {
     {"account delete-token", SERVICE("account.AccountService/DeleteToken")},
     {"account generate-token", SERVICE("account.AccountService/CreateToken")},
     {"account session-token", "token exchange with an identity provider"},
-    {"account update-password", SERVICE("account.AccountService/UpdatePassword")},
     {"admin", "the offline tools"},
     {"app actions", SERVICE("application.ApplicationService/ListResourceActions and RunResourceActionV2")},
     {"app delete-resource", SERVICE("application.ApplicationService/DeleteResource")},
@@ -465,7 +473,6 @@ const struct missing_command missing_commands[] = {
     {"proj source-integrity", SERVICE("project.ProjectService/Update")},
     {"proj windows", SERVICE("project.ProjectService/Update")},
     {"repo add", SERVICE("repository.RepositoryService/ValidateAccess and CreateRepository")},
-    {"repo get", SERVICE("repository.RepositoryService/Get")},
     {"repo rm", SERVICE("repository.RepositoryService/DeleteRepository")},
     {"repocreds", SERVICE("repocreds.RepoCredsService")},
 };

@@ -74,6 +74,27 @@ bool print_document(const json_t *v, const char *format)
     return true;
 }
 
+/* The same members but for the type's. */
+static json_t *without_type(const json_t *object)
+{
+    json_t *copy = json_copy((json_t *)(uintptr_t)object);
+    json_object_del(copy, "apiVersion");
+    json_object_del(copy, "kind");
+    return copy;
+}
+
+bool print_object(const json_t *v, const char *format)
+{
+    if (json_is_map(v)) {
+        AUTO_JSON one = without_type(v);
+        return print_document(one, format);
+    }
+    AUTO_JSON list = json_array();
+    for (size_t i = 0; i < json_array_size(v); i++)
+        json_array_append_new(list, without_type(json_array_get(v, i)));
+    return print_document(list, format);
+}
+
 int print_unknown_format(const char *format, err_t **err)
 {
     return err_set(err, ERR_INVALID_ARGUMENT, "unknown output format: %s", format);

@@ -14,6 +14,8 @@ void printf_out(const char *fmt, ...) PRINTF(1, 2);
 void print_table(const str_t *rows);
 /* The names of -o: json and yaml print and return true. */
 bool print_document(const json_t *v, const char *format);
+/* An object of the API, or a list of such, without apiVersion and kind, as argocd prints them. */
+bool print_object(const json_t *v, const char *format);
 /* ERR_INVALID_ARGUMENT "unknown output format: …". */
 int print_unknown_format(const char *format, err_t **err);
 /* 0, or an error when not everything could be written. */

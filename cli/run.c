@@ -28,15 +28,12 @@ static int refuse(const struct run *r, const char *text, bool hint)
     return 1;
 }
 
-/* Words that name no command: below a command that only has others, they are told. */
-static int no_such_command(const struct run *r, size_t n, char *const *words)
+/* Below a command that only has others, argocd answers unknown words with the help. */
+static int no_such_command(const struct run *r)
 {
-    const struct missing_command *m = command_missing(n, words);
-    if (m)
-        return fail(EXIT_GENERIC, "%s is not available: it needs %s", m->path, m->needs);
-    AUTO(free_p)
-    char *text = xasprintf("unknown command \"%s\" for \"%s%s%s\"", args_rest(r->args)[0], r->program,
-                           *r->command->path ? " " : "", r->command->path);
+    if (*r->command->path)
+        return run_usage(r);
+    AUTO(free_p) char *text = xasprintf("unknown command \"%s\" for \"%s\"", args_rest(r->args)[0], r->program);
     return refuse(r, text, true);
 }
 
@@ -81,9 +78,9 @@ static int parse_and_execute(struct run *r, size_t n, char **words, const struct
     const struct option *tables[COMMAND_TABLES_MAX];
     command_tables(r->command, tables);
     bool parent = command_has_children(r->command);
-    if (parent && command_missing(total, all)) /* whatever its flags are */
-        return fail(EXIT_GENERIC, "%s is not available: it needs %s", command_missing(total, all)->path,
-                    command_missing(total, all)->needs);
+    const struct missing_command *missing = parent ? command_missing(total, all) : NULL;
+    if (missing) /* whatever its flags are */
+        return fail(EXIT_GENERIC, "%s is not available: it needs %s", missing->path, missing->needs);
     if (args_parse(tables, defaults, n, words, &r->args, err) < 0)
         return refuse(r, err_text(*err), false);
     if (args_bool(r->args, "help")) {
@@ -91,13 +88,13 @@ static int parse_and_execute(struct run *r, size_t n, char **words, const struct
         return 0;
     }
     if (parent && args_count(r->args))
-        return no_such_command(r, total, all);
+        return no_such_command(r);
     if (parent) {
         int status = run_usage(r);
         return *r->command->path ? status : 0;
     }
     int rc = execute(r, err);
-    return rc < 0 ? fail(EXIT_GENERIC, "%s", err_text(*err)) : rc;
+    return rc < 0 ? fail(*r->error_status, "%s", err_text(*err)) : rc;
 }
 
 int run_main(int argc, char **argv)
@@ -106,7 +103,8 @@ int run_main(int argc, char **argv)
     log_setup("json", "info", NULL);
     AUTO_ERR err = NULL;
     const char *slash = argc ? strrchr(argv[0], '/') : NULL;
-    struct run r = {.program = slash ? slash + 1 : argc ? argv[0] : "cargocd"};
+    int error_status = EXIT_GENERIC;
+    struct run r = {.program = slash ? slash + 1 : argc ? argv[0] : "cargocd", .error_status = &error_status};
     map_t opts = MAP_INIT(free);
     AUTO(free_p) char **words = xcalloc((size_t)argc + 1, sizeof(*words));
     for (int i = 1; i < argc; i++)

@@ -12,10 +12,11 @@ struct run {
     const struct command *command;
     args_t *args;
     char *config_path;
+    int *error_status; /* what errors make the exit status; commands change it */
 };
 
 /* 0 when it went well; a positive exit status when it did not and has said so; negative with *err set, which is logged
- * and makes the exit status 20. */
+ * and makes the exit status 20 unless *error_status says otherwise. */
 typedef int (*command_fn)(struct run *r, err_t **err);
 enum { RUN_ELSEWHERE = 1000 }; /* the other program does it */
 

@@ -35,7 +35,7 @@ static int print_apps(const struct run *r, const json_t *apps, err_t **err)
     } else if (!*format || str_eq(format, "wide")) {
         show_app_table(apps, &out);
         print_table(&out);
-    } else if (!print_document(apps, format)) {
+    } else if (!print_object(apps, format)) {
         return print_unknown_format(format, err);
     }
     return 0;
@@ -172,7 +172,7 @@ static int print_app(client_t *c, const struct run *r, const char *name, const c
     const char *format = args_text(r->args, "output");
     bool tree = str_eq(format, "tree"), detailed = str_eq(format, "tree=detailed");
     AUTO_STR rows = STR_INIT;
-    if (print_document(app, format))
+    if (print_object(app, format))
         return 0;
     if (*format && !str_eq(format, "wide") && !tree && !detailed)
         return print_unknown_format(format, err);

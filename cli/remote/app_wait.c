@@ -119,7 +119,7 @@ static int print_final(struct waiting *s, bool refresh, err_t **err)
     }
     if (s->summary)
         print_summary(s);
-    if (print_document(s->app, format))
+    if (print_object(s->app, format))
         return 0;
     if (detailed || str_eq(format, "tree"))
         return print_app_tree(s->c, s->w->real_name, s->w->ns, detailed, err);

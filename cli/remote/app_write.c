@@ -368,7 +368,7 @@ int app_patch(struct run *r, err_t **err)
 {
     AUTO(client_free_p) client_t *c = NULL;
     AUTO(free_p) char *name = NULL, *ns = NULL;
-    AUTO_STR path = STR_INIT, text = STR_INIT;
+    AUTO_STR path = STR_INIT;
     AUTO_JSON request = json_object(), *app = NULL;
     if (args_count(r->args) != 1)
         return run_usage(r);
@@ -383,8 +383,7 @@ int app_patch(struct run *r, err_t **err)
         rc = client_call(c, "PATCH", str_text(&path), request, &app, err);
     if (rc < 0)
         return rc;
-    yaml_write(app, &text);
-    print_str(&text);
+    print_object(app, "yaml");
     printf_out("\n");
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "cli/remote/client.h"
 
+#include "cli/print.h"
 #include "common/base/enc.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
@@ -13,6 +14,7 @@ struct client {
     char **headers;      /* lines; NULL-terminated */
     bool plaintext;
     int64_t retries, timeout_ns;
+    int *error_status; /* of the run; NULL: of nobody */
 };
 
 /* ---- making one ---- */
@@ -162,7 +164,7 @@ static const char *either(const char *first, const char *second)
     return str_empty(first) ? str_or_empty(second) : first;
 }
 
-int client_of_run(const struct run *r, client_t **out, err_t **err)
+static int open_client(const struct run *r, client_t **out, err_t **err)
 {
     AUTO_JSON config = NULL;
     AUTO(free_p) char *ca = NULL, *cert = NULL, *key = NULL;
@@ -195,6 +197,17 @@ int client_of_run(const struct run *r, client_t **out, err_t **err)
         .headers = args_list(r->args, "header"),
         .retries = args_int(r->args, "http-retry-max")};
     return client_new(&o, out, err);
+}
+
+int client_of_run(const struct run *r, client_t **out, err_t **err)
+{
+    *r->error_status = 1;
+    int rc = open_client(r, out, err);
+    if (rc == 0) {
+        *r->error_status = EXIT_GENERIC;
+        (*out)->error_status = r->error_status;
+    }
+    return rc;
 }
 
 /* ---- paths ---- */
@@ -283,6 +296,16 @@ static bool try_again(const client_t *c, int rc, int status, int64_t attempt)
     return rc == 0 && (status == 503 || status == 429) && attempt + 1 < TRIES;
 }
 
+static int not_reached(const client_t *c, err_t *why_take, err_t **err)
+{
+    enum err_code code = err_code(why_take);
+    int rc = err_move(err, why_take);
+    if (code != ERR_UNAVAILABLE || !c->error_status)
+        return rc;
+    *c->error_status = 1;
+    return err_wrap(err, "Failed to establish connection to %s", c->server);
+}
+
 int client_call(client_t *c, const char *method, const char *path, const json_t *body, json_t **out, err_t **err)
 {
     AUTO(free_p) char *url = NULL, *text = body ? json_text(body, JSON_KEEP_ORDER) : NULL;
@@ -302,7 +325,7 @@ int client_call(client_t *c, const char *method, const char *path, const json_t 
             sleep_ns(SECONDS(1));
             continue;
         }
-        rc = rc < 0 ? err_move(err, TAKE(why)) : read_answer(url, &response, out, err);
+        rc = rc < 0 ? not_reached(c, TAKE(why), err) : read_answer(url, &response, out, err);
         http_response_dispose(&response);
         return rc;
     }

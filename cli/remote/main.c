@@ -2,6 +2,11 @@
 #include "cli/remote/commands.h"
 
 const struct command_handler command_handlers[] = {
+    {"account can-i", account_can_i},
+    {"account get", account_get},
+    {"account get-user-info", account_user_info},
+    {"account list", account_list},
+    {"account update-password", account_update_password},
     {"app add-source", app_add_source},
     {"app confirm-deletion", app_confirm_deletion},
     {"app create", app_create},
@@ -19,9 +24,15 @@ const struct command_handler command_handlers[] = {
     {"app terminate-op", app_terminate},
     {"app unset", app_unset},
     {"app wait", app_wait},
+    {"cluster get", cluster_get},
+    {"cluster list", cluster_list},
     {"login", login},
     {"logout", logout},
+    {"proj get", project_get},
+    {"proj list", project_list},
     {"relogin", relogin},
+    {"repo get", repo_get},
+    {"repo list", repo_list},
     {"version", remote_version},
     {NULL, NULL},
 };
