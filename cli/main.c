@@ -18,7 +18,7 @@ static int become_remote(char **argv)
         path = xasprintf("%s/cargocd-remote", self);
         execv(path, argv);
     }
-    return fail(EXIT_GENERIC, "cannot run %s: %s", path ? path : "cargocd-remote", strerror(errno));
+    return fail_with(EXIT_GENERIC, "cannot run %s: %s", path ? path : "cargocd-remote", strerror(errno));
 }
 
 /* ---- completion ---- */

@@ -12,4 +12,4 @@ SRC_cargocd-remote := $(d)/remote/main.c
 ARCHIVES_cargocd-remote := cliremote cli common
 LDLIBS_cargocd-remote := $(LDLIBS_all)
 
-UNIT_ARCHIVES_cli := cliremote cli
+UNIT_ARCHIVES_cli := cli

@@ -95,7 +95,7 @@ static int switch_context(const struct run *r, json_t *config, const char *asked
         return 0;
     }
     if (config_context(config, asked, &context, err) < 0)
-        return fail(1, "%s", err_text(*err));
+        return fail_with(1, "%s", err_text(*err));
     AUTO(free_p) char *old = xstrdup(config_current(config));
     config_set_current(config, asked);
     rc = config_write(r->config_path, config, err);

@@ -107,7 +107,7 @@ int print_finish(err_t **err)
     return err_set_errno(err, errno, "write standard output");
 }
 
-int fail(int status, const char *fmt, ...)
+int fail_with(int status, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);

@@ -22,7 +22,7 @@ int print_unknown_format(const char *format, err_t **err);
 int print_finish(err_t **err);
 
 /* Logs at level fatal and returns the exit status that was given. */
-int fail(int status, const char *fmt, ...) PRINTF(2, 3);
+int fail_with(int status, const char *fmt, ...) PRINTF(2, 3);
 /* What argocd exits with after errors that servers, files and values cause. */
 enum { EXIT_GENERIC = 20 };
 

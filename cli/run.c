@@ -80,7 +80,7 @@ static int parse_and_execute(struct run *r, size_t n, char **words, const struct
     bool parent = command_has_children(r->command);
     const struct missing_command *missing = parent ? command_missing(total, all) : NULL;
     if (missing) /* whatever its flags are */
-        return fail(EXIT_GENERIC, "%s is not available: it needs %s", missing->path, missing->needs);
+        return fail_with(EXIT_GENERIC, "%s is not available: it needs %s", missing->path, missing->needs);
     if (args_parse(tables, defaults, n, words, &r->args, err) < 0)
         return refuse(r, err_text(*err), false);
     if (args_bool(r->args, "help")) {
@@ -94,7 +94,7 @@ static int parse_and_execute(struct run *r, size_t n, char **words, const struct
         return *r->command->path ? status : 0;
     }
     int rc = execute(r, err);
-    return rc < 0 ? fail(*r->error_status, "%s", err_text(*err)) : rc;
+    return rc < 0 ? fail_with(*r->error_status, "%s", err_text(*err)) : rc;
 }
 
 int run_main(int argc, char **argv)
@@ -111,7 +111,7 @@ int run_main(int argc, char **argv)
         words[i - 1] = argv[i];
     struct args_defaults defaults = {&opts, run_environment};
     int status = args_opts(getenv("ARGOCD_OPTS"), &opts, &err) < 0
-                     ? fail(1, "%s", err_text(err))
+                     ? fail_with(1, "%s", err_text(err))
                      : parse_and_execute(&r, argc ? (size_t)argc - 1 : 0, words, &defaults, &err);
     fflush(stdout);
     args_free(r.args);

@@ -65,5 +65,5 @@ int version_print(const struct run *r, const json_t *server)
         json_put_at(v, json_str_new(str_or_empty(json_str_at(server, "Version"))), "server", "argocd-server");
     else if (server)
         json_object_set_new(v, "server", json_copy_deep(server));
-    return print_document(v, format) ? 0 : fail(1, "unknown output format: %s", format);
+    return print_document(v, format) ? 0 : fail_with(1, "unknown output format: %s", format);
 }

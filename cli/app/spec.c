@@ -266,10 +266,10 @@ static void set_jsonnet(json_t *source, const args_t *args)
     static const struct {
         const char *option, *field;
         bool code;
-    } lists[] = {{"jsonnet-tla-str", "tlas", false},
-                 {"jsonnet-tla-code", "tlas", true},
-                 {"jsonnet-ext-var-str", "extVars", false},
-                 {"jsonnet-ext-var-code", "extVars", true}};
+    } lists[] = {{"jsonnet-tla-code", "tlas", true}, /* in the order of the options' names, as argocd applies them */
+                 {"jsonnet-tla-str", "tlas", false},
+                 {"jsonnet-ext-var-code", "extVars", true},
+                 {"jsonnet-ext-var-str", "extVars", false}};
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         for (char *const *t = args_list(args, lists[i].option); *t; t++) {
             AUTO(free_p) char *name = NULL;

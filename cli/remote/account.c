@@ -26,7 +26,7 @@ int account_user_info(struct run *r, err_t **err)
     if (rc < 0)
         return rc;
     if (*format && !print_document(info, format))
-        return fail(1, "Unknown output format: %s", format);
+        return fail_with(1, "Unknown output format: %s", format);
     if (str_eq(format, "yaml"))
         printf_out("\n");
     if (*format)

@@ -302,7 +302,7 @@ int app_manifests(struct run *r, err_t **err)
     if (args_count(r->args) != 1)
         return run_usage(r);
     if (!live && !str_eq(source, "git"))
-        return fail(1, "Unknown source type '%s'", source);
+        return fail_with(1, "Unknown source type '%s'", source);
     if (*args_text(r->args, "local"))
         return err_set(err, ERR_UNIMPLEMENTED, "--local is not available");
     app_name_split(args_rest(r->args)[0], args_text(r->args, "app-namespace"), &name, &ns);

@@ -97,7 +97,7 @@ static int put_strategy(const struct run *r, json_t *request)
     const char *strategy = args_text(r->args, "strategy");
     bool apply = str_eq(strategy, "apply");
     if (*strategy && !apply && !str_eq(strategy, "hook"))
-        return fail(1, "Unknown sync strategy: '%s'", strategy);
+        return fail_with(1, "Unknown sync strategy: '%s'", strategy);
     json_t *how = json_object();
     if (args_bool(r->args, "force"))
         json_object_set_new(how, "force", json_true());
@@ -198,13 +198,13 @@ static int filters_of_labels(client_t *c, const struct run *r, const json_t *app
     if (rc < 0 || filters->n)
         return rc;
     AUTO(free_p) char *all = strv_join(texts, " ");
-    return fail(1, "No matching resources found for labels: [%s]", all);
+    return fail_with(1, "No matching resources found for labels: [%s]", all);
 }
 
 static int check_app(const struct run *r, const json_t *app, const res_filters_t *filters)
 {
     if (app_multi_source(app) && *args_text(r->args, "revision"))
-        return fail(1,
+        return fail_with(1,
                     "%s cli does not work on multi-source app with --revision flag. Use --revisions and --source-positions "
                     "instead.",
                     r->program);
@@ -212,7 +212,7 @@ static int check_app(const struct run *r, const json_t *app, const res_filters_t
     if (!filters->n || json_array_size(resources))
         return 0;
     AUTO(free_p) char *all = strv_join(args_list(r->args, "resource"), ", ");
-    return fail(1, "No matching app resources found for resource filter: %s", all);
+    return fail_with(1, "No matching app resources found for resource filter: %s", all);
 }
 
 /* ---- sync ---- */
@@ -223,9 +223,9 @@ static int check_outcome(const struct run *r, const json_t *app, const res_filte
     if (args_bool(r->args, "dry-run"))
         return 0;
     if (strcmp(phase, "Succeeded") != 0)
-        return fail(1, "Operation has completed with phase: %s", phase);
+        return fail_with(1, "Operation has completed with phase: %s", phase);
     size_t left = filters->n || str_eq(json_str_at(app, "status", "sync", "status"), "Synced") ? 0 : pruning_required(app);
-    return left ? fail(1, "%zu resources require pruning", left) : 0;
+    return left ? fail_with(1, "%zu resources require pruning", left) : 0;
 }
 
 static int request_and_wait(client_t *c, const struct run *r, const char *full, const json_t *app, const res_filters_t *filters,
@@ -276,7 +276,7 @@ static int no_match(const struct run *r)
         str_printf(&text, " selector %s", selector);
     if (*projects)
         str_printf(&text, " projects [%s]", projects);
-    return fail(1, "%s", str_text(&text));
+    return fail_with(1, "%s", str_text(&text));
 }
 
 static int check_usage(const struct run *r, err_t **err)
@@ -286,9 +286,9 @@ static int check_usage(const struct run *r, err_t **err)
     if (!n && !selects)
         return run_usage(r);
     if (n > 1 && *args_text(r->args, "selector"))
-        return fail(1, "Cannot use selector option when application name(s) passed as argument(s)");
+        return fail_with(1, "Cannot use selector option when application name(s) passed as argument(s)");
     if (n != 1 && args_list_count(r->args, "revisions"))
-        return fail(1, "Cannot use --revisions and --source-%s options when 0 or more than 1 application names are passed as "
+        return fail_with(1, "Cannot use --revisions and --source-%s options when 0 or more than 1 application names are passed as "
                        "argument(s)",
                     args_list_count(r->args, "source-names") ? "names" : "positions");
     if (*args_text(r->args, "local"))

@@ -238,7 +238,7 @@ int relogin(struct run *r, err_t **err)
     if (rc < 0)
         return rc;
     if (!config)
-        return fail(1, "No context found. Login using `%s login`", r->program);
+        return fail_with(1, "No context found. Login using `%s login`", r->program);
     rc = config_context(config, args_text(r->args, "argocd-context"), &context, err);
     return rc < 0 ? rc : log_in_again(r, config, &context, err);
 }
@@ -269,11 +269,11 @@ static int forget(const struct run *r, json_t *config, const char *name, err_t *
 {
     json_t *user = config_find(config, CONFIG_USERS, name);
     if (!user)
-        return fail(1, "Context %s does not exist", name);
+        return fail_with(1, "Context %s does not exist", name);
     json_object_del(user, "auth-token");
     json_object_del(user, "refresh-token");
     if (config_check(config, err) < 0)
-        return fail(1, "Error in logging out: %s", err_text(*err));
+        return fail_with(1, "Error in logging out: %s", err_text(*err));
     int rc = config_write(r->config_path, config, err);
     if (rc == 0)
         printf_out("Logged out from '%s'\n", name);
@@ -290,7 +290,7 @@ int logout(struct run *r, err_t **err)
     if (rc < 0)
         return rc;
     if (!config)
-        return fail(1, "Nothing to logout from");
+        return fail_with(1, "Nothing to logout from");
     AUTO(free_p) char *text = xasprintf("Are you sure you want to log out from '%s'?", name);
     bool yes = false;
     rc = confirm(r, text, &yes, err);
