@@ -509,14 +509,22 @@ static json_t *build_status(struct refresh *r, const struct comparison *c, const
     return status;
 }
 
-/* reconciledAt goes with other changes, or when somebody asked; a timer alone writes nothing. */
+/* Clients wait for a comparison later than the end of the operation. */
+static bool operation_ended_since(const json_t *status)
+{
+    wall_t ended, compared;
+    return json_to_time(json_at(status, "operationState", "finishedAt"), &ended) &&
+           json_to_time(json_object_get(status, "reconciledAt"), &compared) && compared.ns < ended.ns;
+}
+
+/* reconciledAt goes with other changes, when somebody asked, or after an operation; a timer alone writes nothing. */
 static void stamp(struct refresh *r, json_t *status)
 {
     if (!json_array_size(json_object_get(status, "conditions")))
         json_object_del(status, "conditions");
     AUTO_JSON change = status_patch(json_at(r->doc, "status"), status);
     bool first = !json_object_get(status, "reconciledAt");
-    if (first || r->requested || (change && r->level >= LEVEL_TARGET))
+    if (first || r->requested || operation_ended_since(status) || (change && r->level >= LEVEL_TARGET))
         json_object_set_new_nocheck(status, "reconciledAt", json_time(wall_now()));
 }
 
