@@ -56,7 +56,8 @@ static int wait_for_one(client_t *c, const struct run *r, const char *text, cons
                                    .filters = filters,
                                    .timeout_s = args_int(r->args, "timeout"),
                                    .output = args_text(r->args, "output"),
-                                   .min_version = min_version};
+                                   .min_version = min_version,
+                                   .dry_run = args_has(r->args, "dry-run") && args_bool(r->args, "dry-run")};
     return app_wait_for(c, &w, app, err);
 }
 

@@ -265,8 +265,12 @@ int app_wait_for(client_t *c, const struct wait_request *w, json_t **app, err_t 
                         .w = w,
                         .deadline = w->timeout_s ? mono_after(mono_now(), SECONDS(w->timeout_s)) : MONO_NEVER,
                         .summary = !quiet,
-                        .header_due = !quiet};
+                        .header_due = !quiet,
+                        .operated = w->min_version && !w->dry_run};
     int rc = begin(&s, err);
+    /* A short operation may be over already: its rows are shown all the same. */
+    if (rc > 0 && w->min_version && print_changes(&s, err) < 0)
+        rc = err_again(err);
     if (rc == 0)
         rc = follow(&s, err);
     if (rc > 0)

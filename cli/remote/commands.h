@@ -86,7 +86,10 @@ struct wait_request {
     const res_filters_t *filters; /* NULL: the application as a whole */
     int64_t timeout_s;            /* 0: none */
     const char *output;
-    int64_t min_version; /* an application older than this resource version is not looked at; 0: none */
+    /* After a request of ours: what it made of the application. Older versions are not looked at, and the status is
+     * compared anew at the end. 0: there was none. */
+    int64_t min_version;
+    bool dry_run;
 };
 /* Follows the application, prints rows as they change and its final state. *app: how it was when the wait ended (NULL
  * when it is gone). ERR_DEADLINE_EXCEEDED. */
