@@ -9,6 +9,7 @@
 #include "app-controller/publish.h"
 #include "app-controller/status.h"
 #include "common/argo/app.h"
+#include "common/argo/windows.h"
 #include "common/base/hash.h"
 #include "common/base/intern.h"
 #include "common/base/log.h"
@@ -398,8 +399,33 @@ static void tree_only(struct refresh *r)
     write_status(r, status);
 }
 
+/* Whether a sync window of the project stands in the way of automation; it is looked at again when that may change. */
+static bool window_forbids(struct refresh *r)
+{
+    AUTO_ERR err = NULL;
+    AUTO_JSON windows = windows_matching(r->project, r->doc);
+    struct window_question q = {.now = wall_now()};
+    struct window_answer a;
+    json_t *reasons = json_array();
+    if (windows_ask(windows, &q, &a, &err) < 0)
+        reason_add(reasons, "%s", err_text(err));
+    if (a.can_sync) {
+        json_decref(reasons);
+        return false;
+    }
+    if (!err)
+        reason_add(reasons, "a sync window of project %s forbids it", app_project(r->doc));
+    if (a.next_change.ns)
+        workq_add_after(r->ctl->refresh, r->app->key, REFRESH_LIVE, a.next_change.ns - q.now.ns + MILLIS(1));
+    log_info(LOGF({"application", r->app->key}), "Sync prevented by sync window");
+    journal(r, "auto-sync", "no", reasons);
+    return true;
+}
+
 static void run_autosync(struct refresh *r, json_t *status)
 {
+    if (app_auto_sync(r->doc) && window_forbids(r))
+        return;
     static const char *const types[] = {"SyncError", NULL};
     const struct controller_options *o = &r->ctl->options;
     struct autosync_options options = {.heal_timeout_ns = o->self_heal_timeout_ns,

@@ -22,7 +22,7 @@ unit: unit-tests
 
 # make check: everything that needs no cluster. Its parts are targets whose output ends with "N passed, N failed"; other
 # files add to CHECK_PARTS.
-CHECK_PARTS += check-unit
+CHECK_PARTS += check-unit check-integration
 JOBS ?= $(shell nproc)
 PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
@@ -32,4 +32,12 @@ check: deps
 check-unit:
 	+$(Q)$(MAKE) --no-print-directory $(PARALLEL) SANITIZE=$(or $(SANITIZE),address$(comma)undefined) unit
 
-.PHONY: unit unit-tests check check-unit
+# Integration tests: the daemons as processes on an in-memory cluster.
+check-integration: all
+	$(Q)CARGOCD_BIN=$(abspath $(B))/bin tests/integration/run.py $(FILES) $(if $(K),-k $(K))
+
+demo: deps
+	+$(Q)$(MAKE) --no-print-directory $(PARALLEL) all
+	$(Q)CARGOCD_BIN=$(abspath $(B))/bin tests/demo/demo.py
+
+.PHONY: demo check-integration unit unit-tests check check-unit

@@ -379,9 +379,7 @@ static void tunnel_closed(void *arg)
     wake_tunnel(t);
 }
 
-static void tunnel_drained(void *arg)
-{
-}
+static void tunnel_drained(void *arg) {}
 
 static const struct bridge_ops tunnel_ops = {tunnel_data, tunnel_stalled, tunnel_drained, tunnel_closed};
 

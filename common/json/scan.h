@@ -51,7 +51,7 @@ struct json_list {
     int (*on_item)(void *arg, const char *p, size_t n);
     int (*on_field)(void *arg, const char *key, const char *p, size_t n); /* may be NULL */
     void *arg;
-    size_t max_item; /* bytes; more is ERR_RESOURCE_EXHAUSTED, or: */
+    size_t max_item;     /* bytes; more is ERR_RESOURCE_EXHAUSTED, or: */
     bool skip_oversized; /* leave larger items out and count them */
     size_t oversized;
     /* private */

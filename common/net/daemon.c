@@ -53,33 +53,84 @@ static const char *env_name(const char *prefix, const char *name)
 void daemon_flags(struct daemon_options *o, const char *env_prefix, struct flag out[DAEMON_FLAGS])
 {
     const struct flag flags[DAEMON_FLAGS] = {
-        {.name = "logformat", .type = FLAG_STRING, .target = &o->log_format, .env = env_name(env_prefix, "LOGFORMAT"),
-         .fallback = "json", .help = "Set the logging format. One of: json|text"},
-        {.name = "loglevel", .type = FLAG_STRING, .target = &o->log_level, .env = env_name(env_prefix, "LOGLEVEL"),
-         .fallback = "info", .help = "Set the logging level. One of: debug|info|warn|error"},
-        {.name = "redis", .type = FLAG_STRING, .target = &o->redis_server, .env = "REDIS_SERVER", .fallback = "",
+        {.name = "logformat",
+         .type = FLAG_STRING,
+         .target = &o->log_format,
+         .env = env_name(env_prefix, "LOGFORMAT"),
+         .fallback = "json",
+         .help = "Set the logging format. One of: json|text"},
+        {.name = "loglevel",
+         .type = FLAG_STRING,
+         .target = &o->log_level,
+         .env = env_name(env_prefix, "LOGLEVEL"),
+         .fallback = "info",
+         .help = "Set the logging level. One of: debug|info|warn|error"},
+        {.name = "redis",
+         .type = FLAG_STRING,
+         .target = &o->redis_server,
+         .env = "REDIS_SERVER",
+         .fallback = "",
          .help = "Redis server hostname and port (argocd-redis:6379), or unix:///path; empty for none"},
-        {.name = "redisdb", .type = FLAG_INT, .target = &o->redis_db, .env = "REDISDB", .fallback = "0", .max = 1000,
+        {.name = "redisdb",
+         .type = FLAG_INT,
+         .target = &o->redis_db,
+         .env = "REDISDB",
+         .fallback = "0",
+         .max = 1000,
          .help = "Redis database"},
-        {.name = "redis-username", .type = FLAG_STRING, .target = &o->redis_username, .env = "REDIS_USERNAME", .fallback = "",
+        {.name = "redis-username",
+         .type = FLAG_STRING,
+         .target = &o->redis_username,
+         .env = "REDIS_USERNAME",
+         .fallback = "",
          .help = "Redis user"},
-        {.name = "redis-password", .type = FLAG_STRING, .target = &o->redis_password, .env = "REDIS_PASSWORD", .fallback = "",
+        {.name = "redis-password",
+         .type = FLAG_STRING,
+         .target = &o->redis_password,
+         .env = "REDIS_PASSWORD",
+         .fallback = "",
          .help = "Redis password (prefer the environment)"},
-        {.name = "redis-creds-dir", .type = FLAG_STRING, .target = &o->redis_creds_dir, .env = "REDIS_CREDS_DIR_PATH",
-         .fallback = "", .help = "Directory with the files auth and auth_username"},
-        {.name = "redis-key-prefix", .type = FLAG_STRING, .target = &o->redis_prefix, .env = "ARGOCD_REDIS_KEY_PREFIX",
-         .fallback = "", .help = "Prefix of all keys in Redis"},
-        {.name = "sentinel", .type = FLAG_STRINGS, .target = &o->redis_sentinels, .env = "REDIS_SENTINEL_HOSTS",
+        {.name = "redis-creds-dir",
+         .type = FLAG_STRING,
+         .target = &o->redis_creds_dir,
+         .env = "REDIS_CREDS_DIR_PATH",
+         .fallback = "",
+         .help = "Directory with the files auth and auth_username"},
+        {.name = "redis-key-prefix",
+         .type = FLAG_STRING,
+         .target = &o->redis_prefix,
+         .env = "ARGOCD_REDIS_KEY_PREFIX",
+         .fallback = "",
+         .help = "Prefix of all keys in Redis"},
+        {.name = "sentinel",
+         .type = FLAG_STRINGS,
+         .target = &o->redis_sentinels,
+         .env = "REDIS_SENTINEL_HOSTS",
          .help = "Redis sentinel hostname and port (e.g. argocd-redis-ha-announce-0:6379)"},
-        {.name = "sentinelmaster", .type = FLAG_STRING, .target = &o->redis_sentinel_master, .env = "REDIS_SENTINEL_MASTER",
-         .fallback = "master", .help = "Redis sentinel master group name"},
-        {.name = "seal-keys", .type = FLAG_STRING, .target = &o->seal_path, .env = "CARGOCD_SEAL_KEYS_PATH",
-         .fallback = "/app/config/cargocd/seal", .help = "Directory of the keys that seal what is kept in Redis"},
-        {.name = "rpc-tls", .type = FLAG_STRING, .target = &o->tls_path, .env = "CARGOCD_TLS_PATH",
+        {.name = "sentinelmaster",
+         .type = FLAG_STRING,
+         .target = &o->redis_sentinel_master,
+         .env = "REDIS_SENTINEL_MASTER",
+         .fallback = "master",
+         .help = "Redis sentinel master group name"},
+        {.name = "seal-keys",
+         .type = FLAG_STRING,
+         .target = &o->seal_path,
+         .env = "CARGOCD_SEAL_KEYS_PATH",
+         .fallback = "/app/config/cargocd/seal",
+         .help = "Directory of the keys that seal what is kept in Redis"},
+        {.name = "rpc-tls",
+         .type = FLAG_STRING,
+         .target = &o->tls_path,
+         .env = "CARGOCD_TLS_PATH",
          .fallback = "/app/config/cargocd/tls",
          .help = "Directory with tls.crt, tls.key and ca.crt of the connections between the daemons"},
-        {.name = "rpc-plaintext", .type = FLAG_BOOL, .target = &o->plaintext, .env = "CARGOCD_RPC_PLAINTEXT",
-         .fallback = "false", .help = "Connections between the daemons without TLS"},
+        {.name = "rpc-plaintext",
+         .type = FLAG_BOOL,
+         .target = &o->plaintext,
+         .env = "CARGOCD_RPC_PLAINTEXT",
+         .fallback = "false",
+         .help = "Connections between the daemons without TLS"},
     };
     memcpy(out, flags, sizeof(flags));
 }
@@ -128,7 +179,8 @@ static int read_key(const char *dir, const char *name, struct seal_key *out, err
 {
     AUTO(free_p) char *text = read_trimmed(dir, name);
     if (!text || strlen(text) != 2 * SEAL_KEY_SIZE || !hex_decode(text, strlen(text), out->key))
-        return err_set(err, ERR_INVALID_ARGUMENT, "seal key %s/%s: not %d hex digits", dir, name, 2 * SEAL_KEY_SIZE);
+        return err_set(err, ERR_INVALID_ARGUMENT, "seal key %s/%s: not %d hex digits", dir, name,
+                       2 * SEAL_KEY_SIZE);
     explicit_bzero(text, strlen(text));
     return 0;
 }
@@ -145,7 +197,8 @@ int daemon_seal(const struct daemon_options *o, const char *owner, seal_t **out,
     for (struct dirent *e; r == 0 && (e = readdir(dir));) {
         uint64_t id;
         struct seal_key key;
-        if (!str_has_prefix(e->d_name, prefix) || !str_to_u64(e->d_name + strlen(prefix), &id) || id > UINT32_MAX)
+        if (!str_has_prefix(e->d_name, prefix) || !str_to_u64(e->d_name + strlen(prefix), &id) ||
+            id > UINT32_MAX)
             continue;
         key.id = (uint32_t)id;
         r = read_key(o->seal_path, e->d_name, &key, err);
@@ -173,7 +226,8 @@ static void certificate_files(struct daemon_options *o)
     o->files = (struct tls_files){.cert = o->texts[0], .key = o->texts[1], .ca = o->texts[2]};
 }
 
-int daemon_address(struct daemon_options *o, const char *text, char **address, struct tls_files *tls, err_t **err)
+int daemon_address(struct daemon_options *o, const char *text, char **address, struct tls_files *tls,
+                   err_t **err)
 {
     *tls = (struct tls_files){};
     if (str_has_prefix(text, "ipc://") || (o->plaintext && str_has_prefix(text, "tcp://"))) {
@@ -188,9 +242,10 @@ int daemon_address(struct daemon_options *o, const char *text, char **address, s
     }
     certificate_files(o);
     if (access(o->files.cert, R_OK) != 0)
-        return err_set_errno(err, errno,
-                             "%s: connections between the daemons need certificates (--rpc-tls; --rpc-plaintext for none): %s",
-                             text, o->files.cert);
+        return err_set_errno(
+            err, errno,
+            "%s: connections between the daemons need certificates (--rpc-tls; --rpc-plaintext for none): %s",
+            text, o->files.cert);
     *tls = o->files;
     *address = xasprintf("tls+tcp://%s", place);
     return 0;

@@ -1,4 +1,5 @@
-/* What the daemons have in common at start-up: signals, logging, Redis, seals, the certificates between them. */
+/* What the daemons have in common at start-up: signals, logging, Redis, seals, the certificates between them.
+ */
 #ifndef CARGOCD_NET_DAEMON_H
 #define CARGOCD_NET_DAEMON_H
 
@@ -8,7 +9,8 @@
 
 struct daemon_options {
     char *log_format, *log_level;
-    char *redis_server, *redis_username, *redis_password, *redis_prefix, *redis_creds_dir, *redis_sentinel_master;
+    char *redis_server, *redis_username, *redis_password, *redis_prefix, *redis_creds_dir,
+        *redis_sentinel_master;
     char **redis_sentinels;
     int64_t redis_db;
     char *seal_path; /* directory of seal keys */
@@ -23,19 +25,21 @@ struct daemon_options {
 void daemon_setup(void);
 
 enum { DAEMON_FLAGS = 13 };
-/* Fills out[0..DAEMON_FLAGS) with the flags of the options. env_prefix is the daemon's: "ARGOCD_REPO_SERVER". */
+/* Fills out[0..DAEMON_FLAGS) with the flags of the options. env_prefix is the daemon's: "ARGOCD_REPO_SERVER".
+ */
 void daemon_flags(struct daemon_options *o, const char *env_prefix, struct flag out[DAEMON_FLAGS]);
 /* What flags_dispose does not free. */
 void daemon_options_dispose(struct daemon_options *o);
 
 /* Never fails for an absent server; REDIS_CREDS_DIR_PATH holds files named as Argo CD mounts them. */
 redis_t *daemon_redis(const struct daemon_options *o) MUST_USE;
-/* The keys that seal `owner`'s ("controller", "repo") entries: files "<owner>.<number>" of 64 hex digits, the highest number
- * first. *out NULL when there are none: then nothing is shared through Redis. */
+/* The keys that seal `owner`'s ("controller", "repo") entries: files "<owner>.<number>" of 64 hex digits, the
+ * highest number first. *out NULL when there are none: then nothing is shared through Redis. */
 int daemon_seal(const struct daemon_options *o, const char *owner, seal_t **out, err_t **err);
-/* "host:port", or an address with a scheme, as an RPC address (the caller's) and what TLS it needs. Certificates that are
- * not there are an error unless plain text is meant. */
-int daemon_address(struct daemon_options *o, const char *text, char **address, struct tls_files *tls, err_t **err);
+/* "host:port", or an address with a scheme, as an RPC address (the caller's) and what TLS it needs.
+ * Certificates that are not there are an error unless plain text is meant. */
+int daemon_address(struct daemon_options *o, const char *text, char **address, struct tls_files *tls,
+                   err_t **err);
 
 /* Blocks until the process is asked to end. */
 void daemon_wait(void);

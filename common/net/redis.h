@@ -1,10 +1,10 @@
-/* Redis: disposable copies for readers, and news. It may be flushed, restarted or absent at any moment; every call then
- * fails fast with ERR_UNAVAILABLE (no more than one connection attempt a second, in the background), and callers go on
- * without it.
+/* Redis: disposable copies for readers, and news. It may be flushed, restarted or absent at any moment; every
+ * call then fails fast with ERR_UNAVAILABLE (no more than one connection attempt a second, in the
+ * background), and callers go on without it.
  *
- * Values are sealed (architecture: "Authenticated hops"): AES-256-GCM under a key of their own with the Redis key as
- * associated data and issue time and lifetime inside, so that a forged, swapped, stale or foreign entry is a miss, and
- * counted. */
+ * Values are sealed (architecture: "Authenticated hops"): AES-256-GCM under a key of their own with the Redis
+ * key as associated data and issue time and lifetime inside, so that a forged, swapped, stale or foreign
+ * entry is a miss, and counted. */
 #ifndef CARGOCD_NET_REDIS_H
 #define CARGOCD_NET_REDIS_H
 
@@ -14,7 +14,8 @@
 
 typedef struct redis redis_t;
 struct redis_options {
-    const char *server;   /* "host:port" or "unix:///path"; "" or NULL: no Redis, every call is ERR_UNAVAILABLE */
+    const char
+        *server; /* "host:port" or "unix:///path"; "" or NULL: no Redis, every call is ERR_UNAVAILABLE */
     const char *username, *password;
     int64_t db;
     const char *key_prefix;
@@ -44,9 +45,9 @@ struct redis_write {
 };
 int redis_pipeline(redis_t *r, const struct redis_write *writes, size_t n, err_t **err);
 
-/* One subscription thread per redis_t. on_message runs there; on_state tells when the subscription is (again) in force
- * (true: news may have been missed before) and when it is lost. Channels get no prefix. Further calls do
- * nothing. */
+/* One subscription thread per redis_t. on_message runs there; on_state tells when the subscription is (again)
+ * in force (true: news may have been missed before) and when it is lost. Channels get no prefix. Further
+ * calls do nothing. */
 struct redis_subscription {
     const char *pattern; /* PSUBSCRIBE */
     void (*on_message)(void *arg, const char *channel, const char *p, size_t n);
@@ -58,7 +59,8 @@ void redis_subscribe(redis_t *r, const struct redis_subscription *s);
 /* ---- sealed values ---- */
 
 enum { SEAL_KEY_SIZE = 32 };
-/* The keys that open, newest first; the first one seals. Reference-free: belongs to one owner, immutable, shareable. */
+/* The keys that open, newest first; the first one seals. Reference-free: belongs to one owner, immutable,
+ * shareable. */
 typedef struct seal seal_t;
 struct seal_key {
     uint32_t id;
@@ -66,13 +68,13 @@ struct seal_key {
 };
 seal_t *seal_new(const struct seal_key *keys, size_t n) MUST_USE;
 void seal_free(seal_t *s);
-/* The plain text is compressed (zstd) when that pays. max_age_ns <= 0: it never grows too old. *out has overflowed when
- * it does not take the value, when that is over 1 GiB, and when there is no key. */
-void seal_close(const seal_t *s, const char *redis_key, const void *p, size_t n, int64_t max_age_ns, wall_t now,
-                str_t *out);
+/* The plain text is compressed (zstd) when that pays. max_age_ns <= 0: it never grows too old. *out has
+ * overflowed when it does not take the value, when that is over 1 GiB, and when there is no key. */
+void seal_close(const seal_t *s, const char *redis_key, const void *p, size_t n, int64_t max_age_ns,
+                wall_t now, str_t *out);
 /* ERR_DATA_LOSS: forged, swapped, of another key; ERR_OUT_OF_RANGE: too old. At most max bytes come out. */
-int seal_open(const seal_t *s, const char *redis_key, const void *p, size_t n, wall_t now, size_t max, str_t *out,
-              err_t **err);
+int seal_open(const seal_t *s, const char *redis_key, const void *p, size_t n, wall_t now, size_t max,
+              str_t *out, err_t **err);
 struct seal_stats {
     uint64_t opened, forged, stale;
 };
@@ -80,6 +82,7 @@ void seal_stats(const seal_t *s, struct seal_stats *out);
 
 /* get and set with sealing, under the key with its prefix; a refused entry is ERR_NOT_FOUND (and counted). */
 int redis_get_sealed(redis_t *r, const seal_t *s, const char *key, size_t max, str_t *out, err_t **err);
-int redis_set_sealed(redis_t *r, const seal_t *s, const char *key, const void *p, size_t n, int64_t ttl_ns, err_t **err);
+int redis_set_sealed(redis_t *r, const seal_t *s, const char *key, const void *p, size_t n, int64_t ttl_ns,
+                     err_t **err);
 
 #endif

@@ -1,16 +1,16 @@
 /* Requests and replies between the daemons: protobuf over nng's REQ/REP.
  *
  * What nng leaves open is settled here. Many requests run at once over one connection per peer; a server is
- * always free to answer "busy" (ERR_RESOURCE_EXHAUSTED), so that a full server never drops a pipe. Every request has an
- * id: one that arrives twice is done once and answered twice. A request carries its deadline; cancelling it (or the
- * deadline) reaches the handler. Bodies over RPC_CHUNK travel in pieces in both directions, up to RPC_MAX_BODY. A peer
- * that goes away fails its requests at once (ERR_UNAVAILABLE). Errors keep their code and text across the wire. Every
- * server answers the health call.
+ * always free to answer "busy" (ERR_RESOURCE_EXHAUSTED), so that a full server never drops a pipe. Every
+ * request has an id: one that arrives twice is done once and answered twice. A request carries its deadline;
+ * cancelling it (or the deadline) reaches the handler. Bodies over RPC_CHUNK travel in pieces in both
+ * directions, up to RPC_MAX_BODY. A peer that goes away fails its requests at once (ERR_UNAVAILABLE). Errors
+ * keep their code and text across the wire. Every server answers the health call.
  *
- * Addresses: "tcp://host:port", "tls+tcp://host:port" (mutual TLS: both sides present and verify certificates of one
- * authority), "ipc:///path". When the certificate files change, connections made from then on use the new ones:
- * a client makes one at once and lets the old one finish its calls; a server closes what is left from an old authority
- * after a minute, once idle. No call fails of it. */
+ * Addresses: "tcp://host:port", "tls+tcp://host:port" (mutual TLS: both sides present and verify certificates
+ * of one authority), "ipc:///path". When the certificate files change, connections made from then on use the
+ * new ones: a client makes one at once and lets the old one finish its calls; a server closes what is left
+ * from an old authority after a minute, once idle. No call fails of it. */
 #ifndef CARGOCD_NET_RPC_H
 #define CARGOCD_NET_RPC_H
 
@@ -28,8 +28,8 @@ enum { RPC_CHUNK = 1 << 20, RPC_MAX_BODY = 256 << 20 };
 typedef struct rpc_server rpc_server_t;
 typedef struct rpc_call rpc_call_t;
 
-/* A handler answers with exactly one of rpc_reply and rpc_fail, on this thread or later on any other; `in` lives until
- * then. */
+/* A handler answers with exactly one of rpc_reply and rpc_fail, on this thread or later on any other; `in`
+ * lives until then. */
 typedef void (*rpc_handler_fn)(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 
 struct rpc_method {
@@ -40,7 +40,7 @@ struct rpc_method {
 };
 
 struct rpc_server_options {
-    const char *name;    /* of threads and messages */
+    const char *name; /* of threads and messages */
     const char *address;
     struct tls_files tls; /* for tls+tcp */
     const struct rpc_method *methods;
@@ -60,7 +60,8 @@ void rpc_fail(rpc_call_t *call, const err_t *err);
 mono_t rpc_call_deadline(const rpc_call_t *call);
 /* Becomes true when the caller gave up or the deadline passed. Valid until the answer. */
 volatile bool *rpc_call_canceled(rpc_call_t *call);
-/* fn(arg) runs once, on another thread, if the call is cancelled before its answer; the answer waits for it to return. */
+/* fn(arg) runs once, on another thread, if the call is cancelled before its answer; the answer waits for it
+ * to return. */
 void rpc_call_on_cancel(rpc_call_t *call, void (*fn)(void *arg), void *arg);
 
 /* ---- client ---- */
@@ -77,12 +78,14 @@ int rpc_client_new(const struct rpc_client_options *options, rpc_client_t **out,
 void rpc_client_free(rpc_client_t *c);
 bool rpc_client_connected(rpc_client_t *c);
 
-/* Blocks for the answer. *out is to be freed with protobuf_c_message_free_unpacked(*out, NULL). Without a connection it
- * waits for one up to two seconds or the timeout, then ERR_UNAVAILABLE. `canceled` (may be NULL) is looked at ten times
- * a second. */
-int rpc_do(rpc_client_t *c, const char *method, const ProtobufCMessage *in, const ProtobufCMessageDescriptor *out_type,
-           int64_t timeout_ns, volatile bool *canceled, ProtobufCMessage **out, err_t **err);
-/* Asynchronous: done runs exactly once, on another thread; it owns out (NULL with an error), err stays the library's. */
+/* Blocks for the answer. *out is to be freed with protobuf_c_message_free_unpacked(*out, NULL). Without a
+ * connection it waits for one up to two seconds or the timeout, then ERR_UNAVAILABLE. `canceled` (may be
+ * NULL) is looked at ten times a second. */
+int rpc_do(rpc_client_t *c, const char *method, const ProtobufCMessage *in,
+           const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, volatile bool *canceled,
+           ProtobufCMessage **out, err_t **err);
+/* Asynchronous: done runs exactly once, on another thread; it owns out (NULL with an error), err stays the
+ * library's. */
 typedef void (*rpc_done_fn)(void *arg, ProtobufCMessage *out, err_t *err);
 void rpc_start(rpc_client_t *c, const char *method, const ProtobufCMessage *in,
                const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, rpc_done_fn done, void *arg);
@@ -91,18 +94,19 @@ int rpc_health(rpc_client_t *c, int64_t timeout_ns, err_t **err);
 
 /* ---- replicas behind one name ---- */
 
-/* The replicas of a headless Service: "tls+tcp://argocd-repo-server:8081" is resolved again every few seconds, with one
- * client per address. */
+/* The replicas of a headless Service: "tls+tcp://argocd-repo-server:8081" is resolved again every few
+ * seconds, with one client per address. */
 typedef struct rpc_replicas rpc_replicas_t;
 int rpc_replicas_new(const struct rpc_client_options *options, rpc_replicas_t **out, err_t **err);
 void rpc_replicas_free(rpc_replicas_t *r);
-/* The replica that `key` belongs to by rendezvous hashing (so that each clone is warm in one place); when it is busy or
- * not reached, the next ones. */
+/* The replica that `key` belongs to by rendezvous hashing (so that each clone is warm in one place); when it
+ * is busy or not reached, the next ones. */
 int rpc_replicas_do(rpc_replicas_t *r, const char *key, const char *method, const ProtobufCMessage *in,
                     const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, volatile bool *canceled,
                     ProtobufCMessage **out, err_t **err);
 
-/* nng starts threads by the processors it sees; called by process start-up, before anything else of this header. */
+/* nng starts threads by the processors it sees; called by process start-up, before anything else of this
+ * header. */
 void rpc_setup(void);
 
 #endif

@@ -18,7 +18,7 @@ static bool is_large(const rpc_call_t *call)
 
 static void askers_dispose(rpc_call_t *call)
 {
-    VEC_FOREACH (&call->askers, a)
+    VEC_FOREACH(&call->askers, a)
         rpc_conn_unref(a->conn);
     VEC_FREE(&call->askers);
 }
@@ -202,12 +202,12 @@ static void remove_asker(rpc_call_t *call, const rpc_conn_t *conn)
 void rpc_calls_lost(rpc_server_t *s, const rpc_conn_t *conn)
 {
     rpc_call_t *call;
-    TAILQ_FOREACH (call, &s->running, link) {
+    TAILQ_FOREACH(call, &s->running, link) {
         remove_asker(call, conn);
         if (!call->askers.n)
             rpc_call_cancel(call);
     }
-    TAILQ_FOREACH (call, &s->done, link) {
+    TAILQ_FOREACH(call, &s->done, link) {
         if (!call->askers.n)
             continue;
         remove_asker(call, conn);
@@ -221,8 +221,8 @@ bool rpc_calls_use(rpc_server_t *s, const rpc_conn_t *conn)
     rpc_call_t *call;
     struct rpc_calls *lists[] = {&s->running, &s->done};
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-        TAILQ_FOREACH (call, lists[i], link)
-            VEC_FOREACH (&call->askers, a)
+        TAILQ_FOREACH(call, lists[i], link)
+            VEC_FOREACH(&call->askers, a)
                 if (a->conn == conn)
                     return true;
     return false;
@@ -232,7 +232,7 @@ mono_t rpc_calls_tick(rpc_server_t *s, mono_t now)
 {
     mono_t next = MONO_NEVER;
     rpc_call_t *call, *after;
-    TAILQ_FOREACH (call, &s->running, link) {
+    TAILQ_FOREACH(call, &s->running, link) {
         if (mono_cmp(call->deadline, now) <= 0)
             rpc_call_cancel(call);
         else if (mono_cmp(call->deadline, next) < 0)

@@ -65,7 +65,7 @@ void rpc_call_cancel_by_key(rpc_server_t *s, const char *key)
 void rpc_calls_cancel_all(rpc_server_t *s)
 {
     rpc_call_t *call;
-    TAILQ_FOREACH (call, &s->running, link)
+    TAILQ_FOREACH(call, &s->running, link)
         rpc_call_cancel(call);
 }
 

@@ -122,7 +122,7 @@ static void dial_finish(rpc_client_t *c)
 static bool has_link(rpc_client_t *c)
 {
     struct rpc_link *l;
-    TAILQ_FOREACH (l, &c->links, link)
+    TAILQ_FOREACH(l, &c->links, link)
         if (!l->draining)
             return true;
     return false;
@@ -282,7 +282,7 @@ static mono_t links_tick(rpc_client_t *c, mono_t now)
 {
     mono_t next = MONO_NEVER;
     struct rpc_link *l;
-    TAILQ_FOREACH (l, &c->links, link) {
+    TAILQ_FOREACH(l, &c->links, link) {
         if (l->open)
             next = earlier(next, watch_silence(l, now));
         else if (mono_cmp(l->greet_by, now) > 0)
@@ -383,7 +383,7 @@ static void close_links(rpc_client_t *c)
 {
     LOCKED(&c->lock);
     struct rpc_link *l;
-    TAILQ_FOREACH (l, &c->links, link)
+    TAILQ_FOREACH(l, &c->links, link)
         rpc_conn_close(l->conn);
     while (!TAILQ_EMPTY(&c->links))
         pthread_cond_wait(&c->changed, &c->lock);

@@ -35,7 +35,7 @@ void rpc_uploads_drop(rpc_server_t *s, const char *key)
 
 void rpc_uploads_lost(rpc_server_t *s, const rpc_conn_t *conn)
 {
-    MAP_FOREACH (&s->uploads, e)
+    MAP_FOREACH(&s->uploads, e)
         if (((struct rpc_upload *)e->value)->conn == conn)
             map_del(&s->uploads, e->key);
 }
@@ -43,7 +43,7 @@ void rpc_uploads_lost(rpc_server_t *s, const rpc_conn_t *conn)
 mono_t rpc_uploads_tick(rpc_server_t *s, mono_t now)
 {
     mono_t next = MONO_NEVER;
-    MAP_FOREACH (&s->uploads, e) {
+    MAP_FOREACH(&s->uploads, e) {
         struct rpc_upload *u = e->value;
         mono_t due = mono_after(u->touched, SECONDS(UPLOAD_SECONDS));
         if (mono_cmp(due, now) <= 0)

@@ -242,7 +242,7 @@ static void begin(struct rpc_request *q)
 void rpc_requests_opened(rpc_client_t *c)
 {
     struct rpc_request *q;
-    TAILQ_FOREACH (q, &c->requests, link)
+    TAILQ_FOREACH(q, &c->requests, link)
         if (q->phase == RPC_WAITING)
             begin(q);
 }

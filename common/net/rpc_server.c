@@ -188,7 +188,7 @@ static mono_t close_old(rpc_server_t *s, mono_t now)
     mono_t due = mono_after(s->authority_since, SECONDS(AUTHORITY_SECONDS));
     mono_t next = MONO_NEVER;
     struct rpc_peer *p;
-    TAILQ_FOREACH (p, &s->peers, link) {
+    TAILQ_FOREACH(p, &s->peers, link) {
         if (p->authority == s->authority)
             continue;
         if (mono_cmp(due, now) <= 0 && !rpc_calls_use(s, p->conn))
@@ -208,7 +208,7 @@ static mono_t peers_tick(rpc_server_t *s, mono_t now)
 {
     mono_t next = close_old(s, now);
     struct rpc_peer *p;
-    TAILQ_FOREACH (p, &s->peers, link) {
+    TAILQ_FOREACH(p, &s->peers, link) {
         if (mono_cmp(p->greet_by, now) > 0)
             next = earlier(next, p->greet_by);
         else
@@ -352,7 +352,7 @@ static bool flushed(rpc_server_t *s)
 {
     LOCKED(&s->lock);
     struct rpc_peer *p;
-    TAILQ_FOREACH (p, &s->peers, link)
+    TAILQ_FOREACH(p, &s->peers, link)
         if (!rpc_conn_flushed(p->conn))
             return false;
     return true;
@@ -365,7 +365,7 @@ static void close_peers(rpc_server_t *s)
         sleep_ns(MILLIS(2));
     LOCKED(&s->lock);
     struct rpc_peer *p;
-    TAILQ_FOREACH (p, &s->peers, link)
+    TAILQ_FOREACH(p, &s->peers, link)
         rpc_conn_close(p->conn);
     while (s->npeers)
         pthread_cond_wait(&s->changed, &s->lock);

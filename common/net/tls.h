@@ -1,5 +1,5 @@
-/* Certificates: a small authority that issues the daemons' certificates (ECDSA P-256), self-signed ones, and files that
- * are watched for change. */
+/* Certificates: a small authority that issues the daemons' certificates (ECDSA P-256), self-signed ones, and
+ * files that are watched for change. */
 #ifndef CARGOCD_NET_TLS_H
 #define CARGOCD_NET_TLS_H
 
@@ -14,11 +14,13 @@ void tls_pair_dispose(struct tls_pair *p);
 
 /* A certificate authority valid for `days`. */
 int tls_make_ca(const char *common_name, int days, struct tls_pair *out, err_t **err);
-/* A certificate signed by ca for client and server use; names (NULL-terminated) are DNS names or IP addresses. */
+/* A certificate signed by ca for client and server use; names (NULL-terminated) are DNS names or IP
+ * addresses. */
 int tls_issue(const struct tls_pair *ca, const char *common_name, const char *const *names, int days,
               struct tls_pair *out, err_t **err);
 /* RSA 2048 and self-signed, as Argo CD makes for argocd-server. */
-int tls_self_signed(const char *common_name, const char *const *names, int days, struct tls_pair *out, err_t **err);
+int tls_self_signed(const char *common_name, const char *const *names, int days, struct tls_pair *out,
+                    err_t **err);
 /* Seconds since 1970 after which the first certificate in the PEM is not valid. */
 int tls_not_after(const char *cert_pem, int64_t *out, err_t **err);
 /* Whether certificate and key belong together. */

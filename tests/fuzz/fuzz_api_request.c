@@ -39,8 +39,7 @@ static void filtered(const char *fields, const char *text, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     AUTO(free_p)
-    char *verb = take_text(&data, &size),
-         *path = take_text(&data, &size), *query = take_text(&data, &size);
+    char *verb = take_text(&data, &size), *path = take_text(&data, &size), *query = take_text(&data, &size);
     struct route r = {};
     query_t q = {};
     const char *body = size ? (const char *)data : "";

@@ -7,9 +7,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     AUTO(free_p)
-    char *csv = take_text(&data, &size),
-         *subject = take_text(&data, &size), *resource = take_text(&data, &size),
-         *action = take_text(&data, &size), *object = take_text(&data, &size);
+    char *csv = take_text(&data, &size), *subject = take_text(&data, &size),
+         *resource = take_text(&data, &size), *action = take_text(&data, &size),
+         *object = take_text(&data, &size);
     if (strlen(csv) > 2000 || strlen(object) > 200)
         return 0;
     for (int regex = 0; regex < 2; regex++) {

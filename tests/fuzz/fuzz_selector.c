@@ -7,8 +7,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     AUTO(free_p)
-    char *text = take_text(&data, &size),
-         *key = take_text(&data, &size), *value = take_text(&data, &size);
+    char *text = take_text(&data, &size), *key = take_text(&data, &size), *value = take_text(&data, &size);
     AUTO(selector_free_p) selector_t *s = NULL;
     AUTO_JSON labels = json_object();
     if (strlen(text) > 2000 || !utf8_valid(key, strlen(key)) || !utf8_valid(value, strlen(value)))

@@ -48,25 +48,7 @@ class ApiEnvironment(Environment):
         return self
 
     def start_server(self):
-        self.ports = os.path.join(self.dir, "ports")
-        if os.path.exists(self.ports):
-            os.unlink(self.ports)
-        self.server = self._process("cargocd-api-server", [
-            os.path.join(BIN, "cargocd-api-server"), "--kubeconfig", self.kubeconfig, "--namespace", self.ns, "--rpc-plaintext",
-            "--repo-server", self.ipc("repo"), "--application-controller", self.ipc("query"), "--address", "127.0.0.1",
-            "--metrics-address", "127.0.0.1", "--port", "0", "--metrics-port", "0", "--port-file", self.ports,
-            "--kube-api-qps", "2000", "--kube-api-burst", "4000", "--logformat", "text",
-            "--loglevel", os.environ.get("CARGOCD_LOGLEVEL", "debug"), "--seal-keys", self.seals,
-            *(["--redis", "unix://" + self.redis_socket] if self.redis else []), *self.flags])
-        self.server.start()
-        wait_for("the api-server", lambda: os.path.exists(self.ports), alive=[self.server])
-        with open(self.ports, encoding="ascii") as f:
-            self.port, self.metrics_port = (int(n) for n in f.read().split())
-        self.api = Api(self.port, tls="--insecure" not in self.flags)
-        wait_for("health", lambda: self.api.get("/healthz").status == 200, alive=[self.server])
-
-    def secret(self, name, key):
-        return base64.b64decode(self.kube.get("v1", "Secret", self.ns, name)["data"][key]).decode()
+        self.start_api_server(self.flags)
 
     def as_user(self, name="admin"):
         api = Api(self.port, tls=self.api.tls)
@@ -181,7 +163,7 @@ class Http(ApiCase):
         self.assertEqual((answer.status, answer.headers["Grpc-Status"], answer.body), (200, "12", b""))
 
     def test_metrics(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.env.metrics_port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.env.api_metrics_port, timeout=10)
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
         self.assertIn('argocd_login_request_total{status="success"}', text)
@@ -603,7 +585,7 @@ class Whole(ApiCase):
         self.assertIn("nodes", json.loads(stream.readline())["result"])
         stream.close()
         self.assertEqual(self.admin("DELETE", "/api/v1/applications/guestbook").status, 200)
-        wait_for("its end", lambda: self.env.get_app("guestbook") is None)
+        wait_for("its end", lambda: self.env.get_app("guestbook") is None, 90)
         ws.close()
 
 

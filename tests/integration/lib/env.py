@@ -1,4 +1,5 @@
 """What a test runs in: a cluster (kubesim, or the one of KUBECONFIG), Redis, a Git server, and the daemons."""
+import base64
 import os
 import random
 import shutil
@@ -9,12 +10,14 @@ import time
 import yaml
 
 from . import git
+from .api import Api
 from .kube import ApiError, Kube
 from .proc import Process, wait_for
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 BIN = os.environ.get("CARGOCD_BIN") or os.path.join(ROOT, "build", "bin")
 APP = ("argoproj.io/v1alpha1", "Application")
+LOG_LEVEL = os.environ.get("CARGOCD_LOGLEVEL", "debug")
 PROJECT = ("argoproj.io/v1alpha1", "AppProject")
 
 
@@ -27,13 +30,14 @@ def free_port():
 class Environment:
     """One control plane. `real` is true on a real Kubernetes."""
 
-    def __init__(self, redis=True, options=None):
+    def __init__(self, redis=True, options=None, namespace=None):
         self.dir = tempfile.mkdtemp(prefix="cargocd-test-")
-        self.ns = "argocd-%06x" % random.getrandbits(24)
         self.processes = []
         self.namespaces = []
+        self.created_crds = []
         self.options = options or {}
         self.real = bool(os.environ.get("KUBECONFIG")) and not os.environ.get("CARGOCD_KUBESIM")
+        self.ns = namespace if namespace and not self.real else "argocd-%06x" % random.getrandbits(24)
         self.kubesim = None
         self.kubeconfig = os.environ["KUBECONFIG"] if self.real else self._start_kubesim()
         self.kube = Kube(self.kubeconfig)
@@ -79,7 +83,8 @@ class Environment:
         crds = os.path.join(ROOT, "charts", "argocd", "files", "crds")
         for name in sorted(os.listdir(crds)):
             with open(os.path.join(crds, name), encoding="utf-8") as f:
-                self.kube.create(yaml.safe_load(f), exist_ok=True)
+                crd = self.kube.create(yaml.safe_load(f), exist_ok=True)
+                self.created_crds += [crd["metadata"]["name"]] if crd else []
         wait_for("the custom resources", lambda: self._served())
         self.create_namespace(self.ns)
         self.config_map("argocd-cm", {})
@@ -95,7 +100,7 @@ class Environment:
             return False
 
     def _daemon(self, name, flags):
-        argv = [os.path.join(BIN, name), "--logformat", "text", "--loglevel", os.environ.get("CARGOCD_LOGLEVEL", "debug"),
+        argv = [os.path.join(BIN, name), "--logformat", "text", "--loglevel", LOG_LEVEL,
                 "--seal-keys", self.seals, *flags]
         if self.redis:
             argv += ["--redis", "unix://" + self.redis_socket]
@@ -118,6 +123,27 @@ class Environment:
         self.repo_server.start()
         self.controller.start()
         return self
+
+    def start_api_server(self, flags=("--insecure",)):
+        """Starts the api-server; self.api speaks to it."""
+        self.ports = os.path.join(self.dir, "ports")
+        if os.path.exists(self.ports):
+            os.unlink(self.ports)
+        self.server = self._process("cargocd-api-server", [
+            os.path.join(BIN, "cargocd-api-server"), "--kubeconfig", self.kubeconfig, "--namespace", self.ns, "--rpc-plaintext",
+            "--repo-server", self.ipc("repo"), "--application-controller", self.ipc("query"), "--address", "127.0.0.1",
+            "--metrics-address", "127.0.0.1", "--port", "0", "--metrics-port", "0", "--port-file", self.ports,
+            "--kube-api-qps", "2000", "--kube-api-burst", "4000", "--logformat", "text", "--loglevel", LOG_LEVEL,
+            "--seal-keys", self.seals, *(["--redis", "unix://" + self.redis_socket] if self.redis else []), *flags])
+        self.server.start()
+        wait_for("the api-server", lambda: os.path.exists(self.ports), alive=[self.server])
+        with open(self.ports, encoding="ascii") as f:
+            self.port, self.api_metrics_port = (int(n) for n in f.read().split())
+        self.api = Api(self.port, tls="--insecure" not in flags)
+        wait_for("health of the api-server", lambda: self.api.get("/healthz").status == 200, alive=[self.server])
+
+    def secret(self, name, key):
+        return base64.b64decode(self.kube.get("v1", "Secret", self.ns, name)["data"][key]).decode()
 
     def close(self):
         keep = os.environ.get("CARGOCD_KEEP")
@@ -144,6 +170,8 @@ class Environment:
     def _empty_namespace(self, ns):
         for app in self.kube.list(*APP, ns):
             self.kube.merge(*APP, ns, app["metadata"]["name"], {"metadata": {"finalizers": None}})
+        for job in self.kube.list("batch/v1", "Job", ns):  # hooks have the finalizer of a controller that is no more
+            self.kube.merge("batch/v1", "Job", ns, job["metadata"]["name"], {"metadata": {"finalizers": None}})
         self.kube.delete("v1", "Namespace", None, ns)
 
     # ---- objects ----
@@ -192,7 +220,8 @@ class Environment:
     # ---- waiting ----
 
     def wait(self, what, condition, timeout=30):
-        return wait_for(what, condition, timeout, alive=[p for p in self.processes if p.starts and p.name.startswith("cargocd-")
+        """A real cluster takes its time: pods end, nodes report."""
+        return wait_for(what, condition, timeout * (3 if self.real else 1), alive=[p for p in self.processes if p.starts and p.name.startswith("cargocd-")
                                                          and p not in self.may_be_down])
 
     may_be_down = ()

@@ -159,10 +159,10 @@ static void nothing_of_the_host_can_be_read_or_reached(void **state)
         skip();
     fx_write("secret", "hush");
     AUTO(free_p)
-    char *body =
-        xasprintf("cat %s/secret; cat /proc/%d/environ; ls %s; cat /etc/shadow; cat /proc/1/cmdline; "
-                  "ln -s %s/secret link; cat link; exit 0",
-                  fx_dir(), getpid(), fx_dir(), fx_dir());
+    char *body = xasprintf(
+        "cat %s/secret; cat /proc/%d/environ; ls %s; cat /etc/shadow; cat /proc/1/cmdline; "
+        "ln -s %s/secret link; cat link; exit 0",
+        fx_dir(), getpid(), fx_dir(), fx_dir());
     struct outcome o = run(body, NULL, NULL);
     assert_int_equal(o.r, 0);
     assert_string_equal(str_text(&o.out), "");

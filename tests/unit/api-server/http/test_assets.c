@@ -10,8 +10,16 @@
 #include <unistd.h>
 
 /* gzip -9 of a page with a base, and of twenty lines "console.log(1);" */
-static const unsigned char page_gz[] = {0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xb3, 0x51, 0x4c, 0xc9, 0x4f, 0x2e, 0xa9, 0x2c, 0x48, 0x55, 0xc8, 0x28, 0xc9, 0xcd, 0xb1, 0xb3, 0x81, 0x92, 0xa9, 0x89, 0x29, 0x76, 0x36, 0x49, 0x89, 0xc5, 0x40, 0xe1, 0xa2, 0xd4, 0x34, 0x5b, 0x25, 0x7d, 0x25, 0x3b, 0x9b, 0x92, 0xcc, 0x92, 0x9c, 0x54, 0xbb, 0x12, 0x1b, 0x7d, 0x08, 0xc3, 0x46, 0x1f, 0xa2, 0x4a, 0x1f, 0xac, 0x05, 0x00, 0xd6, 0xfc, 0x7d, 0xee, 0x48, 0x00, 0x00, 0x00};
-static const unsigned char js_gz[] = {0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0x4b, 0xce, 0xcf, 0x2b, 0xce, 0xcf, 0x49, 0xd5, 0xcb, 0xc9, 0x4f, 0xd7, 0x30, 0xd4, 0xb4, 0xe6, 0x4a, 0x1e, 0xe5, 0x93, 0xc4, 0x07, 0x00, 0xb3, 0x53, 0x0f, 0x6d, 0x40, 0x01, 0x00, 0x00};
+static const unsigned char page_gz[] = {
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xb3, 0x51, 0x4c, 0xc9, 0x4f,
+    0x2e, 0xa9, 0x2c, 0x48, 0x55, 0xc8, 0x28, 0xc9, 0xcd, 0xb1, 0xb3, 0x81, 0x92, 0xa9, 0x89,
+    0x29, 0x76, 0x36, 0x49, 0x89, 0xc5, 0x40, 0xe1, 0xa2, 0xd4, 0x34, 0x5b, 0x25, 0x7d, 0x25,
+    0x3b, 0x9b, 0x92, 0xcc, 0x92, 0x9c, 0x54, 0xbb, 0x12, 0x1b, 0x7d, 0x08, 0xc3, 0x46, 0x1f,
+    0xa2, 0x4a, 0x1f, 0xac, 0x05, 0x00, 0xd6, 0xfc, 0x7d, 0xee, 0x48, 0x00, 0x00, 0x00};
+static const unsigned char js_gz[] = {0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0x4b,
+                                      0xce, 0xcf, 0x2b, 0xce, 0xcf, 0x49, 0xd5, 0xcb, 0xc9, 0x4f, 0xd7,
+                                      0x30, 0xd4, 0xb4, 0xe6, 0x4a, 0x1e, 0xe5, 0x93, 0xc4, 0x07, 0x00,
+                                      0xb3, 0x53, 0x0f, 0x6d, 0x40, 0x01, 0x00, 0x00};
 const struct web_asset web_assets[] = {
     {"index.html", "text/html; charset=utf-8", "e1", false, page_gz, sizeof page_gz},
     {"app-1A2B3C4D.js", "text/javascript; charset=utf-8", "e2", true, js_gz, sizeof js_gz},
@@ -24,9 +32,7 @@ void front_post(front_t *f, exchange_t *ex)
 {
     answered = exchange_ref(ex);
 }
-void front_budget_return(front_t *f, size_t n)
-{
-}
+void front_budget_return(front_t *f, size_t n) {}
 
 static exchange_t *ask(const char *path, const char *accept, const char *more, const char *value,
                        const struct assets_options *o)
@@ -106,8 +112,11 @@ static void bases(void **state)
 {
     static const struct {
         const char *href, *expect;
-    } cases[] = {{NULL, "<base href=\"/\">"}, {"/", "<base href=\"/\">"}, {"argo", "<base href=\"/argo/\">"},
-                 {"//a//b/", "<base href=\"/a/b/\">"}, {"x\"><script>", "<base href=\"/x&#34;>&lt;script>/\">"}};
+    } cases[] = {{NULL, "<base href=\"/\">"},
+                 {"/", "<base href=\"/\">"},
+                 {"argo", "<base href=\"/argo/\">"},
+                 {"//a//b/", "<base href=\"/a/b/\">"},
+                 {"x\"><script>", "<base href=\"/x&#34;>&lt;script>/\">"}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct assets_options o = {.base_href = cases[i].href};
         exchange_t *ex = ask("/", NULL, NULL, NULL, &o);
@@ -144,8 +153,10 @@ static void a_directory_overrides(void **state)
     AUTO_ERR err = NULL;
     AUTO(free_p) char *dir = NULL;
     ASSERT_OK(dir_make_temp(NULL, "assets-", &dir, &err));
-    AUTO(free_p) char *js = xasprintf("%s/app-1A2B3C4D.js", dir), *out = xasprintf("%s/out", dir),
-                      *up = xasprintf("%s/up", dir), *index = xasprintf("%s/index.html", dir);
+    AUTO(free_p)
+    char *js = xasprintf("%s/app-1A2B3C4D.js", dir),
+         *out = xasprintf("%s/out", dir), *up = xasprintf("%s/up", dir),
+         *index = xasprintf("%s/index.html", dir);
     ASSERT_OK(file_write(js, "mine", 4, 0644, &err));
     ASSERT_OK(file_write(index, "<base href='x'>own", 18, 0644, &err));
     assert_int_equal(symlink("/etc/passwd", out), 0);
@@ -155,8 +166,12 @@ static void a_directory_overrides(void **state)
         const char *path;
         int status;
         const char *body;
-    } cases[] = {{"/app-1A2B3C4D.js", 200, "mine"}, {"/", 200, "<base href=\"/\">own"}, {"/out", 404, "404"},
-                 {"/up", 404, "404"}, {"/../../etc/passwd", 404, "404"}, {"/%2fetc%2fpasswd", 404, "404"}};
+    } cases[] = {{"/app-1A2B3C4D.js", 200, "mine"},
+                 {"/", 200, "<base href=\"/\">own"},
+                 {"/out", 404, "404"},
+                 {"/up", 404, "404"},
+                 {"/../../etc/passwd", 404, "404"},
+                 {"/%2fetc%2fpasswd", 404, "404"}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         exchange_t *ex = ask(cases[i].path, "*/*", NULL, NULL, &o);
         if (ex->status != cases[i].status || !str_has_prefix(body(ex), cases[i].body))

@@ -140,7 +140,7 @@ static bool all_moved(void *arg)
     rpc_server_t *s = arg;
     LOCKED(&s->lock);
     struct rpc_peer *p;
-    TAILQ_FOREACH (p, &s->peers, link)
+    TAILQ_FOREACH(p, &s->peers, link)
         if (p->authority != s->authority)
             return false;
     return s->authority > 0 && s->npeers;
