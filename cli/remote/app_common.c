@@ -4,6 +4,7 @@
 #include "cli/app/spec.h"
 #include "cli/remote/commands.h"
 #include "common/base/file.h"
+#include "common/base/map.h"
 
 #include <unistd.h>
 
@@ -23,6 +24,55 @@ int app_fetch(client_t *c, const char *name, const char *ns, const char *refresh
     app_path(name, ns, "", &path);
     query_add(&path, "refresh", refresh);
     return client_get(c, str_text(&path), out, err);
+}
+
+static bool has_health(const json_t *resources)
+{
+    size_t i;
+    json_t *r;
+    json_array_foreach((json_t *)(uintptr_t)resources, i, r)
+        if (json_object_get(r, "health"))
+            return true;
+    return false;
+}
+
+static char *resource_key(const json_t *r)
+{
+    return xasprintf("%s/%s/%s/%s", str_or_empty(json_str_at(r, "group")), str_or_empty(json_str_at(r, "kind")),
+                     str_or_empty(json_str_at(r, "namespace")), str_or_empty(json_str_at(r, "name")));
+}
+
+static void take_health(json_t *resources, const json_t *nodes)
+{
+    map_t healths = MAP_INIT(NULL); /* of the nodes, borrowed */
+    size_t i;
+    json_t *v;
+    json_array_foreach((json_t *)(uintptr_t)nodes, i, v) {
+        AUTO(free_p) char *key = resource_key(v);
+        map_put(&healths, key, json_object_get(v, "health"));
+    }
+    json_array_foreach(resources, i, v) {
+        AUTO(free_p) char *key = resource_key(v);
+        json_t *health = map_get(&healths, key);
+        if (health)
+            json_object_set(v, "health", health);
+        else if (!map_has(&healths, key))
+            json_put_at(v, json_string("Missing"), "health", "status");
+    }
+    map_dispose(&healths);
+}
+
+void app_fill_health(client_t *c, json_t *app)
+{
+    json_t *status = json_object_get(app, "status"), *resources = json_object_get(status, "resources");
+    AUTO_STR path = STR_INIT;
+    AUTO_JSON tree = NULL;
+    if (!str_eq(json_str_at(status, "resourceHealthSource"), "appTree") || !json_array_size(resources) || has_health(resources))
+        return;
+    app_path(str_or_empty(json_str_at(app, "metadata", "name")), json_str_at(app, "metadata", "namespace"), "/resource-tree",
+             &path);
+    if (client_get(c, str_text(&path), &tree, NULL) == 0)
+        take_health(resources, json_object_get(tree, "nodes"));
 }
 
 int apps_select(client_t *c, const char *selector, const char *ns, char *const *projects, names_t *names, err_t **err)

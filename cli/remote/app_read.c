@@ -209,6 +209,8 @@ int app_get(struct run *r, err_t **err)
     if (rc == 0)
         rc = fetch_project(c, app_project(app), &project, err);
     AUTO_JSON windows = rc == 0 ? windows_of(project, app) : NULL;
+    if (rc == 0)
+        app_fill_health(c, app);
     return rc < 0 ? rc : print_app(c, r, name, ns, app, windows, position, err);
 }
 

@@ -93,6 +93,15 @@ static int print_changes(struct waiting *s, err_t **err)
 
 /* ---- the end ---- */
 
+static void see(struct waiting *s, json_t *app_take)
+{
+    json_decref(s->app);
+    s->app = app_take;
+    app_fill_health(s->c, s->app);
+    free(s->version);
+    s->version = xstrdup(str_or_empty(json_str_at(app_take, "metadata", "resourceVersion")));
+}
+
 static void print_summary(const struct waiting *s)
 {
     AUTO_STR text = STR_INIT;
@@ -114,8 +123,7 @@ static int print_final(struct waiting *s, bool refresh, err_t **err)
         int rc = app_fetch(s->c, s->w->real_name, s->w->ns, "normal", &app, err);
         if (rc < 0)
             return rc;
-        json_decref(s->app);
-        s->app = app;
+        see(s, app);
     }
     if (s->summary)
         print_summary(s);
@@ -141,8 +149,7 @@ static int time_out(struct waiting *s, err_t **err)
     int rc = app_fetch(s->c, s->w->real_name, s->w->ns, NULL, &app, err);
     if (rc < 0)
         return rc;
-    json_decref(s->app);
-    s->app = app;
+    see(s, app);
     if (s->summary)
         printf_out("\nThe command timed out waiting for the conditions to be met.\n");
     rc = print_final(s, false, err);
@@ -152,14 +159,6 @@ static int time_out(struct waiting *s, err_t **err)
 }
 
 /* ---- following ---- */
-
-static void see(struct waiting *s, json_t *app_take)
-{
-    json_decref(s->app);
-    s->app = app_take;
-    free(s->version);
-    s->version = xstrdup(str_or_empty(json_str_at(app_take, "metadata", "resourceVersion")));
-}
 
 /* A cache of the server may still have the application as it was before our request. */
 static bool is_new_enough(const struct waiting *s)

@@ -60,6 +60,8 @@ int confirm(const struct run *r, const char *question, bool *yes, err_t **err);
 void app_path(const char *name, const char *ns, const char *rest, str_t *out);
 /* The application of a name ("ns/name", or with `ns`); refresh: NULL, "normal", "hard". */
 int app_fetch(client_t *c, const char *name, const char *ns, const char *refresh, json_t **out, err_t **err);
+/* Puts the health of resources into the status when the server left it in the tree, where the controller keeps it. */
+void app_fill_health(client_t *c, json_t *app);
 /* Names ("ns/name") of the applications that a selector and projects match; added to *names. */
 typedef VEC(char *) names_t;
 int apps_select(client_t *c, const char *selector, const char *ns, char *const *projects, names_t *names, err_t **err);
