@@ -4,7 +4,8 @@
 #include "cli/print.h"
 #include "common/base/map.h"
 
-/* Trees come from the server: whatever refers to whatever, each node is drawn once, and not too deep for the stack. */
+/* Trees come from the server: whatever refers to whatever, each node is drawn once, and not too deep for the
+ * stack. */
 enum { DEPTH_MAX = 64 };
 
 typedef VEC(size_t) indices_t;
@@ -110,8 +111,8 @@ static void put_app_node(struct drawing *d, const char *prefix, const json_t *no
 {
     const struct res_state *s = state_of(d, node);
     const char *health = str_or_empty(json_str_at(node, "health", "status"));
-    str_printf(d->rows, "%s%s/%s\t%s\t%s\t", prefix, text(node, "kind"), text(node, "name"), s ? s->f[RES_STATUS] : "",
-               s ? s->f[RES_HEALTH] : health);
+    str_printf(d->rows, "%s%s/%s\t%s\t%s\t", prefix, text(node, "kind"), text(node, "name"),
+               s ? s->f[RES_STATUS] : "", s ? s->f[RES_HEALTH] : health);
     if (d->detailed) {
         put_node_age(node, d->rows);
         str_putc(d->rows, '\t');
@@ -126,7 +127,8 @@ void tree_of_app(const json_t *tree, const json_t *app, bool detailed, str_t *ro
 {
     struct drawing d = {
         .nodes = json_object_get(tree, "nodes"), .rows = rows, .put = put_app_node, .detailed = detailed};
-    str_puts(rows, detailed ? "KIND/NAME\tSTATUS\tHEALTH\tAGE\tMESSAGE\tREASON\n" : "KIND/NAME\tSTATUS\tHEALTH\tMESSAGE\n");
+    str_puts(rows, detailed ? "KIND/NAME\tSTATUS\tHEALTH\tAGE\tMESSAGE\tREASON\n"
+                            : "KIND/NAME\tSTATUS\tHEALTH\tMESSAGE\n");
     res_states_of(app, NULL, &d.states);
     draw_all(&d);
     res_states_dispose(&d.states);
@@ -136,8 +138,8 @@ void tree_of_app(const json_t *tree, const json_t *app, bool detailed, str_t *ro
 
 static void put_resource(struct drawing *d, const char *prefix, const json_t *node)
 {
-    str_printf(d->rows, "%s%s\t%s\t%s\t%s\t%s", prefix, text(node, "group"), text(node, "kind"), text(node, "namespace"),
-               text(node, "name"), d->orphaned);
+    str_printf(d->rows, "%s%s\t%s\t%s\t%s\t%s", prefix, text(node, "group"), text(node, "kind"),
+               text(node, "namespace"), text(node, "name"), d->orphaned);
     if (d->detailed) {
         str_putc(d->rows, '\t');
         put_node_age(node, d->rows);
@@ -167,7 +169,8 @@ static void put_list(const json_t *nodes, enum tree_form form, bool orphans, str
 
 void tree_of_resources(const json_t *tree, enum tree_form form, bool nodes, bool orphans, str_t *rows)
 {
-    str_printf(rows, "GROUP\tKIND\tNAMESPACE\tNAME\tORPHANED%s\n", form == TREE_DETAILED ? "\tAGE\tHEALTH\tREASON" : "");
+    str_printf(rows, "GROUP\tKIND\tNAMESPACE\tNAME\tORPHANED%s\n",
+               form == TREE_DETAILED ? "\tAGE\tHEALTH\tREASON" : "");
     if (nodes)
         put_list(json_object_get(tree, "nodes"), form, false, rows);
     if (orphans)

@@ -38,8 +38,9 @@ static bool has_health(const json_t *resources)
 
 static char *resource_key(const json_t *r)
 {
-    return xasprintf("%s/%s/%s/%s", str_or_empty(json_str_at(r, "group")), str_or_empty(json_str_at(r, "kind")),
-                     str_or_empty(json_str_at(r, "namespace")), str_or_empty(json_str_at(r, "name")));
+    return xasprintf("%s/%s/%s/%s", str_or_empty(json_str_at(r, "group")),
+                     str_or_empty(json_str_at(r, "kind")), str_or_empty(json_str_at(r, "namespace")),
+                     str_or_empty(json_str_at(r, "name")));
 }
 
 static void take_health(json_t *resources, const json_t *nodes)
@@ -67,15 +68,17 @@ void app_fill_health(client_t *c, json_t *app)
     json_t *status = json_object_get(app, "status"), *resources = json_object_get(status, "resources");
     AUTO_STR path = STR_INIT;
     AUTO_JSON tree = NULL;
-    if (!str_eq(json_str_at(status, "resourceHealthSource"), "appTree") || !json_array_size(resources) || has_health(resources))
+    if (!str_eq(json_str_at(status, "resourceHealthSource"), "appTree") || !json_array_size(resources) ||
+        has_health(resources))
         return;
-    app_path(str_or_empty(json_str_at(app, "metadata", "name")), json_str_at(app, "metadata", "namespace"), "/resource-tree",
-             &path);
+    app_path(str_or_empty(json_str_at(app, "metadata", "name")), json_str_at(app, "metadata", "namespace"),
+             "/resource-tree", &path);
     if (client_get(c, str_text(&path), &tree, NULL) == 0)
         take_health(resources, json_object_get(tree, "nodes"));
 }
 
-int apps_select(client_t *c, const char *selector, const char *ns, char *const *projects, names_t *names, err_t **err)
+int apps_select(client_t *c, const char *selector, const char *ns, char *const *projects, names_t *names,
+                err_t **err)
 {
     AUTO_STR path = STR_INIT;
     AUTO_JSON list = NULL;
@@ -113,7 +116,8 @@ int app_url(client_t *c, const char *name, char **out, err_t **err)
     else if (client_plaintext(c))
         *out = xasprintf("http://%s/applications/%s", server, name);
     else
-        *out = xasprintf("https://%.*s/applications/%s", (int)(str_has_suffix(server, ":443") ? n - 4 : n), server, name);
+        *out = xasprintf("https://%.*s/applications/%s", (int)(str_has_suffix(server, ":443") ? n - 4 : n),
+                         server, name);
     return 0;
 }
 
@@ -124,16 +128,18 @@ int source_position_of(const struct run *r, const json_t *app, int64_t *out, err
     const char *name = args_text(r->args, "source-name");
     *out = args_int(r->args, "source-position");
     if (*name && *out != -1)
-        return err_set(err, ERR_INVALID_ARGUMENT, "Only one of source-position and source-name can be specified.");
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "Only one of source-position and source-name can be specified.");
     return *name ? source_position(app, name, out, err) : 0;
 }
 
 int source_position_check(const json_t *app, int64_t position, err_t **err)
 {
     if (position <= 0)
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "Source position should be specified and must be greater than 0 for applications with multiple "
-                       "sources");
+        return err_set(
+            err, ERR_INVALID_ARGUMENT,
+            "Source position should be specified and must be greater than 0 for applications with multiple "
+            "sources");
     if ((int64_t)json_array_size(json_at(app, "spec", "sources")) < position)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "Source position should be less than the number of sources in the application");
@@ -142,14 +148,17 @@ int source_position_check(const json_t *app, int64_t position, err_t **err)
 
 static int check_revisions(const struct run *r, err_t **err)
 {
-    size_t revisions = args_list_count(r->args, "revisions"), positions = args_list_count(r->args, "source-positions"),
+    size_t revisions = args_list_count(r->args, "revisions"),
+           positions = args_list_count(r->args, "source-positions"),
            names = args_list_count(r->args, "source-names");
     if (positions && names)
-        return err_set(err, ERR_INVALID_ARGUMENT, "Only one of source-positions and source-names can be specified.");
-    if ((positions && positions != revisions) || (names && names != revisions))
         return err_set(err, ERR_INVALID_ARGUMENT,
-                       "While using --revisions and --source-%s, length of values for both flags should be same.",
-                       positions ? "positions" : "names");
+                       "Only one of source-positions and source-names can be specified.");
+    if ((positions && positions != revisions) || (names && names != revisions))
+        return err_set(
+            err, ERR_INVALID_ARGUMENT,
+            "While using --revisions and --source-%s, length of values for both flags should be same.",
+            positions ? "positions" : "names");
     for (char *const *p = args_list(r->args, "source-positions"); *p; p++)
         if (**p == '-' || **p == '0')
             return err_set(err, ERR_INVALID_ARGUMENT,

@@ -12,13 +12,15 @@
 static bool is_listed(const struct run *r, const json_t *app)
 {
     char *const *projects = args_list(r->args, "project");
-    const char *repo = args_text(r->args, "repo"), *cluster = args_text(r->args, "cluster"), *path = args_text(r->args, "path");
+    const char *repo = args_text(r->args, "repo"), *cluster = args_text(r->args, "cluster"),
+               *path = args_text(r->args, "path");
     AUTO_JSON sources = app_sources(app);
     const json_t *source = json_array_get(sources, 0), *to = json_at(app, "spec", "destination");
     return (!*projects || strv_contains(projects, app_project(app))) &&
            (!*repo || str_same(json_str_at(source, "repoURL"), repo)) &&
            (!*path || str_same(json_str_at(source, "path"), path)) &&
-           (!*cluster || str_same(json_str_at(to, "server"), cluster) || str_same(json_str_at(to, "name"), cluster));
+           (!*cluster || str_same(json_str_at(to, "server"), cluster) ||
+            str_same(json_str_at(to, "name"), cluster));
 }
 
 static int print_apps(const struct run *r, const json_t *apps, err_t **err)
@@ -67,10 +69,13 @@ int app_list(struct run *r, err_t **err)
 /* ---- get ---- */
 
 /* With --timeout, a refresh that takes longer is given up, and the application shown as it is. */
-static int fetch_in_time(client_t *c, const struct run *r, const char *name, const char *ns, json_t **app, err_t **err)
+static int fetch_in_time(client_t *c, const struct run *r, const char *name, const char *ns, json_t **app,
+                         err_t **err)
 {
     int64_t seconds = args_int(r->args, "timeout");
-    const char *refresh = args_bool(r->args, "hard-refresh") ? "hard" : args_bool(r->args, "refresh") ? "normal" : NULL;
+    const char *refresh = args_bool(r->args, "hard-refresh") ? "hard"
+                          : args_bool(r->args, "refresh")    ? "normal"
+                                                             : NULL;
     AUTO_ERR why = NULL;
     if (!refresh || !seconds)
         return app_fetch(c, name, ns, refresh, app, err);
@@ -131,8 +136,8 @@ static void print_parts(const struct run *r, const json_t *app, int64_t position
     }
 }
 
-static int print_header(client_t *c, const struct run *r, const json_t *app, const json_t *windows, int64_t position,
-                        err_t **err)
+static int print_header(client_t *c, const struct run *r, const json_t *app, const json_t *windows,
+                        int64_t position, err_t **err)
 {
     AUTO(free_p) char *url = NULL;
     AUTO_STR text = STR_INIT;
@@ -258,7 +263,8 @@ static int print_manifest(const char *text, err_t **err)
     return 0;
 }
 
-static int print_rendered(client_t *c, const struct run *r, const json_t *app, const char *name, const char *ns, err_t **err)
+static int print_rendered(client_t *c, const struct run *r, const json_t *app, const char *name,
+                          const char *ns, err_t **err)
 {
     AUTO_STR path = STR_INIT;
     AUTO_JSON request = json_object(), *answer = NULL;

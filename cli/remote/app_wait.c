@@ -1,5 +1,5 @@
-/* Waiting for an application: its current state, then the server's stream of changes. The stream may break at any time
- * (a proxy, a restart); it is opened again a second later from the last version that was seen. */
+/* Waiting for an application: its current state, then the server's stream of changes. The stream may break at
+ * any time (a proxy, a restart); it is opened again a second later from the last version that was seen. */
 #include "cli/app/show.h"
 #include "cli/print.h"
 #include "cli/remote/commands.h"
@@ -40,24 +40,26 @@ static void put_row(const struct res_state *s, str_t *out)
 
 static void put_header(str_t *out)
 {
-    str_printf(out, "%s\t%5s\t%10s\t%10s\t%20s\t%8s\t%7s\t%10s\t%s\n", "TIMESTAMP", "GROUP", "KIND", "NAMESPACE", "NAME",
-               "STATUS", "HEALTH", "HOOK", "MESSAGE");
+    str_printf(out, "%s\t%5s\t%10s\t%10s\t%20s\t%8s\t%7s\t%10s\t%s\n", "TIMESTAMP", "GROUP", "KIND",
+               "NAMESPACE", "NAME", "STATUS", "HEALTH", "HOOK", "MESSAGE");
 }
 
 /* Whether a healthy (or progressing) resource became degraded while health is waited for. */
-static int check_health(const struct waiting *s, const struct res_state *before, const struct res_state *now, err_t **err)
+static int check_health(const struct waiting *s, const struct res_state *before, const struct res_state *now,
+                        err_t **err)
 {
     const char *was = before->f[RES_HEALTH];
-    if (!s->w->what.health || !str_eq(now->f[RES_HEALTH], "Degraded") || str_eq(was, "Degraded") || str_eq(was, "Unknown"))
+    if (!s->w->what.health || !str_eq(now->f[RES_HEALTH], "Degraded") || str_eq(was, "Degraded") ||
+        str_eq(was, "Unknown"))
         return 0;
-    return err_set(err, ERR_FAILED_PRECONDITION, "application '%s' health state has transitioned from %s to %s", s->w->name,
-                   was, now->f[RES_HEALTH]);
+    return err_set(err, ERR_FAILED_PRECONDITION,
+                   "application '%s' health state has transitioned from %s to %s", s->w->name, was,
+                   now->f[RES_HEALTH]);
 }
 
 static int put_changes(struct waiting *s, const res_states_t *states, str_t *rows, err_t **err)
 {
-    VEC_FOREACH(states, now)
-    {
+    VEC_FOREACH(states, now) {
         struct res_state *before = res_states_find(&s->printed, now);
         if (before) {
             int rc = check_health(s, before, now, err);
@@ -154,7 +156,8 @@ static int time_out(struct waiting *s, err_t **err)
         printf_out("\nThe command timed out waiting for the conditions to be met.\n");
     rc = print_final(s, false, err);
     return rc < 0 ? rc
-                  : err_set(err, ERR_DEADLINE_EXCEEDED, "timed out (%llds) waiting for app \"%s\" match desired state",
+                  : err_set(err, ERR_DEADLINE_EXCEEDED,
+                            "timed out (%llds) waiting for app \"%s\" match desired state",
                             (long long)s->w->timeout_s, s->w->name);
 }
 

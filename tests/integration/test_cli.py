@@ -122,6 +122,21 @@ class Offline(unittest.TestCase):
         self.assertEqual((missing.code, missing.messages[0][:29]), (20, "cluster add is not available:"))
         self.assertEqual(self.cli("app", "--help").code, 0)
 
+    def leaves(self, *path):
+        names = re.findall(r"(?m)^  (\S+) ", self.cli(*path, "--help").out.split("Available Commands:\n")[1].split("\nFlags:")[0])
+        for name in names:
+            if "Available Commands:" in self.cli(*path, name, "--help").out:
+                yield from self.leaves(*path, name)
+            else:
+                yield (*path, name)
+
+    def test_every_command_is_done_by_a_program(self):
+        leaves = list(self.leaves())
+        self.assertIn(("app", "sync"), leaves)
+        for path in leaves:
+            self.assertIn(self.cli(*path, "x", "--server", "127.0.0.1:1", "--plaintext", "--skip-test-tls" if path == ("login",) else
+                                   "--plaintext", stdin="").code, (0, 1, 2, 20), path)
+
     def test_no_server(self):
         done = self.both("app", "list")
         self.assertEqual((done.code, done.messages), (1, ["Argo CD server address unspecified"]))
@@ -237,9 +252,19 @@ class Strange(unittest.TestCase):
         self.assertEqual(len(Answers.asked), 3)
         self.assertGreater(time.monotonic() - begin, 1.9)
 
-    def test_redirects_keep_the_token(self):
+    def test_logs(self):
+        lines = "".join('data: {"result":{"content":"line %d"}} \n\n\n:\n' % i for i in range(200))
+        Answers.answers["/api/v1/applications/a/logs"] = (200, "text/event-stream", lines + 'data: {"result":{"last":true}}\n\n')
+        done = self.cli("app", "logs", "n/a", "--tail", "5", "-c", "main", "--name", "x")
+        self.assertEqual((done.code, done.out.splitlines()), (0, ["line %d" % i for i in range(200)]), done.err)
+        self.assertEqual(Answers.asked[0][0], "/api/v1/applications/a/logs?appNamespace=n&resourceName=x&container=main&tailLines=5")
+        Answers.answers["/api/v1/applications/a/logs"] = (200, "text/event-stream", 'data: {"error":{"code":5,"message":"gone"}}\n\n')
+        self.assertEqual(self.cli("app", "logs", "a").messages, ["stream read failed: rpc error: code = NotFound desc = gone"])
+
+    def test_redirects_are_not_followed(self):
         Answers.answers["/api/v1/applications"] = (302, "text/plain", "")
-        self.assertEqual(self.cli("app", "list").code, 20)
+        self.assertIn("unexpected answer with status 302", self.cli("app", "list").messages[0])
+        self.assertEqual(len(Answers.asked), 1)
 
 
 class CliCase(unittest.TestCase):
@@ -483,6 +508,25 @@ class Applications(CliCase):
         self.ok("app", "wait", "synced", "--timeout", "60", "--resource", "apps:Deployment:guestbook-ui")
         self.assertEqual(json.loads(self.ok("app", "wait", "synced", "-o", "json"))["metadata"]["name"], "synced")
         self.ok("app", "delete", "synced", "--wait", "-y")
+
+    def test_diff(self):
+        repo, ns = self.guestbook("different")
+        self.env.wait_status("different", "OutOfSync")
+        done = self.cli("app", "diff", "different")
+        self.assertEqual(done.code, 1, done.err)
+        self.assertIn("\n===== /ConfigMap %s/guestbook ======\n" % ns, done.out)
+        self.assertIn("> kind: ConfigMap\n", done.out)
+        self.ok("app", "sync", "different", "--timeout", "60")
+        self.assertEqual(self.ok("app", "diff", "different"), "")
+        self.env.kube.merge("v1", "ConfigMap", ns, "guestbook", {"data": {"greeting": "bye"}})
+        self.env.wait_status("different", "OutOfSync")
+        self.assertEqual(self.cli("app", "diff", "different", "--diff-exit-code", "3").code, 3)
+        self.assertRegex(self.ok("app", "diff", "different", "--exit-code=false"),
+                         r"^\n===== /ConfigMap %s/guestbook ======\n3c3\n<   greeting: bye\n---\n>   greeting: hello\n$" % ns)
+        self.assertRegex(self.ok("app", "diff", "different", "--exit-code=false", KUBECTL_EXTERNAL_DIFF="echo 'a b'"), "a b .*-live.yaml ")
+        self.assertEqual(self.cli("app", "diff").code, 2)
+        self.refused(20, "--revision is not available", "app", "diff", "different", "--revision", "x")
+        self.ok("app", "delete", "different", "-y", "--wait")
 
     def test_failures(self):
         repo, _ = self.guestbook("broken")
