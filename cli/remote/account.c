@@ -35,7 +35,8 @@ int account_user_info(struct run *r, err_t **err)
     printf_out("Logged In: %s\n", bool_text(logged_in));
     put_joined(json_object_get(info, "groups"), ",", &groups);
     if (logged_in)
-        printf_out("Username: %s\nIssuer: %s\nGroups: %s\n", text(info, "username"), text(info, "iss"), str_text(&groups));
+        printf_out("Username: %s\nIssuer: %s\nGroups: %s\n", text(info, "username"), text(info, "iss"),
+                   str_text(&groups));
     return 0;
 }
 
@@ -207,7 +208,8 @@ static int ask_new_password(const char *account, char **out, err_t **err)
 }
 
 /* A new password ends the session: the context gets a new one. */
-static int renew_session(client_t *c, const struct run *r, const char *username, const char *password, err_t **err)
+static int renew_session(client_t *c, const struct run *r, const char *username, const char *password,
+                         err_t **err)
 {
     AUTO_JSON config = NULL;
     AUTO(free_p) char *token = NULL;
