@@ -353,24 +353,6 @@ class Sessions(CliCase):
                                                                ARGOCD_AUTH_TOKEN=token, ARGOCD_OPTS="--plaintext")
         self.assertEqual(json.loads(done.out)["username"], "admin")
 
-    def test_lists(self):
-        self.log_in()
-        self.assertEqual(self.ok("proj", "list", "-o", "name"), "closed\ndefault\nopen\n")
-        rows = self.ok("proj", "list").splitlines()
-        self.assertRegex(rows[0], "^NAME +DESCRIPTION +DESTINATIONS +SOURCES +CLUSTER-RESOURCE-WHITELIST")
-        self.assertRegex(rows[3], r"^open +\*,ok-\* +https://ok.example/\* +<none> +<none> +<none> +disabled +<none>$")
-        self.assertIn("Repositories:                https://ok.example/*\n", self.ok("proj", "get", "open"))
-        self.assertEqual(yaml.safe_load(self.ok("proj", "get", "open", "-o", "yaml"))["metadata"]["name"], "open")
-        self.refused(20, "code = ", "proj", "get", "nothing")
-        self.assertIn("https://kubernetes.default.svc", self.ok("cluster", "list"))
-        self.assertEqual(self.ok("cluster", "list", "-o", "server"), "https://kubernetes.default.svc\n")
-        self.assertEqual(json.loads(self.ok("cluster", "get", "in-cluster", "-o", "json"))["name"], "in-cluster")
-        self.assertIn("Server Name:           in-cluster\n", self.ok("cluster", "get", "https://kubernetes.default.svc", "-o", "wide"))
-        self.assertIn("alice  true", self.ok("account", "list"))
-        self.assertIn("Name:               admin\n", self.ok("account", "get"))
-        self.assertEqual(self.ok("account", "can-i", "sync", "applications", "x/y"), "yes\n")
-        self.refused(20, "unknown output format: x", "proj", "list", "-o", "x")
-
     def test_what_the_server_does_not_serve(self):
         self.log_in()
         for args in (["repo", "list"], ["repo", "get", "https://x"],
@@ -565,6 +547,23 @@ class Applications(CliCase):
         self.ok("app", "delete", "patient", "-y")
         out, err = gone.communicate(timeout=60)
         self.assertEqual((gone.returncode, out.splitlines()[-1]), (0, "Application '%s/patient' deleted" % self.env.ns), err)
+
+    def test_lists(self):
+        self.assertEqual(self.ok("proj", "list", "-o", "name"), "closed\ndefault\nopen\n")
+        rows = self.ok("proj", "list").splitlines()
+        self.assertRegex(rows[0], "^NAME +DESCRIPTION +DESTINATIONS +SOURCES +CLUSTER-RESOURCE-WHITELIST")
+        self.assertRegex(rows[3], r"^open +\*,ok-\* +https://ok.example/\* +<none> +<none> +<none> +disabled +<none>$")
+        self.assertIn("Repositories:                https://ok.example/*\n", self.ok("proj", "get", "open"))
+        self.assertEqual(yaml.safe_load(self.ok("proj", "get", "open", "-o", "yaml"))["metadata"]["name"], "open")
+        self.refused(20, "code = ", "proj", "get", "nothing")
+        self.assertIn("https://kubernetes.default.svc", self.ok("cluster", "list"))
+        self.assertEqual(self.ok("cluster", "list", "-o", "server"), "https://kubernetes.default.svc\n")
+        self.assertEqual(json.loads(self.ok("cluster", "get", "in-cluster", "-o", "json"))["name"], "in-cluster")
+        self.assertIn("Server Name:           in-cluster\n", self.ok("cluster", "get", "https://kubernetes.default.svc", "-o", "wide"))
+        self.assertIn("alice  true", self.ok("account", "list"))
+        self.assertIn("Name:               admin\n", self.ok("account", "get"))
+        self.assertEqual(self.ok("account", "can-i", "sync", "applications", "x/y"), "yes\n")
+        self.refused(20, "unknown output format: x", "proj", "list", "-o", "x")
 
     def test_completion_asks_the_server(self):
         self.guestbook("completed")
