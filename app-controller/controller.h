@@ -38,7 +38,7 @@ struct controller {
     seal_t *seal;
     metrics_t *metrics;
     metric_t *m_reconcile, *m_sync, *m_sync_seconds;
-    volatile bool stopping;
+    atomic_bool stopping;
 };
 
 /* What a refresh is asked for; several add up to the strongest. */

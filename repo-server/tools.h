@@ -56,7 +56,7 @@ struct tool_run {
     bool network;
     const char *input; /* for standard input; NULL: none */
     mono_t deadline;   /* of the request */
-    volatile bool *canceled;
+    atomic_bool *canceled;
 };
 /* Output goes to *out, which gets the options' maximum; standard error to *errs (may be NULL). A status other
  * than 0 is ERR_UNKNOWN: "`helm template …` failed exit status 1: <standard error>". Paths of ours are masked
