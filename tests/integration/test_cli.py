@@ -269,11 +269,11 @@ class Strange(unittest.TestCase):
 
 class CliCase(unittest.TestCase):
     maxDiff = None
-    flags, whole, redis = ["--insecure"], True, False
+    flags, whole, redis, options = ["--insecure"], True, False, None
 
     @classmethod
     def setUpClass(cls):
-        cls.env = ApiEnvironment(redis=cls.redis)
+        cls.env = ApiEnvironment(redis=cls.redis, options=cls.options)
         cls.env.flags, cls.env.whole = cls.flags, cls.whole
         cls.env.start()
         cls.env.as_user()
@@ -574,7 +574,9 @@ class Applications(CliCase):
 
 @unittest.skipUnless(ORACLE, "ARGOCD_ORACLE is not set")
 class Oracle(CliCase):
-    """The same commands by both programs."""
+    """The same commands by both programs. The health of resources is in their status: elsewhere argocd depends on the
+    server to fetch it, while our program does so itself."""
+    options = {"controller": ["--persist-resource-health"]}
 
     @classmethod
     def setUpClass(cls):
