@@ -1,14 +1,18 @@
 """The command line against the daemons. With ARGOCD_ORACLE=<argocd> its outputs are also compared with argocd's: what needs
 no server always; what needs one when the api-server serves gRPC, or through ARGOCD_ORACLE_BRIDGE, a program that serves
 gRPC at its first argument by asking the REST API at its second."""
+import fcntl
 import http.server
 import json
 import os
+import pty
 import re
 import shutil
+import signal
 import ssl
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -342,6 +346,30 @@ class Sessions(CliCase):
         self.assertIn("Username: Password: 'admin:login' logged in", done.out)
         self.assertEqual(cli("login", self.server, stdin="n\n").code, 1)
         self.assertEqual(cli("login", self.server, stdin="").code, 20)
+
+    def test_a_terminal(self):
+        """A password is not echoed, and an interrupt leaves the terminal echoing."""
+        cli = Cli(CARGOCD, os.path.join(self.env.dir, "terminal"))
+        for keys, code, part in ((self.password + "\n", 0, "logged in successfully"), ("half\x03", -signal.SIGINT, "Password: ")):
+            ours, theirs = pty.openpty()
+            p = subprocess.Popen([CARGOCD, "login", self.server, "--plaintext", "--username", "admin"], stdin=theirs, stdout=theirs,
+                                 stderr=theirs, env=cli.environment({}), start_new_session=True,
+                                 preexec_fn=lambda fd=theirs: fcntl.ioctl(fd, termios.TIOCSCTTY, 0))
+            seen = b""
+            while b"Password: " not in seen:
+                seen += os.read(ours, 1000)
+            wait_for("silence", lambda fd=theirs: not termios.tcgetattr(fd)[3] & termios.ECHO)
+            os.write(ours, keys.encode())
+            self.assertEqual(p.wait(20), code)
+            self.assertTrue(termios.tcgetattr(theirs)[3] & termios.ECHO)
+            os.close(theirs)
+            try:
+                while True:
+                    seen += os.read(ours, 1000)
+            except OSError:
+                os.close(ours)
+            self.assertIn(part, seen.decode())
+            self.assertNotIn(keys.strip(), seen.decode())
 
     def test_unavailable(self):
         self.refused(20, "--sso is not available", "login", self.server, "--sso", "--plaintext")
