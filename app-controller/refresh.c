@@ -595,6 +595,8 @@ static void compare(struct refresh *r)
         AUTO_JSON tree = tree_of(r->ctl, r->app, true);
         publish(r->ctl, r->app, tree, NULL, NULL);
         run_autosync(r, status);
+        if (r->operated)
+            stamp(r, status);
         write_status(r, status);
     } else {
         if (!kept)

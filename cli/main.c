@@ -46,8 +46,9 @@ static void complete_contexts(void)
         return;
     size_t i;
     json_t *context;
-    json_array_foreach(json_object_get(config, "contexts"), i, context)
+    json_array_foreach(json_object_get(config, "contexts"), i, context) {
         printf_out("%s\n", str_or_empty(json_str_at(context, "name")));
+    }
 }
 
 static int complete(char *program, size_t n, char **words)

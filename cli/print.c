@@ -5,6 +5,7 @@
 #include "common/yaml/yaml.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <termios.h>
 #include <time.h>
@@ -236,21 +237,37 @@ int ask_line(const char *text, char **out, err_t **err)
     }
 }
 
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal)
+{
+    interrupted = signal;
+}
+
+/* An interrupt ends the program only when the terminal echoes again. */
+static int question_in_silence(const char *text, const struct termios *before, str_t *line, err_t **err)
+{
+    struct termios silent = *before;
+    struct sigaction old, mine = {.sa_handler = on_interrupt}; /* no SA_RESTART: reading ends */
+    silent.c_lflag &= ~(tcflag_t)ECHO;
+    interrupted = 0;
+    sigaction(SIGINT, &mine, &old);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    int rc = question(text, line, err);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, before);
+    sigaction(SIGINT, &old, NULL);
+    printf_out("\n");
+    if (interrupted)
+        raise(SIGINT);
+    return rc;
+}
+
 int ask_secret(const char *text, char **out, err_t **err)
 {
     AUTO_STR line = STR_MAX(64 << 10);
-    struct termios before, silent;
+    struct termios before;
     bool terminal = tcgetattr(STDIN_FILENO, &before) == 0;
-    if (terminal) {
-        silent = before;
-        silent.c_lflag &= ~(tcflag_t)ECHO;
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-    }
-    int rc = question(text, &line, err);
-    if (terminal) {
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-        printf_out("\n");
-    }
+    int rc = terminal ? question_in_silence(text, &before, &line, err) : question(text, &line, err);
     if (rc < 0)
         return rc;
     *out = terminal ? xstrdup(str_text(&line)) : trimmed(&line);

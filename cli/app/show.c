@@ -62,8 +62,9 @@ static void put_conditions(const json_t *app, str_t *out)
     VEC(const char *) types = {};
     size_t i;
     json_t *c;
-    json_array_foreach(json_at(app, "status", "conditions"), i, c)
+    json_array_foreach(json_at(app, "status", "conditions"), i, c) {
         VEC_PUSH(&types, str_or_empty(json_str_at(c, "type")));
+    }
     VEC_SORT(&types, by_text);
     if (!types.n)
         str_puts(out, "<none>");
@@ -138,8 +139,9 @@ static const char *window_status(const json_t *windows)
 {
     size_t allows = 0, i;
     json_t *w;
-    json_array_foreach(json_object_get(windows, "assignedWindows"), i, w)
+    json_array_foreach(json_object_get(windows, "assignedWindows"), i, w) {
         allows += str_eq(json_str_at(w, "kind"), "allow");
+    }
     bool deny = any_of_kind(windows, "activeWindows", "deny"),
          allow = any_of_kind(windows, "activeWindows", "allow");
     if (!deny && (allow || !allows))
@@ -154,9 +156,10 @@ static void put_windows(const json_t *windows, str_t *out)
     json_t *w;
     str_printf(out, LINE,
                "SyncWindow:", windows && !json_object_size(windows) ? "Unknown" : window_status(windows));
-    json_array_foreach(json_object_get(windows, "assignedWindows"), i, w)
+    json_array_foreach(json_object_get(windows, "assignedWindows"), i, w) {
         str_printf(&list, "%s%s:%s:%s", i ? "," : "", str_or_empty(json_str_at(w, "kind")),
                    str_or_empty(json_str_at(w, "schedule")), str_or_empty(json_str_at(w, "duration")));
+    }
     if (list.len)
         str_printf(out, LINE, "Assigned Windows:", str_text(&list));
 }
@@ -336,8 +339,9 @@ static void read_deployments(const json_t *app, deployments_t *out)
         bool all = json_array_size(sources) == json_array_size(revisions);
         if (!sources)
             add_deployment(entry, json_object_get(entry, "source"), json_str_at(entry, "revision"), out);
-        json_array_foreach((json_t *)(uintptr_t)sources, k, source)
+        json_array_foreach((json_t *)(uintptr_t)sources, k, source) {
             add_deployment(entry, source, all ? json_string_value(json_array_get(revisions, k)) : NULL, out);
+        }
     }
 }
 
@@ -367,6 +371,7 @@ void show_history_ids(const json_t *app, str_t *out)
 {
     size_t i;
     json_t *entry;
-    json_array_foreach(json_at(app, "status", "history"), i, entry)
+    json_array_foreach(json_at(app, "status", "history"), i, entry) {
         str_printf(out, "%lld\n", (long long)json_int_at(entry, "id"));
+    }
 }

@@ -413,9 +413,8 @@ json_t *retry_of(const args_t *args, const char *prefix)
                                             {"backoff-max-duration", "maxDuration"},
                                             {"backoff-factor", "factor"}};
     json_t *retry = json_object(), *backoff = json_object();
-    AUTO(free_p)
-    char *limit = xasprintf("%sretry-limit", prefix),
-         *refresh = xasprintf("%sretry-refresh", prefix);
+    AUTO(free_p) char *limit = xasprintf("%sretry-limit", prefix);
+    AUTO(free_p) char *refresh = xasprintf("%sretry-refresh", prefix);
     json_object_set_new(retry, "limit", json_integer(args_int(args, limit)));
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         AUTO(free_p) char *option = xasprintf("%sretry-%s", prefix, fields[i][0]);

@@ -301,8 +301,9 @@ size_t pruning_required(const json_t *app)
 {
     size_t i, n = 0;
     json_t *r;
-    json_array_foreach(json_at(app, "status", "operationState", "syncResult", "resources"), i, r)
+    json_array_foreach(json_at(app, "status", "operationState", "syncResult", "resources"), i, r) {
         n += str_eq(json_str_at(r, "status"), "PruneSkipped") &&
              !strstr(str_or_empty(json_str_at(r, "message")), "no prune");
+    }
     return n;
 }

@@ -85,12 +85,14 @@ int account_list(struct run *r, err_t **err)
     if (!items)
         items = none;
     if (str_eq(format, "name")) {
-        json_array_foreach(items, i, a)
+        json_array_foreach(items, i, a) {
             printf_out("%s\n", text(a, "name"));
+        }
     } else if (!*format || str_eq(format, "wide")) {
         str_puts(&rows, "NAME\tENABLED\tCAPABILITIES\n");
-        json_array_foreach(items, i, a)
+        json_array_foreach(items, i, a) {
             put_account_row(a, &rows);
+        }
         print_table(&rows);
     } else if (!print_document(items, format)) {
         return print_unknown_format(format, err);

@@ -90,8 +90,9 @@ int apps_select(client_t *c, const char *selector, const char *ns, char *const *
     int rc = client_get(c, str_text(&path), &list, err);
     size_t i;
     json_t *app;
-    json_array_foreach(json_object_get(list, "items"), i, app)
+    json_array_foreach(json_object_get(list, "items"), i, app) {
         VEC_PUSH(names, app_qualified_name(app));
+    }
     return rc;
 }
 

@@ -7,9 +7,8 @@
 static void put_numbers(const struct run *r, bool again, str_t *path)
 {
     int64_t tail = args_int(r->args, "tail"), since = again ? 1 : args_int(r->args, "since-seconds");
-    AUTO(free_p)
-    char *lines = xasprintf("%lld", (long long)tail),
-         *seconds = xasprintf("%lld", (long long)since);
+    AUTO(free_p) char *lines = xasprintf("%lld", (long long)tail);
+    AUTO(free_p) char *seconds = xasprintf("%lld", (long long)since);
     query_add(path, "tailLines", tail ? lines : "");
     query_add(path, "sinceSeconds", since ? seconds : "");
 }

@@ -275,8 +275,9 @@ static int print_rendered(client_t *c, const struct run *r, const json_t *app, c
     query_add(&path, "revision", args_text(r->args, "revision"));
     size_t i;
     json_t *v;
-    json_array_foreach(json_object_get(request, "revisions"), i, v)
+    json_array_foreach(json_object_get(request, "revisions"), i, v) {
         query_add(&path, "revisions", json_string_value(v));
+    }
     json_array_foreach(json_object_get(request, "sourcePositions"), i, v) {
         AUTO(free_p) char *n = xasprintf("%lld", (long long)json_integer_value(v));
         query_add(&path, "sourcePositions", n);

@@ -25,8 +25,9 @@ static void print_members(const json_t *list, const char *a, const char *b)
 {
     size_t i;
     json_t *v;
-    json_array_foreach((json_t *)(uintptr_t)list, i, v)
+    json_array_foreach((json_t *)(uintptr_t)list, i, v) {
         printf_out("%s\n", str_or_empty(b ? json_str_at(v, a, b) : json_str_at(v, a)));
+    }
 }
 
 static json_t *items_of(const json_t *answer)

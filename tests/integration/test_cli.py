@@ -1,14 +1,18 @@
 """The command line against the daemons. With ARGOCD_ORACLE=<argocd> its outputs are also compared with argocd's: what needs
 no server always; what needs one when the api-server serves gRPC, or through ARGOCD_ORACLE_BRIDGE, a program that serves
 gRPC at its first argument by asking the REST API at its second."""
+import fcntl
 import http.server
 import json
 import os
+import pty
 import re
 import shutil
+import signal
 import ssl
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -269,11 +273,11 @@ class Strange(unittest.TestCase):
 
 class CliCase(unittest.TestCase):
     maxDiff = None
-    flags, whole, redis = ["--insecure"], True, False
+    flags, whole, redis, options = ["--insecure"], True, False, None
 
     @classmethod
     def setUpClass(cls):
-        cls.env = ApiEnvironment(redis=cls.redis)
+        cls.env = ApiEnvironment(redis=cls.redis, options=cls.options)
         cls.env.flags, cls.env.whole = cls.flags, cls.whole
         cls.env.start()
         cls.env.as_user()
@@ -343,6 +347,30 @@ class Sessions(CliCase):
         self.assertEqual(cli("login", self.server, stdin="n\n").code, 1)
         self.assertEqual(cli("login", self.server, stdin="").code, 20)
 
+    def test_a_terminal(self):
+        """A password is not echoed, and an interrupt leaves the terminal echoing."""
+        cli = Cli(CARGOCD, os.path.join(self.env.dir, "terminal"))
+        for keys, code, part in ((self.password + "\n", 0, "logged in successfully"), ("half\x03", -signal.SIGINT, "Password: ")):
+            ours, theirs = pty.openpty()
+            p = subprocess.Popen([CARGOCD, "login", self.server, "--plaintext", "--username", "admin"], stdin=theirs, stdout=theirs,
+                                 stderr=theirs, env=cli.environment({}), start_new_session=True,
+                                 preexec_fn=lambda fd=theirs: fcntl.ioctl(fd, termios.TIOCSCTTY, 0))
+            seen = b""
+            while b"Password: " not in seen:
+                seen += os.read(ours, 1000)
+            wait_for("silence", lambda fd=theirs: not termios.tcgetattr(fd)[3] & termios.ECHO)
+            os.write(ours, keys.encode())
+            self.assertEqual(p.wait(20), code)
+            self.assertTrue(termios.tcgetattr(theirs)[3] & termios.ECHO)
+            os.close(theirs)
+            try:
+                while True:
+                    seen += os.read(ours, 1000)
+            except OSError:
+                os.close(ours)
+            self.assertIn(part, seen.decode())
+            self.assertNotIn(keys.strip(), seen.decode())
+
     def test_unavailable(self):
         self.refused(20, "--sso is not available", "login", self.server, "--sso", "--plaintext")
         self.refused(20, "--core is not available", "login", self.server, "--core")
@@ -352,24 +380,6 @@ class Sessions(CliCase):
         done = Cli(CARGOCD, os.path.join(self.env.dir, "none"))("account", "get-user-info", "-o", "json", ARGOCD_SERVER=self.server,
                                                                ARGOCD_AUTH_TOKEN=token, ARGOCD_OPTS="--plaintext")
         self.assertEqual(json.loads(done.out)["username"], "admin")
-
-    def test_lists(self):
-        self.log_in()
-        self.assertEqual(self.ok("proj", "list", "-o", "name"), "closed\ndefault\nopen\n")
-        rows = self.ok("proj", "list").splitlines()
-        self.assertRegex(rows[0], "^NAME +DESCRIPTION +DESTINATIONS +SOURCES +CLUSTER-RESOURCE-WHITELIST")
-        self.assertRegex(rows[3], r"^open +\*,ok-\* +https://ok.example/\* +<none> +<none> +<none> +disabled +<none>$")
-        self.assertIn("Repositories:                https://ok.example/*\n", self.ok("proj", "get", "open"))
-        self.assertEqual(yaml.safe_load(self.ok("proj", "get", "open", "-o", "yaml"))["metadata"]["name"], "open")
-        self.refused(20, "code = ", "proj", "get", "nothing")
-        self.assertIn("https://kubernetes.default.svc", self.ok("cluster", "list"))
-        self.assertEqual(self.ok("cluster", "list", "-o", "server"), "https://kubernetes.default.svc\n")
-        self.assertEqual(json.loads(self.ok("cluster", "get", "in-cluster", "-o", "json"))["name"], "in-cluster")
-        self.assertIn("Server Name:           in-cluster\n", self.ok("cluster", "get", "https://kubernetes.default.svc", "-o", "wide"))
-        self.assertIn("alice  true", self.ok("account", "list"))
-        self.assertIn("Name:               admin\n", self.ok("account", "get"))
-        self.assertEqual(self.ok("account", "can-i", "sync", "applications", "x/y"), "yes\n")
-        self.refused(20, "unknown output format: x", "proj", "list", "-o", "x")
 
     def test_what_the_server_does_not_serve(self):
         self.log_in()
@@ -566,6 +576,23 @@ class Applications(CliCase):
         out, err = gone.communicate(timeout=60)
         self.assertEqual((gone.returncode, out.splitlines()[-1]), (0, "Application '%s/patient' deleted" % self.env.ns), err)
 
+    def test_lists(self):
+        self.assertEqual(self.ok("proj", "list", "-o", "name"), "closed\ndefault\nopen\n")
+        rows = self.ok("proj", "list").splitlines()
+        self.assertRegex(rows[0], "^NAME +DESCRIPTION +DESTINATIONS +SOURCES +CLUSTER-RESOURCE-WHITELIST")
+        self.assertRegex(rows[3], r"^open +\*,ok-\* +https://ok.example/\* +<none> +<none> +<none> +disabled +<none>$")
+        self.assertIn("Repositories:                https://ok.example/*\n", self.ok("proj", "get", "open"))
+        self.assertEqual(yaml.safe_load(self.ok("proj", "get", "open", "-o", "yaml"))["metadata"]["name"], "open")
+        self.refused(20, "code = ", "proj", "get", "nothing")
+        self.assertIn("https://kubernetes.default.svc", self.ok("cluster", "list"))
+        self.assertEqual(self.ok("cluster", "list", "-o", "server"), "https://kubernetes.default.svc\n")
+        self.assertEqual(json.loads(self.ok("cluster", "get", "in-cluster", "-o", "json"))["name"], "in-cluster")
+        self.assertIn("Server Name:           in-cluster\n", self.ok("cluster", "get", "https://kubernetes.default.svc", "-o", "wide"))
+        self.assertIn("alice  true", self.ok("account", "list"))
+        self.assertIn("Name:               admin\n", self.ok("account", "get"))
+        self.assertEqual(self.ok("account", "can-i", "sync", "applications", "x/y"), "yes\n")
+        self.refused(20, "unknown output format: x", "proj", "list", "-o", "x")
+
     def test_completion_asks_the_server(self):
         self.guestbook("completed")
         self.assertIn("%s/completed\n" % self.env.ns, self.cli("__complete", "app", "get", "").out)
@@ -575,7 +602,9 @@ class Applications(CliCase):
 
 @unittest.skipUnless(ORACLE, "ARGOCD_ORACLE is not set")
 class Oracle(CliCase):
-    """The same commands by both programs."""
+    """The same commands by both programs. The health of resources is in their status: elsewhere argocd depends on the
+    server to fetch it, while our program does so itself."""
+    options = {"controller": ["--persist-resource-health"]}
 
     @classmethod
     def setUpClass(cls):
