@@ -8,6 +8,8 @@
 
 #include "common/base/str.h"
 
+#include <stdint.h>
+
 struct fake_h2_config {
     unsigned max_streams;  /* SETTINGS_MAX_CONCURRENT_STREAMS */
     int goaway_after;      /* requests on a connection until it is told to go away; 0: never */
@@ -25,7 +27,11 @@ struct fake_h2_stats {
 void fake_h2_stats(fake_h2_t *f, struct fake_h2_stats *out);
 /* Ends all that hold. */
 void fake_h2_release(fake_h2_t *f);
-/* News on every /watch. */
+/* News on half of the /watch streams, changing ones. */
+static inline bool fake_h2_silent(int32_t stream, int round)
+{
+    return ((unsigned)stream / 2 * 2654435761U ^ (unsigned)round * 40503U) >> 7 & 1;
+}
 void fake_h2_say(fake_h2_t *f);
 /* Cuts all connections; new ones are welcome. */
 void fake_h2_cut(fake_h2_t *f);
