@@ -16,13 +16,13 @@
 struct artifacts_options {
     const char *root; /* of our files; made when it is not there */
     struct remote_settings remote;
-    pool_t *pool;           /* for waiting on the network; must be freed before the object */
-    int64_t list_ttl_ns;    /* how long a list of versions, or what a tag means, is used */
-    int64_t content_ttl_ns; /* how long a content is used that no digest pins */
-    uint64_t max_index;     /* bytes of an index; ARGOCD_REPO_SERVER_HELM_MANIFEST_MAX_INDEX_SIZE */
-    uint64_t max_chart;     /* of a chart, unpacked; 0: no limit */
-    uint64_t max_oci;       /* of an artifact, unpacked; 0: no limit */
-    uint64_t max_disk;      /* of all contents; 0: 4 GiB */
+    pool_t *pool;            /* for waiting on the network; must be freed before the object */
+    int64_t list_ttl_ns;     /* how long a list of versions, or what a tag means, is used */
+    int64_t content_ttl_ns;  /* how long a content is used that no digest pins */
+    uint64_t max_index;      /* bytes of an index; ARGOCD_REPO_SERVER_HELM_MANIFEST_MAX_INDEX_SIZE */
+    uint64_t max_chart;      /* of a chart, unpacked; 0: no limit */
+    uint64_t max_oci;        /* of an artifact, unpacked; 0: no limit */
+    uint64_t max_disk;       /* of all contents; 0: 4 GiB */
     const char *layer_types; /* media types separated by commas; NULL: Argo CD's */
     metric_t *oci_requests, *oci_durations, *oci_failures[3]; /* may be NULL; failures: see artifacts.c */
 };

@@ -175,8 +175,10 @@ static int from_registry(struct fetch *f, const char *version, char **pack, err_
 {
     AUTO(free_p) char *repository = repository_of(f);
     AUTO(free_p) char *tag = xstrdup(version);
-    struct registry reg = {
-        .remote = f->remote, .settings = &f->a->options.remote, .repository = repository, .canceled = f->canceled};
+    struct registry reg = {.remote = f->remote,
+                           .settings = &f->a->options.remote,
+                           .repository = repository,
+                           .canceled = f->canceled};
     char digest[OCI_DIGEST];
     AUTO_JSON manifest = NULL;
     for (char *p = tag; *p; p++)

@@ -23,8 +23,9 @@ struct reader {
     size_t quiet; /* bytes read since the last event: one value must not fill the memory */
     bool started, is_map, saw_entries, done;
     enum state state;
-    size_t skip;  /* levels of what does not matter */
-    char *key;    /* of a mapping whose value is next; NULL: a key is next */
+    size_t skip;       /* levels of what does not matter */
+    bool skipping_key; /* it is the key of a mapping */
+    char *key;         /* of a mapping whose value is next; NULL: a key is next */
     struct index_entry at;
     size_t n;
     err_t *err;
@@ -158,7 +159,9 @@ static void on_end(struct reader *r)
 
 static void enter(struct reader *r, bool map)
 {
+    bool in_map = r->started && r->state != VERSIONS && r->state != URLS, is_key = in_map && !r->key;
     if (r->skip || !on_start(r, map)) {
+        r->skipping_key = r->skip ? r->skipping_key : is_key;
         if (++r->skip > MAX_DEPTH)
             err_set(&r->err, ERR_RESOURCE_EXHAUSTED, "the index is nested too deeply");
     }
@@ -166,10 +169,12 @@ static void enter(struct reader *r, bool map)
 
 static void leave(struct reader *r)
 {
-    if (!r->skip)
+    if (!r->skip) {
         on_end(r);
-    else if (--r->skip == 0 && r->started && r->state != URLS && r->state != VERSIONS)
-        free(TAKE(r->key)); /* it was the value of a key, or a key that is no text */
+    } else if (--r->skip == 0) {
+        free(TAKE(r->key));
+        r->key = r->skipping_key ? xstrdup("") : NULL;
+    }
 }
 
 static void on_event(struct reader *r, const yaml_event_t *e)

@@ -1,5 +1,6 @@
 /* Lists of versions are files named by who asks whom: an index as lines (index.h), tags one a line. Their
- * modification time tells their age. While one is fetched, others who want the same wait, and then find it. */
+ * modification time tells their age. While one is fetched, others who want the same wait, and then find it.
+ */
 #include "repo-server/artifact/store.h"
 #include "common/base/file.h"
 
@@ -111,8 +112,10 @@ int list_index(struct fetch *f, const char *chart, index_entries_t *out, err_t *
 
 static int fetch_tags(struct fetch *f, const char *repository, FILE *lines, err_t **err)
 {
-    struct registry reg = {
-        .remote = f->remote, .settings = &f->a->options.remote, .repository = repository, .canceled = f->canceled};
+    struct registry reg = {.remote = f->remote,
+                           .settings = &f->a->options.remote,
+                           .repository = repository,
+                           .canceled = f->canceled};
     AUTO(strv_free_p) char **tags = NULL;
     int64_t started = mono_now().ns;
     int r = registry_tags(&reg, &tags, err);

@@ -16,7 +16,8 @@ enum { MAX_LAYERS = 10 };
 
 static bool is_content(const char *type)
 {
-    return str_has_suffix(type, "tar") || str_has_suffix(type, "tar+gzip") || str_has_suffix(type, "tar.gzip");
+    return str_has_suffix(type, "tar") || str_has_suffix(type, "tar+gzip") ||
+           str_has_suffix(type, "tar.gzip");
 }
 
 static int check_type(const struct fetch *f, const char *type, err_t **err)
@@ -75,7 +76,9 @@ int oci_unpack(struct fetch *f, struct registry *reg, const char *digest, const 
     bool helm = chart || str_eq(json_str_at(manifest, "config", "mediaType"), HELM_CONFIG);
     struct pack_options options = {
         .max_bytes = chart ? f->a->options.max_chart : f->a->options.max_oci,
-        .root = chart ? chart : helm ? "*" : NULL,
+        .root = chart  ? chart
+                : helm ? "*"
+                       : NULL,
     };
     int r = choose_layer(f, manifest, helm, &layer, err);
     if (r == 0 && !chart)
@@ -128,8 +131,7 @@ static int resolve(struct fetch *f, struct registry *reg, char **digest, json_t 
 {
     char key[SHA256_HEX], found[OCI_DIGEST];
     store_key(key, f->remote->access_key, "oci", f->revision, NULL);
-    *digest = f->fresh_lists ? NULL
-                             : store_recall(f->a, &f->a->resolved, key, f->a->options.list_ttl_ns);
+    *digest = f->fresh_lists ? NULL : store_recall(f->a, &f->a->resolved, key, f->a->options.list_ttl_ns);
     if (*digest)
         return 0;
     int64_t started = mono_now().ns;

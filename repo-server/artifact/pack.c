@@ -139,7 +139,8 @@ static int load_index(struct pack *p, uint64_t file_size, err_t **err)
 {
     struct pack_tail *t = &p->tail;
     const uint64_t many = 2 * PACK_MAX_ENTRIES;
-    int r = file_size < sizeof(*t) ? damaged(err) : read_at(p->fd, t, sizeof(*t), file_size - sizeof(*t), err);
+    int r = file_size < sizeof(*t) ? damaged(err)
+                                   : read_at(p->fd, t, sizeof(*t), file_size - sizeof(*t), err);
     if (r < 0)
         return r;
     if (memcmp(t->magic, PACK_MAGIC, sizeof(t->magic)) != 0 || t->nfiles > many || t->ndirs > many ||

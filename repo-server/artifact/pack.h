@@ -1,8 +1,8 @@
 /* The content of an archive (a chart, a layer of an OCI artifact, a tar that a client sent) as a source tree.
  *
- * It is unpacked once into a single file, a pack: all contents one after the other, and a directory of them by
- * id. Names of the archive never become paths of the host, so that nothing in it can lead anywhere. Ids are
- * digests of the content, as Git's are, so that a rendering of one version of a chart is proved valid for
+ * It is unpacked once into a single file, a pack: all contents one after the other, and a directory of them
+ * by id. Names of the archive never become paths of the host, so that nothing in it can lead anywhere. Ids
+ * are digests of the content, as Git's are, so that a rendering of one version of a chart is proved valid for
  * another in which the files that it read are the same. */
 #ifndef CARGOCD_REPO_ARTIFACT_PACK_H
 #define CARGOCD_REPO_ARTIFACT_PACK_H

@@ -157,10 +157,14 @@ static void end_content(sha256_ctx_t *c, struct node_id *out)
     memcpy(out->b, digest, sizeof(out->b));
 }
 
-static int put_file(struct maker *m, struct archive *a, struct archive_entry *e, const char *name, err_t **err)
+static int put_file(struct maker *m, struct archive *a, struct archive_entry *e, const char *name,
+                    err_t **err)
 {
     struct maker_node n = {.node = {.kind = NODE_FILE, .executable = archive_entry_perm(e) & 0111},
                            .offset = m->at};
+    uint64_t max = m->options->max_bytes;
+    if (max && archive_entry_size(e) > 0 && (uint64_t)archive_entry_size(e) > max)
+        return too_much(m, err);
     sha256_ctx_t *c = sha256_begin();
     AUTO(free_p) char *buf = xmalloc(BLOCK);
     ssize_t got = 0;
@@ -168,13 +172,14 @@ static int put_file(struct maker *m, struct archive *a, struct archive_entry *e,
     while (r == 0 && (got = archive_read_data(a, buf, BLOCK)) > 0) {
         sha256_add(c, buf, (size_t)got);
         m->seen += (uint64_t)got;
-        r = m->options->max_bytes && m->seen > m->options->max_bytes ? too_much(m, err)
-                                                                     : put_bytes(m, buf, (size_t)got, err);
+        r = max && m->seen > max ? too_much(m, err) : put_bytes(m, buf, (size_t)got, err);
     }
     end_content(c, &n.node.id);
     if (r == 0 && got < 0)
         r = broken(a, err);
     n.size = m->at - n.offset;
+    if (r == 0 && archive_entry_size_is_set(e) && (uint64_t)archive_entry_size(e) != n.size)
+        r = err_set(err, ERR_INVALID_ARGUMENT, "read the archive: %s has holes", name);
     return r < 0 ? r : put_node(m, name, &n, err);
 }
 

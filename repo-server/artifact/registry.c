@@ -10,7 +10,13 @@
     "Accept: application/vnd.oci.image.manifest.v1+json, "                                                   \
     "application/vnd.docker.distribution.manifest.v2+json"
 
-enum { MANIFEST_MAX = 4 << 20, TAGS_MAX = 16 << 20, TOKEN_MAX = 1 << 20, MAX_PAGES = 1000, MAX_TAGS = 200000 };
+enum {
+    MANIFEST_MAX = 4 << 20,
+    TAGS_MAX = 16 << 20,
+    TOKEN_MAX = 1 << 20,
+    MAX_PAGES = 1000,
+    MAX_TAGS = 200000
+};
 
 void registry_dispose(struct registry *r)
 {

@@ -74,9 +74,9 @@ static int set_url(remote_t *r, const struct remote_access *a, err_t **err)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "OCI Helm repository URL should include hostname and port only");
     split_registry(r, oci ? oci : url, a->plain_http);
-    return is_registry_name(r->path) ? 0
-                                     : err_set(err, ERR_INVALID_ARGUMENT,
-                                               "'%s' is no name of a repository in a registry", r->path);
+    return is_registry_name(r->path)
+               ? 0
+               : err_set(err, ERR_INVALID_ARGUMENT, "'%s' is no name of a repository in a registry", r->path);
 }
 
 int remote_new(const struct remote_access *a, remote_t **out, err_t **err)
