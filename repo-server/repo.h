@@ -91,6 +91,8 @@ int request_source(struct request *q, const Cargocd__Repo__Repository *repo, con
                    const char *revision, bool fresh_lists, bool fresh_content, err_t **err);
 /* The repository as it may be shown. */
 const char *target_shown(const struct target *t);
+/* A digest of it and of who reads it. */
+const char *target_access(const struct target *t);
 /* Names what is kept of it. */
 const char *target_key(const struct target *t);
 /* Lists, resolves, fetches; then calls ready. On the step pool. */
@@ -161,8 +163,8 @@ struct scope {
     VEC(struct render_ref) refs;
     VEC(struct render_repo) helm_repos, helm_repo_creds;
     VEC(struct kustomize_version) versions;
-    VEC(char *) authorities;        /* texts of helm_repos and helm_repo_creds */
-    char **api_versions, **schemes; /* arrays are owned */
+    VEC(char *) authorities;                         /* texts of helm_repos and helm_repo_creds */
+    char **api_versions, **schemes, **project_repos; /* arrays are owned */
     struct build_env env;
     trace_t *trace;
     struct render_input in;

@@ -144,6 +144,11 @@ const char *target_shown(const struct target *t)
     return t->remote ? t->remote->shown : t->origin->shown;
 }
 
+const char *target_access(const struct target *t)
+{
+    return t->remote ? t->remote->access_key : t->origin->access_key;
+}
+
 const char *target_key(const struct target *t)
 {
     return t->remote ? t->remote->access_key : t->origin->storage_key;
