@@ -449,13 +449,14 @@ static void dependencies_are_fetched(void **state)
 {
     if (!helm_repo || !can_render() || !fx_registry(0))
         skip();
-    fx_push("deps/db:0.1.0", FX_HELM_CONFIG, FX_HELM_CONTENT, "charts/db-0.1.0.tgz", NULL);
+    fx_chart("more", "cache", "0.3.0");
+    fx_push("deps/cache:0.3.0", FX_HELM_CONFIG, FX_HELM_CONTENT, "more/cache-0.3.0.tgz", NULL);
     const char *host = fx_registry(FX_TLS | FX_BASIC);
     AUTO(free_p)
     char *chart = xasprintf("apiVersion: v2\nname: parent\nversion: 1.0.0\ndependencies:\n"
                             "- {name: web, version: 1.x, repository: '%s'}\n"
                             "- {name: db, alias: named, version: 0.1.0, repository: '@main'}\n"
-                            "- {name: db, version: 0.1.0, repository: 'oci://%s/deps'}\n",
+                            "- {name: cache, version: 0.3.0, repository: 'oci://%s/deps'}\n",
                             helm_repo, host);
     fx_repo("parent");
     fx_write("parent/Chart.yaml", chart);
@@ -488,6 +489,7 @@ static void dependencies_are_fetched(void **state)
             assert_int_equal(out->n_manifests, 4);
             expect_part(out, "\"version\":\"1.2.0\"");
             expect_part(out, "\"version\":\"0.1.0\"");
+            expect_part(out, "\"version\":\"0.3.0\"");
             for (size_t k = 0; k < out->n_commands; k++)
                 assert_null(strstr(out->commands[k], "s3cret"));
             FREE(out);
