@@ -16,7 +16,7 @@
 #include "repo-server/tree.h"
 
 /* Changes whenever equal inputs may give another result: renderings of another version are not used. */
-enum { RENDERER_VERSION = 1 };
+enum { RENDERER_VERSION = 2 };
 
 /* Settings of the daemon. */
 struct render_settings {
