@@ -110,12 +110,15 @@ static int make_artifacts(repo_t *r, err_t **err)
     const struct repo_options *o = &r->options;
     AUTO(free_p) char *root = xasprintf("%s/artifacts", o->root);
     r->http = http_new("artifacts");
+    r->remote = (struct remote_settings){
+        .http = r->http,
+        .tls_dir = o->git.tls_dir,
+        .user_agent = str_empty(o->user_agent) ? NULL : o->user_agent,
+        .timeout_ns = o->exec_timeout_ns,
+    };
     struct artifacts_options options = {
         .root = root,
-        .remote = {.http = r->http,
-                   .tls_dir = o->git.tls_dir,
-                   .user_agent = str_empty(o->user_agent) ? NULL : o->user_agent,
-                   .timeout_ns = o->exec_timeout_ns},
+        .remote = r->remote,
         .pool = r->fetch_pool,
         .list_ttl_ns = o->revision_ttl_ns,
         .content_ttl_ns = o->cache_ttl_ns,
@@ -169,8 +172,10 @@ static int make_parts(repo_t *r, err_t **err)
     r->failures = failures_new(&o->pause);
     r->renders = flights_new(r->render_pool, &render_flight_ops, r);
     r->tool_runs = flights_new(r->tool_pool, &render_flight_ops, r);
-    r->render_settings = (struct render_settings){
-        .max_directory_bytes = o->max_directory_bytes, .tools = r->tools, .remote_ttl_ns = o->cache_ttl_ns};
+    r->render_settings = (struct render_settings){.max_directory_bytes = o->max_directory_bytes,
+                                                  .tools = r->tools,
+                                                  .remote = &r->remote,
+                                                  .remote_ttl_ns = o->cache_ttl_ns};
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "common/argo/tracking.h"
 #include "common/base/clock.h"
 #include "common/json/json.h"
+#include "repo-server/artifact/remote.h"
 #include "repo-server/build_env.h"
 #include "repo-server/tools.h"
 #include "repo-server/trace.h"
@@ -22,6 +23,7 @@ enum { RENDERER_VERSION = 2 };
 struct render_settings {
     int64_t max_directory_bytes; /* ARGOCD_REPO_SERVER_MAX_COMBINED_DIRECTORY_MANIFESTS_SIZE; 0: none */
     tools_t *tools;
+    const struct remote_settings *remote; /* for details; NULL: values on the network are left out */
     int64_t remote_ttl_ns; /* how long a rendering holds that has used what no trace can prove; 0: 24 h */
 };
 

@@ -28,6 +28,7 @@ struct repo {
     git_store_t *store;
     http_t *http;
     artifacts_t *artifacts;
+    struct remote_settings remote;
     flights_t *renders, *tool_runs;
     tools_t *tools;
     cache_t *cache;

@@ -26,6 +26,7 @@ struct helm {
     struct export src;
     struct capabilities caps;
     char *program;
+    bool names_only;           /* nothing is exported: files are named "<role>\n<path in that tree>" */
     unsigned credentials;      /* files written */
     bool insecure, plain_http; /* what some dependency needs */
     str_t authorities;         /* of the hosts of dependencies */
@@ -35,7 +36,13 @@ struct helm {
     VEC(const struct render_ref *) ref_of;
 };
 
-/* values.c: the files behind valueFiles and one path of fileParameters, as helm is to be given them: paths of
+/* values.c: each of the source's valueFiles, in order, as its tree and the path there, or as a URL (tree
+ * NULL). Ones that are not there are left out. */
+int helm_each_value_file(const struct render_input *in, const struct render_plan *plan,
+                         int (*fn)(void *arg, tree_t *tree, const char *path, err_t **err), void *arg,
+                         err_t **err);
+
+/* The files behind valueFiles and one path of fileParameters, as helm is to be given them: paths of
  * the host or URLs. */
 int helm_value_files(struct helm *h, words_t *out, err_t **err);
 int helm_file_parameter(struct helm *h, const char *path, char **out, err_t **err);
