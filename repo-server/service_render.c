@@ -68,6 +68,20 @@ static void compute_spec(struct request *q)
     sha256_end_hex(c, g->spec);
 }
 
+/* What is fetched with one credential is not for those who have another. */
+static void add_credentials(sha256_ctx_t *c, Cargocd__Repo__Repository *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const Cargocd__Repo__Repository *r = list[i];
+        const char *texts[] = {r->url,           r->name, r->username, r->password, r->tls_client_cert,
+                               r->tls_client_key};
+        for (size_t k = 0; k < ARRAY_LEN(texts); k++)
+            sha256_field_str(c, str_or_empty(texts[k]));
+        add_bool(c, r->enable_oci);
+    }
+    sha256_field_str(c, "");
+}
+
 /* Equal questions have equal answers: the specification, the commits, and the facts that may be used. */
 static void compute_question(struct request *q)
 {
@@ -77,7 +91,8 @@ static void compute_question(struct request *q)
     sha256_ctx_t *c = sha256_begin();
     sha256_field_str(c, g->spec);
     VEC_FOREACH(&q->targets, t) {
-        sha256_field_str(c, t->origin->storage_key);
+        sha256_field_str(c, target_key(t));
+        sha256_field_str(c, target_access(t));
         sha256_field_str(c, t->commit);
     }
     const char *texts[] = {m->kube_version, m->project_name, json_str_at(g->source, "repoURL"),
@@ -86,6 +101,8 @@ static void compute_question(struct request *q)
         sha256_field_str(c, str_or_empty(texts[i]));
     for (size_t i = 0; i < m->n_api_versions; i++)
         sha256_field_str(c, m->api_versions[i]);
+    add_credentials(c, m->helm_repos, m->n_helm_repos);
+    add_credentials(c, m->helm_repo_creds, m->n_helm_repo_creds);
     sha256_end_hex(c, digest);
     g->failure = xstrdup(digest);
     g->question = xasprintf("%s%s", m->no_cache ? "!" : "", digest);
@@ -246,7 +263,7 @@ static void landed(void *arg, void *result, err_t *err)
 {
     struct request *q = arg;
     const struct made *made = result;
-    metric_add(q->repo->metrics.pending, -1, LABELS(q->targets.v[0].origin->shown));
+    metric_add(q->repo->metrics.pending, -1, LABELS(target_shown(&q->targets.v[0])));
     if (made)
         answer(q, &made->cached);
     else if (err->code != ERR_DATA_LOSS || !request_again(q))
@@ -292,7 +309,7 @@ static void fly(struct request *q)
         request_fail(q, err);
         return;
     }
-    metric_add(q->repo->metrics.pending, 1, LABELS(q->targets.v[0].origin->shown));
+    metric_add(q->repo->metrics.pending, 1, LABELS(target_shown(&q->targets.v[0])));
     if (first)
         rpc_call_on_cancel(q->call, on_cancel, q);
     flight_join(g->flights, g->question, m->no_cache, q, landed, q, NULL);
@@ -377,16 +394,12 @@ static int prepare(struct request *q, const message_t *m, err_t **err)
     int r = message_source(&m->source, &g->source, err);
     if (r < 0)
         return r;
-    if (!str_empty(json_str_at(g->source, "chart")))
-        return err_set(err, ERR_UNIMPLEMENTED,
-                       "charts of Helm repositories are not served by this repository server");
     if (m->source_integrity.len > 2 && memcmp(m->source_integrity.data, "null", 4) != 0)
         return err_set(err, ERR_UNIMPLEMENTED,
                        "the project's sourceIntegrity cannot be verified by this repository server");
     const char *revision = *m->revision ? m->revision
                                         : str_or_empty(json_str_at(g->source, "targetRevision"));
-    r = request_target(q, "", m->repo, revision, json_str_at(g->source, "tagPrefix"), m->no_revision_cache,
-                       err);
+    r = request_source(q, m->repo, g->source, revision, m->no_revision_cache, m->no_cache, err);
     const json_t *helm = json_object_get(g->source, "helm");
     if (r == 0 && m->has_multiple_sources)
         r = add_refs(q, m, json_object_get(helm, "valueFiles"), NULL, err);

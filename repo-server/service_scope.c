@@ -3,7 +3,19 @@
 
 typedef Cargocd__Repo__GenerateManifestRequest message_t;
 
-static struct render_repo to_repo(const Cargocd__Repo__Repository *m)
+/* "https://host:8443/x", "host/x": the authorities to trust there. */
+static const char *authorities(struct scope *s, const char *url)
+{
+    if (!s->trace) /* nothing is going to be fetched */
+        return NULL;
+    const char *sep = strstr(url, "://"), *host = sep ? sep + 3 : url;
+    AUTO(free_p) char *name = xstrndup(host, strcspn(host, ":/"));
+    char *text = remote_authorities(s->q->repo->options.git.tls_dir, name);
+    VEC_PUSH(&s->authorities, text);
+    return text;
+}
+
+static struct render_repo to_repo(struct scope *s, const Cargocd__Repo__Repository *m)
 {
     return (struct render_repo){
         .url = m->url,
@@ -11,6 +23,7 @@ static struct render_repo to_repo(const Cargocd__Repo__Repository *m)
         .type = m->type,
         .username = m->username,
         .password = m->password,
+        .ca_pem = authorities(s, m->url),
         .tls_client_cert = m->tls_client_cert,
         .tls_client_key = m->tls_client_key,
         .insecure = m->insecure,
@@ -38,13 +51,16 @@ static char **list_of(char **texts, size_t n, bool sorted)
 static void fill_lists(struct scope *s, const message_t *m)
 {
     for (size_t i = 0; i < m->n_helm_repos; i++)
-        VEC_PUSH(&s->helm_repos, to_repo(m->helm_repos[i]));
+        VEC_PUSH(&s->helm_repos, to_repo(s, m->helm_repos[i]));
     for (size_t i = 0; i < m->n_helm_repo_creds; i++)
-        VEC_PUSH(&s->helm_repo_creds, to_repo(m->helm_repo_creds[i]));
+        VEC_PUSH(&s->helm_repo_creds, to_repo(s, m->helm_repo_creds[i]));
     const Cargocd__Repo__KustomizeOptions *k = m->kustomize_options;
     for (size_t i = 0; k && i < k->n_versions; i++)
         VEC_PUSH(&s->versions, (struct kustomize_version){k->versions[i]->name, k->versions[i]->path});
     s->api_versions = list_of(m->api_versions, m->n_api_versions, true);
+    s->project_repos = m->n_project_source_repos
+                           ? list_of(m->project_source_repos, m->n_project_source_repos, false)
+                           : NULL;
     s->schemes = m->n_values_file_schemes ? list_of(m->values_file_schemes, m->n_values_file_schemes, false)
                                           : NULL;
 }
@@ -83,6 +99,12 @@ static void fill_input(struct scope *s, const message_t *m, const json_t *source
         .nhelm_repos = s->helm_repos.n,
         .helm_repo_creds = s->helm_repo_creds.v,
         .nhelm_repo_creds = s->helm_repo_creds.n,
+        .proxy = m->repo->proxy,
+        .no_proxy = m->repo->no_proxy,
+        .insecure = m->repo->insecure,
+        .access_key = target_access(&q->targets.v[0]),
+        .project = m->project_name,
+        .project_repos = s->project_repos,
         .multi_source = m->has_multiple_sources,
         .deadline = rpc_call_deadline(q->call),
         .canceled = rpc_call_canceled(q->call),
@@ -128,18 +150,22 @@ void scope_close(struct scope *s)
         opened_close(o);
     VEC_FREE(&s->opened);
     VEC_FREE(&s->refs);
+    VEC_FOREACH(&s->authorities, text)
+        free(*text);
+    VEC_FREE(&s->authorities);
     VEC_FREE(&s->helm_repos);
     VEC_FREE(&s->helm_repo_creds);
     VEC_FREE(&s->versions);
     free(s->api_versions);
     free(s->schemes);
+    free(s->project_repos);
     free(s->fact);
 }
 
 void scope_corrupt(struct scope *s)
 {
     VEC_FOREACH(&s->opened, o)
-        if (o->lease)
+        if (o->lease) /* packs are made again anyway */
             git_lease_corrupt(o->lease);
 }
 
@@ -171,6 +197,9 @@ static const char *world_fact(void *arg, enum trace_fact kind, const char *name)
     case FACT_TOOL:
         free(s->fact);
         return s->fact = tools_version(s->q->repo->tools, name);
+    case FACT_CREDENTIAL:
+        free(s->fact);
+        return s->fact = render_credential(&s->in, name);
     case FACT_EXPIRES:
     case FACT_KINDS:
         break;
