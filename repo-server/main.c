@@ -19,11 +19,12 @@ enum { DRAIN_S = 20, TRIM_S = 30 };
 struct settings {
     struct daemon_options daemon;
     struct repo_options repo;
-    char *address, *metrics_address, *data, *max_directory, *tls_dir, *ssh_dir;
+    char *address, *metrics_address, *data, *max_directory, *tls_dir, *ssh_dir, *plugin_dir, *plugin_exclusions;
+    char **exclusions;
     int64_t port, metrics_port;
     int64_t parallelism, list_parallelism, attempts, retry_factor, pause_attempts, pause_minutes,
         pause_requests;
-    int64_t cache_megabytes, exec_megabytes;
+    int64_t cache_megabytes, exec_megabytes, plugin_chunk;
     bool disable_tls;
 };
 
@@ -35,7 +36,7 @@ struct state {
     struct tls_files tls;
 };
 
-enum { OWN_FLAGS = 30 };
+enum { OWN_FLAGS = 34 };
 
 static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
 {
@@ -216,6 +217,32 @@ static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
          .fallback = "0",
          .max = 1000000,
          .help = "Requests after which a paused rendering is tried again; 0 for never"},
+        {.name = "plugin-socket-path",
+         .type = FLAG_STRING,
+         .target = &s->plugin_dir,
+         .env = "ARGOCD_PLUGINSOCKFILEPATH",
+         .fallback = "/home/argocd/cmp-server/plugins",
+         .help = "Directory of the sockets of config management plugins"},
+        {.name = "plugin-tar-exclude",
+         .type = FLAG_STRING,
+         .target = &s->plugin_exclusions,
+         .env = ENV "_PLUGIN_TAR_EXCLUSIONS",
+         .help = "Globs to filter when sending tarballs to plugins, separated by ;"},
+        {.name = "plugin-use-manifest-generate-paths",
+         .type = FLAG_BOOL,
+         .target = &r->plugin_generate_paths,
+         .env = ENV "_PLUGIN_USE_MANIFEST_GENERATE_PATHS",
+         .fallback = "false",
+         .help = "Pass the resources described in argocd.argoproj.io/manifest-generate-paths value to the "
+                 "cmpserver to generate the application manifests."},
+        {.name = "plugin-chunk-size",
+         .type = FLAG_INT,
+         .target = &s->plugin_chunk,
+         .env = "ARGOCD_CMP_CHUNK_SIZE",
+         .fallback = "32768",
+         .min = 1,
+         .max = 16 << 20,
+         .help = "Bytes in a message of what is streamed to plugins"},
         {.name = "helm-binary",
          .type = FLAG_STRING,
          .target = (char **)&r->helm,
@@ -246,6 +273,10 @@ static int finish_settings(struct settings *s, err_t **err)
         return err_set(err, ERR_INVALID_ARGUMENT, "max-combined-directory-manifests-size: '%s' is no size",
                        s->max_directory);
     s->daemon.plaintext = s->daemon.plaintext || s->disable_tls;
+    s->exclusions = strv_split(str_or_empty(s->plugin_exclusions), ";", true);
+    r->plugin_dir = s->plugin_dir;
+    r->plugin_exclusions = s->exclusions;
+    r->plugin_chunk = (size_t)s->plugin_chunk;
     r->root = s->data;
     r->max_directory_bytes = (int64_t)max_directory;
     r->git.tls_dir = s->tls_dir;
@@ -413,6 +444,7 @@ int main(int argc, char **argv)
     if (r < 0)
         log_error(NULL, "%s", err_text(err));
     flags_dispose(flags, ARRAY_LEN(flags));
+    strv_free(s.exclusions);
     daemon_options_dispose(&s.daemon);
     return r < 0;
 }

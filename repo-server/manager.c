@@ -126,8 +126,15 @@ static int make_parts(repo_t *r, err_t **err)
     r->failures = failures_new(&o->pause);
     r->renders = flights_new(r->render_pool, &render_flight_ops, r);
     r->tool_runs = flights_new(r->tool_pool, &render_flight_ops, r);
-    r->render_settings = (struct render_settings){
-        .max_directory_bytes = o->max_directory_bytes, .tools = r->tools, .remote_ttl_ns = o->cache_ttl_ns};
+    r->plugins = (struct plugin_settings){.dir = o->plugin_dir,
+                                          .scratch = r->scratch,
+                                          .exclusions = o->plugin_exclusions,
+                                          .use_generate_paths = o->plugin_generate_paths,
+                                          .chunk = o->plugin_chunk};
+    r->render_settings = (struct render_settings){.max_directory_bytes = o->max_directory_bytes,
+                                                  .tools = r->tools,
+                                                  .plugins = o->plugin_dir ? &r->plugins : NULL,
+                                                  .remote_ttl_ns = o->cache_ttl_ns};
     return 0;
 }
 
@@ -142,7 +149,6 @@ UNSERVED(HelmCharts)
 UNSERVED(ListOciTags)
 UNSERVED(ChartDetails)
 UNSERVED(OciMetadata)
-UNSERVED(ListPlugins)
 
 #define IN(type) &cargocd__repo__##type##_request__descriptor
 
@@ -166,7 +172,7 @@ static void make_methods(repo_t *r)
         {"repo.ListOciTags", IN(list_refs), unserved_ListOciTags, NULL},
         {"repo.ChartDetails", IN(chart_details), unserved_ChartDetails, NULL},
         {"repo.OciMetadata", IN(chart_details), unserved_OciMetadata, NULL},
-        {"repo.ListPlugins", IN(list_plugins), unserved_ListPlugins, NULL},
+        {"repo.ListPlugins", IN(list_plugins), serve_list_plugins, r->step_pool},
     };
     r->methods = xmemdup(table, sizeof(table));
     r->nmethods = ARRAY_LEN(table);

@@ -22,6 +22,10 @@ struct repo_options {
     int64_t max_directory_bytes;
     bool hidden_directories;                /* ARGOCD_REPO_SERVER_INCLUDE_HIDDEN_DIRECTORIES */
     const char *helm, *kustomize, *kubectl; /* NULL: by these names in PATH */
+    const char *plugin_dir;         /* ARGOCD_PLUGINSOCKFILEPATH; NULL: no plugins */
+    char *const *plugin_exclusions; /* ARGOCD_REPO_SERVER_PLUGIN_TAR_EXCLUSIONS; NULL: none */
+    bool plugin_generate_paths;     /* ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS */
+    size_t plugin_chunk;            /* ARGOCD_CMP_CHUNK_SIZE; 0: 32 KiB */
     int64_t exec_timeout_ns;
     uint64_t exec_max_memory;
     redis_t *redis; /* NULL: none */

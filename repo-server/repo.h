@@ -8,6 +8,7 @@
 #include "repo-server/git/git_tree.h"
 #include "repo-server/git/lists.h"
 #include "repo-server/manager.h"
+#include "repo-server/plugin/plugin.h"
 #include "repo-server/render.h"
 
 struct repo_metrics {
@@ -28,6 +29,7 @@ struct repo {
     tools_t *tools;
     cache_t *cache;
     failures_t *failures;
+    struct plugin_settings plugins;
     struct render_settings render_settings;
     char *scratch;
     struct rpc_method *methods;
@@ -107,6 +109,7 @@ void serve_revision_metadata(void *ctx, rpc_call_t *call, const ProtobufCMessage
 void serve_list_apps(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_get_files(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_get_directories(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_list_plugins(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_app_details(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 
 /* ---- rendering (service_scope.c, service_render.c) ---- */

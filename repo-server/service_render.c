@@ -26,7 +26,7 @@ static void add_bool(sha256_ctx_t *c, bool v)
     sha256_add(c, v ? "1" : "0", 1);
 }
 
-static void add_options(sha256_ctx_t *c, const message_t *m)
+static void add_options(sha256_ctx_t *c, const struct request *q, const message_t *m)
 {
     const Cargocd__Repo__KustomizeOptions *k = m->kustomize_options;
     const Cargocd__Repo__SourceTypes *t = m->source_types;
@@ -42,6 +42,7 @@ static void add_options(sha256_ctx_t *c, const message_t *m)
     for (size_t i = 0; i < m->n_values_file_schemes; i++)
         sha256_field_str(c, m->values_file_schemes[i]);
     add_bool(c, m->repo->enable_lfs);
+    sha256_field_str(c, q->repo->plugins.use_generate_paths ? m->manifest_generate_paths : "");
 }
 
 /* Without where the source is and at which revision: those are in the trace, as far as they are used. */
@@ -61,7 +62,7 @@ static void compute_spec(struct request *q)
     sha256_ctx_t *c = sha256_begin();
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         sha256_field_str(c, texts[i]);
-    add_options(c, m);
+    add_options(c, q, m);
     add_bool(c, m->has_multiple_sources);
     for (size_t i = 1; i < q->targets.n; i++)
         sha256_field_str(c, q->targets.v[i].name);
@@ -260,6 +261,16 @@ static void on_cancel(void *arg)
     flight_leave(g->flights, g->question, q);
 }
 
+static bool plugins_may_match(const struct request *q, const json_t *source)
+{
+    static const char *const types[] = {"kustomize", "helm", "directory", "plugin"};
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (json_is_map(json_object_get(source, types[i])))
+            return false;
+    AUTO(strv_free_p) char **names = plugin_names(q->repo->render_settings.plugins);
+    return names[0] != NULL;
+}
+
 /* Which pool: looks at the overrides and names of the directory, but renders nothing. */
 static int choose_flights(struct request *q, err_t **err)
 {
@@ -267,6 +278,10 @@ static int choose_flights(struct request *q, err_t **err)
     struct generate *g = q->data;
     struct render_plan plan = {};
     struct scope s;
+    if (plugins_may_match(q, g->source)) { /* asking them takes a while: not here */
+        g->flights = q->repo->tool_runs;
+        return 0;
+    }
     int r = scope_open(&s, q, trace, err);
     if (r == 0)
         r = render_plan(&s.in, &plan, err);

@@ -75,6 +75,7 @@ static void fill_input(struct scope *s, const message_t *m, const json_t *source
         .helm_enabled = !types || types->helm,
         .kustomize_enabled = !types || types->kustomize,
         .directory_enabled = !types || types->jsonnet,
+        .generate_paths = m->manifest_generate_paths,
         .kustomize_build_options = m->kustomize_options ? m->kustomize_options->build_options : NULL,
         .kustomize_versions = s->versions.v,
         .nkustomize_versions = s->versions.n,
@@ -154,6 +155,12 @@ static tree_backend_t *world_tree(void *arg, const char *role)
     return NULL;
 }
 
+static char *names_of_plugins(const repo_t *r)
+{
+    AUTO(strv_free_p) char **names = plugin_names(r->render_settings.plugins);
+    return strv_join(names, ",");
+}
+
 static const char *world_fact(void *arg, enum trace_fact kind, const char *name)
 {
     struct scope *s = arg;
@@ -170,7 +177,8 @@ static const char *world_fact(void *arg, enum trace_fact kind, const char *name)
         return s->fact = strv_join(s->api_versions, ",");
     case FACT_TOOL:
         free(s->fact);
-        return s->fact = tools_version(s->q->repo->tools, name);
+        return s->fact = str_eq(name, "plugins") ? names_of_plugins(s->q->repo)
+                                                 : tools_version(s->q->repo->tools, name);
     case FACT_EXPIRES:
     case FACT_KINDS:
         break;
