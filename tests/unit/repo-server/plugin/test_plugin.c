@@ -291,6 +291,38 @@ static void plugins_see_no_credentials(void **state)
     sidecar_stop(&s);
 }
 
+/* The other way round: Argo CD's own sidecar, when ARGOCD_CMP_SERVER says where it is. */
+static void a_foreign_sidecar_renders(void **state)
+{
+    const char *program = getenv("ARGOCD_CMP_SERVER");
+    if (str_empty(program))
+        skip();
+    AUTO(free_p) char *url = make_repo("foreign");
+    fx_write("foreign-cfg/plugin.yaml",
+             HEAD "metadata: {name: theirs}\nspec:\n  discover: {find: {glob: '**/input.txt'}}\n"
+                  "  parameters: {static: [{name: one, array: [a]}]}\n"
+                  "  generate: {command: [sh, -c, 'echo \"{" OBJECT
+                  ", data: {app: $ARGOCD_APP_NAME, link: $(cat link)}}\"']}\n");
+    AUTO(free_p)
+    char *pid = fx_out("ARGOCD_PLUGINSOCKFILEPATH=$PWD/plugins ARGOCD_CMP_WORKDIR=$PWD setsid %s --config-dir-path "
+                       "foreign-cfg >foreign.log 2>&1 & echo $!; i=0; until [ -S plugins/theirs.sock ] || [ $i = "
+                       "100 ]; do sleep 0.1; i=$((i+1)); done",
+                       program);
+    struct fx_ask a;
+    fx_expect(&server, fx_ask(&a, url, "{\"path\":\"app\"}"), "\"data\":{\"app\":\"demo\",\"link\":\"lib\"}");
+    fx_expect(&server, fx_ask(&a, url, "{\"path\":\"app\",\"plugin\":{\"name\":\"theirs\"}}"), "made");
+    Cargocd__Repo__AppDetailsRequest q = CARGOCD__REPO__APP_DETAILS_REQUEST__INIT;
+    Cargocd__Repo__AppDetailsResponse *r = NULL;
+    AUTO_ERR err = NULL;
+    q.repo = &a.repo;
+    q.source = a.q.source;
+    ASSERT_OK(FX_CALL(&server, "repo.AppDetails", q, app_details_response, &r, &err));
+    AUTO(free_p) char *text = xstrndup((const char *)r->details.data, r->details.len);
+    FX_FREE(r);
+    assert_non_null(strstr(text, "{\"array\":[\"a\"],\"name\":\"one\"}"));
+    fx_sh("kill %s; rm -f plugins/theirs.sock", pid);
+}
+
 static void annotated_paths(void **state)
 {
     static const struct {
@@ -318,5 +350,5 @@ static void annotated_paths(void **state)
 }
 
 REPO_TESTS(setup, teardown, T(a_named_plugin_renders), T(discovery_decides), T(failures_are_told),
-           T(hanging_commands_end), T(parameters_are_announced), T(plugins_see_no_credentials),
+           T(hanging_commands_end), T(parameters_are_announced), T(plugins_see_no_credentials), T(a_foreign_sidecar_renders),
            T(annotated_paths))
