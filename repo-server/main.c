@@ -16,6 +16,12 @@
 
 enum { DRAIN_S = 20, TRIM_S = 30 };
 
+/* Limits of charts and artifacts, as texts and switches. */
+struct artifact_settings {
+    char *max_chart, *max_oci, *max_index;
+    bool unlimited_chart, unlimited_oci;
+};
+
 struct settings {
     struct daemon_options daemon;
     struct repo_options repo;
@@ -26,6 +32,7 @@ struct settings {
         pause_requests;
     int64_t cache_megabytes, exec_megabytes, plugin_chunk;
     bool disable_tls;
+    struct artifact_settings artifacts;
 };
 
 /* What the threads of the process share; the RPC server appears once certificates are there. */
@@ -265,6 +272,78 @@ static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
     memcpy(out, flags, sizeof(flags));
 }
 
+enum { ARTIFACT_FLAGS = 7 };
+
+static void artifact_flags(struct settings *s, struct flag out[ARTIFACT_FLAGS])
+{
+    struct artifact_settings *a = &s->artifacts;
+    const struct flag flags[ARTIFACT_FLAGS] = {
+        {.name = "helm-manifest-max-extracted-size",
+         .type = FLAG_STRING,
+         .target = &a->max_chart,
+         .env = ENV "_HELM_MANIFEST_MAX_EXTRACTED_SIZE",
+         .fallback = "1G",
+         .help = "Maximum size of helm manifest archives when extracted"},
+        {.name = "disable-helm-manifest-max-extracted-size",
+         .type = FLAG_BOOL,
+         .target = &a->unlimited_chart,
+         .env = ENV "_DISABLE_HELM_MANIFEST_MAX_EXTRACTED_SIZE",
+         .fallback = "false",
+         .help = "Disable maximum size of helm manifest archives when extracted"},
+        {.name = "helm-registry-max-index-size",
+         .type = FLAG_STRING,
+         .target = &a->max_index,
+         .env = ENV "_HELM_MANIFEST_MAX_INDEX_SIZE",
+         .fallback = "1G",
+         .help = "Maximum size of registry index file"},
+        {.name = "oci-manifest-max-extracted-size",
+         .type = FLAG_STRING,
+         .target = &a->max_oci,
+         .env = ENV "_OCI_MANIFEST_MAX_EXTRACTED_SIZE",
+         .fallback = "1G",
+         .help = "Maximum size of oci manifest archives when extracted"},
+        {.name = "disable-oci-manifest-max-extracted-size",
+         .type = FLAG_BOOL,
+         .target = &a->unlimited_oci,
+         .env = ENV "_DISABLE_OCI_MANIFEST_MAX_EXTRACTED_SIZE",
+         .fallback = "false",
+         .help = "Disable maximum size of oci manifest archives when extracted"},
+        {.name = "oci-layer-media-types",
+         .type = FLAG_STRING,
+         .target = (char **)&s->repo.layer_types,
+         .env = ENV "_OCI_LAYER_MEDIA_TYPES",
+         .fallback = "",
+         .help = "Comma separated list of allowed media types for OCI media types"},
+        {.name = "helm-user-agent",
+         .type = FLAG_STRING,
+         .target = (char **)&s->repo.user_agent,
+         .env = "ARGOCD_HELM_USER_AGENT",
+         .fallback = "",
+         .help = "Custom User-Agent string for requests to Helm repositories"},
+    };
+    memcpy(out, flags, sizeof(flags));
+}
+
+static int finish_artifacts(struct settings *s, err_t **err)
+{
+    const struct artifact_settings *a = &s->artifacts;
+    struct repo_options *r = &s->repo;
+    const struct {
+        const char *name, *text;
+        uint64_t *out;
+    } sizes[] = {
+        {"helm-manifest-max-extracted-size", a->max_chart, &r->max_chart},
+        {"helm-registry-max-index-size", a->max_index, &r->max_index},
+        {"oci-manifest-max-extracted-size", a->max_oci, &r->max_oci},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+        if (!quantity_parse(sizes[i].text, sizes[i].out))
+            return err_set(err, ERR_INVALID_ARGUMENT, "%s: '%s' is no size", sizes[i].name, sizes[i].text);
+    r->max_chart = a->unlimited_chart ? 0 : r->max_chart;
+    r->max_oci = a->unlimited_oci ? 0 : r->max_oci;
+    return 0;
+}
+
 static int finish_settings(struct settings *s, err_t **err)
 {
     struct repo_options *r = &s->repo;
@@ -290,7 +369,7 @@ static int finish_settings(struct settings *s, err_t **err)
     r->cache_bytes = (size_t)s->cache_megabytes << 20;
     r->pause = (struct failures_options){(unsigned)s->pause_attempts, (unsigned)s->pause_minutes,
                                          (unsigned)s->pause_requests};
-    return 0;
+    return finish_artifacts(s, err);
 }
 
 /* ---- health ---- */
@@ -432,9 +511,10 @@ int main(int argc, char **argv)
     prctl(PR_SET_DUMPABLE, 0);
 #endif
     struct settings s = {};
-    struct flag flags[DAEMON_FLAGS + OWN_FLAGS];
+    struct flag flags[DAEMON_FLAGS + OWN_FLAGS + ARTIFACT_FLAGS];
     daemon_flags(&s.daemon, ENV, flags);
     own_flags(&s, flags + DAEMON_FLAGS);
+    artifact_flags(&s, flags + DAEMON_FLAGS + OWN_FLAGS);
     AUTO_ERR err = NULL;
     int r = flags_parse(flags, ARRAY_LEN(flags), argc, argv, NULL, "cargocd-repo-server [flags]", &err);
     if (r == 0)

@@ -3,6 +3,7 @@
 #define CARGOCD_REPO_REPO_H
 
 #include "proto/rpc/repo.pb-c.h"
+#include "repo-server/artifact/artifacts.h"
 #include "repo-server/cache/cache.h"
 #include "repo-server/flight.h"
 #include "repo-server/git/git_tree.h"
@@ -13,6 +14,7 @@
 
 struct repo_metrics {
     metric_t *git_requests, *git_durations, *fetch_failures, *list_failures;
+    metric_t *oci_requests, *oci_durations, *oci_failures[3];
     metric_t *pending, *parallelism_wait, *handled;
 };
 
@@ -25,6 +27,8 @@ struct repo {
     pool_t *render_pool, *tool_pool; /* rendering in the process, and through programs */
     git_lists_t *lists;
     git_store_t *store;
+    http_t *http;
+    artifacts_t *artifacts;
     flights_t *renders, *tool_runs;
     tools_t *tools;
     cache_t *cache;
@@ -38,15 +42,22 @@ struct repo {
 
 /* ---- requests ---- */
 
+enum { TARGET_REVISION = 256 };
+
 /* A repository and revision that a request needs. */
 struct target {
     origin_t *origin;
-    const char *name; /* "" the source itself, "$values" a reference */
+    /* Instead of the origin: a Helm repository or a registry. */
+    remote_t *remote;
+    struct artifact_want want; /* with texts of the message */
+    char *pack;                /* out */
+    const char *name;          /* "" the source itself, "$values" a reference */
     const char *revision, *tag_prefix;
     bool fresh;       /* the list of references must be a new one */
     git_refs_t *refs; /* out: as the credential was shown them */
     struct git_revision resolved;
-    char commit[GIT_OID_HEX]; /* out, when the request wants commits */
+    /* Out, when the request wants it: the commit; the version of a chart; the digest of an artifact. */
+    char commit[TARGET_REVISION];
 };
 
 /* A call under way. It is a record that moves between pools; whoever holds it either passes it on or ends it
@@ -73,6 +84,17 @@ struct request *request_new(repo_t *r, rpc_call_t *call, const ProtobufCMessage 
 /* Adds a target; `revision` and `tag_prefix` are borrowed from the message. */
 int request_target(struct request *q, const char *name, const Cargocd__Repo__Repository *repo,
                    const char *revision, const char *tag_prefix, bool fresh, err_t **err);
+/* Adds a chart of a Helm repository or registry, or (chart NULL) the artifact that an oci:// URL names. Texts
+ * are borrowed from the message. */
+int request_artifact(struct request *q, const Cargocd__Repo__Repository *repo,
+                     const struct artifact_want *want, err_t **err);
+/* The target that the source of an application names, whatever it is. */
+int request_source(struct request *q, const Cargocd__Repo__Repository *repo, const json_t *source,
+                   const char *revision, bool fresh_lists, bool fresh_content, err_t **err);
+/* The repository as it may be shown. */
+const char *target_shown(const struct target *t);
+/* Names what is kept of it. */
+const char *target_key(const struct target *t);
 /* Lists, resolves, fetches; then calls ready. On the step pool. */
 void request_go(struct request *q);
 /* From the start again, when a clone turned out to be damaged. False when that was tried already. */
@@ -85,6 +107,11 @@ void request_unimplemented(repo_t *r, rpc_call_t *call, const char *method);
 /* The repository of a message as an origin. ERR_UNIMPLEMENTED names a kind of credential or repository that
  * is not served. */
 int message_origin(repo_t *r, const Cargocd__Repo__Repository *repo, origin_t **out, err_t **err);
+/* The same as a Helm repository or registry. */
+int message_remote(const Cargocd__Repo__Repository *repo, remote_t **out, err_t **err);
+/* What a source is, by its fields. */
+enum source_class { SOURCE_GIT, SOURCE_CHART, SOURCE_OCI };
+enum source_class source_class(const json_t *source);
 /* The source as JSON. */
 int message_source(const ProtobufCBinaryData *bytes, json_t **out, err_t **err);
 
@@ -95,6 +122,8 @@ struct opened {
 };
 /* Runs fn(q) on the pool for rendering, where work may take a while. */
 void request_work(struct request *q, void (*fn)(void *q));
+/* The same on the pool for waiting on the network. */
+void request_network(struct request *q, void (*fn)(void *q));
 int target_open(repo_t *r, const struct target *t, struct opened *out, err_t **err);
 void opened_close(struct opened *o);
 
@@ -110,6 +139,10 @@ void serve_list_apps(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_get_files(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_get_directories(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_list_plugins(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_helm_charts(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_list_oci_tags(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_chart_details(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_oci_metadata(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_app_details(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 
 /* ---- rendering (service_scope.c, service_render.c) ---- */
@@ -131,6 +164,7 @@ struct scope {
     VEC(struct render_ref) refs;
     VEC(struct render_repo) helm_repos, helm_repo_creds;
     VEC(struct kustomize_version) versions;
+    VEC(char *) authorities;        /* texts of helm_repos and helm_repo_creds */
     char **api_versions, **schemes; /* arrays are owned */
     struct build_env env;
     trace_t *trace;

@@ -2,6 +2,7 @@
  * takes time (a Git child, a rendering) is asked for with a callback, which may come at once on the same
  * thread or later on another one, and only puts the request back into the step pool. */
 #include "common/base/log.h"
+#include "repo-server/artifact/pack.h"
 #include "repo-server/repo.h"
 
 enum { SOURCE_MAX = 16 << 20, MAX_RETRIES = 1 };
@@ -22,6 +23,8 @@ struct request *request_new(repo_t *r, rpc_call_t *call, const ProtobufCMessage 
 static void target_dispose(struct target *t)
 {
     origin_unref(t->origin);
+    remote_unref(t->remote);
+    free(t->pack);
     git_refs_unref(t->refs);
     git_revision_dispose(&t->resolved);
 }
@@ -109,6 +112,43 @@ int request_target(struct request *q, const char *name, const Cargocd__Repo__Rep
     return r;
 }
 
+int request_artifact(struct request *q, const Cargocd__Repo__Repository *repo,
+                     const struct artifact_want *want, err_t **err)
+{
+    struct target t = {.name = "", .revision = str_or_empty(want->revision), .want = *want};
+    int r = message_remote(repo, &t.remote, err);
+    if (r < 0)
+        return r;
+    t.want.remote = t.remote;
+    VEC_PUSH(&q->targets, t);
+    return 0;
+}
+
+int request_source(struct request *q, const Cargocd__Repo__Repository *repo, const json_t *source,
+                   const char *revision, bool fresh_lists, bool fresh_content, err_t **err)
+{
+    if (source_class(source) == SOURCE_GIT)
+        return request_target(q, "", repo, revision, json_str_at(source, "tagPrefix"), fresh_lists, err);
+    struct artifact_want want = {
+        .chart = source_class(source) == SOURCE_CHART ? json_str_at(source, "chart") : NULL,
+        .revision = revision,
+        .fresh_lists = fresh_lists,
+        .fresh_content = fresh_content,
+        .pass_credentials = json_bool_at(source, "helm", "passCredentials"),
+    };
+    return request_artifact(q, repo, &want, err);
+}
+
+const char *target_shown(const struct target *t)
+{
+    return t->remote ? t->remote->shown : t->origin->shown;
+}
+
+const char *target_key(const struct target *t)
+{
+    return t->remote ? t->remote->access_key : t->origin->storage_key;
+}
+
 /* ---- steps ---- */
 
 static void step(void *arg);
@@ -137,10 +177,34 @@ static void on_commit(void *arg, const char *commit, err_t *err)
     next_step(q);
 }
 
+static void on_artifact(void *arg, const struct artifact *artifact, err_t *err)
+{
+    struct request *q = arg;
+    struct target *t = &q->targets.v[q->at];
+    q->err = err_copy(err);
+    if (artifact && strlen(artifact->revision) >= sizeof(t->commit))
+        err_set(&q->err, ERR_INVALID_ARGUMENT, "the version is too long");
+    else if (artifact)
+        memcpy(t->commit, artifact->revision, strlen(artifact->revision) + 1);
+    t->pack = artifact ? xstrdup(artifact->pack) : NULL;
+    next_step(q);
+}
+
+static bool advance_artifact(struct request *q, struct target *t)
+{
+    if (*t->commit)
+        return true;
+    t->want.resolve_only = q->lists_only;
+    artifacts_get(q->repo->artifacts, &t->want, on_artifact, q);
+    return false;
+}
+
 /* Takes the target at hand one step further. True when it has all it needs. */
 static bool advance(struct request *q, struct target *t)
 {
     repo_t *r = q->repo;
+    if (t->remote)
+        return advance_artifact(q, t);
     if (!t->refs) {
         git_lists_get(r->lists, t->origin, t->fresh, on_list, q);
         return false;
@@ -189,12 +253,22 @@ void request_work(struct request *q, void (*fn)(void *q))
         request_fail(q, err);
 }
 
+void request_network(struct request *q, void (*fn)(void *q))
+{
+    AUTO_ERR err = NULL;
+    if (pool_submit(q->repo->fetch_pool, fn, q, &err) < 0)
+        request_fail(q, err);
+}
+
 bool request_again(struct request *q)
 {
     if (q->retries++ >= MAX_RETRIES)
         return false;
-    VEC_FOREACH(&q->targets, t)
+    VEC_FOREACH(&q->targets, t) {
         *t->commit = '\0';
+        t->want.fresh_content = true;
+        free(TAKE(t->pack));
+    }
     q->at = 0;
     next_step(q);
     return true;
@@ -239,6 +313,34 @@ int message_origin(repo_t *r, const Cargocd__Repo__Repository *m, origin_t **out
     return origin_new(&access, &r->options.git, out, err);
 }
 
+int message_remote(const Cargocd__Repo__Repository *m, remote_t **out, err_t **err)
+{
+    if (!m || str_empty(m->url))
+        return err_set(err, ERR_INVALID_ARGUMENT, "the request names no repository");
+    if (m->use_azure_workload_identity)
+        return unserved(err, m->url, "Azure credentials are");
+    struct remote_access access = {
+        .url = m->url,
+        .username = m->username,
+        .password = m->password,
+        .tls_client_cert = m->tls_client_cert,
+        .tls_client_key = m->tls_client_key,
+        .proxy = m->proxy,
+        .no_proxy = m->no_proxy,
+        .oci = m->enable_oci || !strstr(m->url, "://"),
+        .insecure = m->insecure,
+        .plain_http = m->insecure_oci_force_http,
+    };
+    return remote_new(&access, out, err);
+}
+
+enum source_class source_class(const json_t *source)
+{
+    if (str_has_prefix(str_or_empty(json_str_at(source, "repoURL")), "oci://"))
+        return SOURCE_OCI;
+    return str_empty(json_str_at(source, "chart")) ? SOURCE_GIT : SOURCE_CHART;
+}
+
 int message_source(const ProtobufCBinaryData *bytes, json_t **out, err_t **err)
 {
     AUTO_JSON doc = NULL;
@@ -255,6 +357,10 @@ int message_source(const ProtobufCBinaryData *bytes, json_t **out, err_t **err)
 int target_open(repo_t *r, const struct target *t, struct opened *out, err_t **err)
 {
     *out = (struct opened){};
+    if (t->remote) {
+        int opened = pack_open(str_or_empty(t->pack), &out->backend, err);
+        return opened == -ERR_NOT_FOUND ? err_recode(err, ERR_DATA_LOSS) : opened; /* space was needed */
+    }
     int e = git_lease_open(r->store, t->origin->storage_key, &out->lease, err);
     if (e == 0)
         e = git_tree_open(out->lease, t->commit, &out->backend, err);

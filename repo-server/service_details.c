@@ -81,12 +81,9 @@ void serve_app_details(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)
     int r = message_source(&m->source, &source, &err);
     q->data = source;
     q->data_free = free_json;
-    if (r == 0 && !str_empty(json_str_at(source, "chart")))
-        r = err_set(&err, ERR_UNIMPLEMENTED,
-                    "charts of Helm repositories are not served by this repository server");
     if (r == 0)
-        r = request_target(q, "", m->repo, str_or_empty(json_str_at(source, "targetRevision")),
-                           json_str_at(source, "tagPrefix"), m->no_revision_cache, &err);
+        r = request_source(q, m->repo, source, str_or_empty(json_str_at(source, "targetRevision")),
+                           m->no_revision_cache, m->no_cache, &err);
     if (r < 0)
         request_fail(q, err);
     else

@@ -78,7 +78,7 @@ static void compute_question(struct request *q)
     sha256_ctx_t *c = sha256_begin();
     sha256_field_str(c, g->spec);
     VEC_FOREACH(&q->targets, t) {
-        sha256_field_str(c, t->origin->storage_key);
+        sha256_field_str(c, target_key(t));
         sha256_field_str(c, t->commit);
     }
     const char *texts[] = {m->kube_version, m->project_name, json_str_at(g->source, "repoURL"),
@@ -247,7 +247,7 @@ static void landed(void *arg, void *result, err_t *err)
 {
     struct request *q = arg;
     const struct made *made = result;
-    metric_add(q->repo->metrics.pending, -1, LABELS(q->targets.v[0].origin->shown));
+    metric_add(q->repo->metrics.pending, -1, LABELS(target_shown(&q->targets.v[0])));
     if (made)
         answer(q, &made->cached);
     else if (err->code != ERR_DATA_LOSS || !request_again(q))
@@ -307,7 +307,7 @@ static void fly(struct request *q)
         request_fail(q, err);
         return;
     }
-    metric_add(q->repo->metrics.pending, 1, LABELS(q->targets.v[0].origin->shown));
+    metric_add(q->repo->metrics.pending, 1, LABELS(target_shown(&q->targets.v[0])));
     if (first)
         rpc_call_on_cancel(q->call, on_cancel, q);
     flight_join(g->flights, g->question, m->no_cache, q, landed, q, NULL);
@@ -392,16 +392,12 @@ static int prepare(struct request *q, const message_t *m, err_t **err)
     int r = message_source(&m->source, &g->source, err);
     if (r < 0)
         return r;
-    if (!str_empty(json_str_at(g->source, "chart")))
-        return err_set(err, ERR_UNIMPLEMENTED,
-                       "charts of Helm repositories are not served by this repository server");
     if (m->source_integrity.len > 2 && memcmp(m->source_integrity.data, "null", 4) != 0)
         return err_set(err, ERR_UNIMPLEMENTED,
                        "the project's sourceIntegrity cannot be verified by this repository server");
     const char *revision = *m->revision ? m->revision
                                         : str_or_empty(json_str_at(g->source, "targetRevision"));
-    r = request_target(q, "", m->repo, revision, json_str_at(g->source, "tagPrefix"), m->no_revision_cache,
-                       err);
+    r = request_source(q, m->repo, g->source, revision, m->no_revision_cache, m->no_cache, err);
     const json_t *helm = json_object_get(g->source, "helm");
     if (r == 0 && m->has_multiple_sources)
         r = add_refs(q, m, json_object_get(helm, "valueFiles"), NULL, err);

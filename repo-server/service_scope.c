@@ -3,7 +3,17 @@
 
 typedef Cargocd__Repo__GenerateManifestRequest message_t;
 
-static struct render_repo to_repo(const Cargocd__Repo__Repository *m)
+/* "https://host:8443/x", "host/x": the authorities to trust there. */
+static const char *authorities(struct scope *s, const char *url)
+{
+    const char *sep = strstr(url, "://"), *host = sep ? sep + 3 : url;
+    AUTO(free_p) char *name = xstrndup(host, strcspn(host, ":/"));
+    char *text = remote_authorities(s->q->repo->options.git.tls_dir, name);
+    VEC_PUSH(&s->authorities, text);
+    return text;
+}
+
+static struct render_repo to_repo(struct scope *s, const Cargocd__Repo__Repository *m)
 {
     return (struct render_repo){
         .url = m->url,
@@ -11,6 +21,7 @@ static struct render_repo to_repo(const Cargocd__Repo__Repository *m)
         .type = m->type,
         .username = m->username,
         .password = m->password,
+        .ca_pem = authorities(s, m->url),
         .tls_client_cert = m->tls_client_cert,
         .tls_client_key = m->tls_client_key,
         .insecure = m->insecure,
@@ -38,9 +49,9 @@ static char **list_of(char **texts, size_t n, bool sorted)
 static void fill_lists(struct scope *s, const message_t *m)
 {
     for (size_t i = 0; i < m->n_helm_repos; i++)
-        VEC_PUSH(&s->helm_repos, to_repo(m->helm_repos[i]));
+        VEC_PUSH(&s->helm_repos, to_repo(s, m->helm_repos[i]));
     for (size_t i = 0; i < m->n_helm_repo_creds; i++)
-        VEC_PUSH(&s->helm_repo_creds, to_repo(m->helm_repo_creds[i]));
+        VEC_PUSH(&s->helm_repo_creds, to_repo(s, m->helm_repo_creds[i]));
     const Cargocd__Repo__KustomizeOptions *k = m->kustomize_options;
     for (size_t i = 0; k && i < k->n_versions; i++)
         VEC_PUSH(&s->versions, (struct kustomize_version){k->versions[i]->name, k->versions[i]->path});
@@ -129,6 +140,9 @@ void scope_close(struct scope *s)
         opened_close(o);
     VEC_FREE(&s->opened);
     VEC_FREE(&s->refs);
+    VEC_FOREACH(&s->authorities, text)
+        free(*text);
+    VEC_FREE(&s->authorities);
     VEC_FREE(&s->helm_repos);
     VEC_FREE(&s->helm_repo_creds);
     VEC_FREE(&s->versions);
@@ -140,7 +154,7 @@ void scope_close(struct scope *s)
 void scope_corrupt(struct scope *s)
 {
     VEC_FOREACH(&s->opened, o)
-        if (o->lease)
+        if (o->lease) /* packs are made again anyway */
             git_lease_corrupt(o->lease);
 }
 

@@ -332,7 +332,7 @@ static void errors_say_what_is_wrong(void **state)
         {url, "", "", ERR_INVALID_ARGUMENT, "has no source"},
         {url, "[]", "", ERR_INVALID_ARGUMENT, "no object"},
         {url, "{", "", ERR_INVALID_ARGUMENT, "read the application's source"},
-        {url, "{\"chart\":\"x\"}", "", ERR_UNIMPLEMENTED, "charts"},
+        {url, "{\"chart\":\"x\"}", "", ERR_INVALID_ARGUMENT, "only http and https are known"},
         {"oci://x/y", "{}", "", ERR_UNIMPLEMENTED, "Helm and OCI repositories"},
         {url, "{\"path\":\".\",\"plugin\":{\"name\":\"p\"}}", "", ERR_UNIMPLEMENTED, "plugin 'p'"},
     };
