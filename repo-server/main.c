@@ -43,7 +43,7 @@ struct state {
     struct tls_files tls;
 };
 
-enum { OWN_FLAGS = 34 };
+enum { OWN_FLAGS = 35 };
 
 static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
 {
@@ -129,6 +129,12 @@ static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
          .env = ENV "_INCLUDE_HIDDEN_DIRECTORIES",
          .fallback = "false",
          .help = "Include hidden directories from Git"},
+        {.name = "enable-git-submodule",
+         .type = FLAG_BOOL,
+         .target = &r->submodules,
+         .env = "ARGOCD_GIT_MODULES_ENABLED",
+         .fallback = "true",
+         .help = "Serve the submodules of repositories"},
         {.name = "git-ls-remote-parallelism-limit",
          .type = FLAG_INT,
          .target = &s->list_parallelism,

@@ -44,6 +44,14 @@ struct repo {
 
 enum { TARGET_REVISION = 256 };
 
+/* A submodule of a target, or of one of its submodules. */
+struct target_module {
+    origin_t *origin;
+    char commit[GIT_OID_HEX];
+    unsigned depth;
+    bool listed, there;
+};
+
 /* A repository and revision that a request needs. */
 struct target {
     origin_t *origin;
@@ -56,6 +64,8 @@ struct target {
     bool fresh;       /* the list of references must be a new one */
     git_refs_t *refs; /* out: as the credential was shown them */
     struct git_revision resolved;
+    VEC(struct target_module) modules; /* out; also those of modules */
+    bool modules_known;                /* those of the commit itself */
     /* Out, when the request wants it: the commit; the version of a chart; the digest of an artifact. */
     char commit[TARGET_REVISION];
 };

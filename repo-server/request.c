@@ -3,6 +3,7 @@
  * thread or later on another one, and only puts the request back into the step pool. */
 #include "common/base/log.h"
 #include "repo-server/artifact/pack.h"
+#include "repo-server/git/modules.h"
 #include "repo-server/repo.h"
 
 enum { SOURCE_MAX = 16 << 20, MAX_RETRIES = 1 };
@@ -20,8 +21,17 @@ struct request *request_new(repo_t *r, rpc_call_t *call, const ProtobufCMessage 
     return q;
 }
 
+static void drop_modules(struct target *t)
+{
+    VEC_FOREACH(&t->modules, m)
+        origin_unref(m->origin);
+    VEC_FREE(&t->modules);
+    t->modules_known = false;
+}
+
 static void target_dispose(struct target *t)
 {
+    drop_modules(t);
     origin_unref(t->origin);
     remote_unref(t->remote);
     free(t->pack);
@@ -199,6 +209,87 @@ static bool advance_artifact(struct request *q, struct target *t)
     return false;
 }
 
+/* ---- submodules ---- */
+
+static int add_modules(struct request *q, struct target *t, const origin_t *parent, const char *commit,
+                       unsigned depth, err_t **err)
+{
+    repo_t *r = q->repo;
+    git_modules_t found = {};
+    AUTO(git_lease_close_p) git_lease_t *lease = NULL;
+    int e = git_lease_open(r->store, parent->storage_key, &lease, err);
+    if (e == 0)
+        e = git_modules_of(lease, commit, &found, err);
+    if (e == -ERR_DATA_LOSS && lease)
+        git_lease_corrupt(lease);
+    if (e == 0 && found.n && (depth >= GIT_MODULES_DEPTH || t->modules.n + found.n > GIT_MODULES_MAX))
+        e = err_set(err, ERR_RESOURCE_EXHAUSTED, "%s: too many submodules", parent->shown);
+    for (size_t i = 0; e == 0 && i < found.n; i++) {
+        origin_t *origin = NULL;
+        e = git_modules_origin(parent, found.v[i].url, &r->options.git, &origin, err);
+        if (e == 0) {
+            struct target_module *m = VEC_ADD(&t->modules);
+            *m = (struct target_module){.origin = origin, .depth = depth + 1};
+            memcpy(m->commit, found.v[i].commit, GIT_OID_HEX);
+        }
+    }
+    git_modules_dispose(&found);
+    return e;
+}
+
+static struct target_module *module_at_work(struct target *t)
+{
+    VEC_FOREACH(&t->modules, m)
+        if (!m->there)
+            return m;
+    return NULL;
+}
+
+static void on_module_list(void *arg, git_refs_t *refs, err_t *err)
+{
+    struct request *q = arg;
+    module_at_work(&q->targets.v[q->at])->listed = refs != NULL;
+    q->err = err_copy(err);
+    next_step(q);
+}
+
+static void on_module_commit(void *arg, const char *commit, err_t *err)
+{
+    struct request *q = arg;
+    struct target *t = &q->targets.v[q->at];
+    struct target_module *m = module_at_work(t);
+    q->err = err_copy(err);
+    if (commit) {
+        m->there = true;
+        AUTO(origin_unref_p) origin_t *parent = origin_ref(m->origin);
+        add_modules(q, t, parent, commit, m->depth, &q->err); /* may move the list */
+    }
+    next_step(q);
+}
+
+/* One after the other: listed (that is the gate, as for every repository), fetched, looked into. */
+static bool advance_modules(struct request *q, struct target *t)
+{
+    AUTO_ERR err = NULL;
+    if (!t->modules_known) {
+        t->modules_known = true;
+        int e = add_modules(q, t, t->origin, t->commit, 0, &err);
+        if (e < 0) {
+            if (e != -ERR_DATA_LOSS || !request_again(q))
+                request_fail(q, err);
+            return false;
+        }
+    }
+    struct target_module *m = module_at_work(t);
+    if (!m)
+        return true;
+    if (!m->listed)
+        git_lists_get(q->repo->lists, m->origin, false, on_module_list, q);
+    else
+        git_store_want(q->repo->store, m->origin, m->commit, NULL, on_module_commit, q);
+    return false;
+}
+
 /* Takes the target at hand one step further. True when it has all it needs. */
 static bool advance(struct request *q, struct target *t)
 {
@@ -220,7 +311,7 @@ static bool advance(struct request *q, struct target *t)
         git_store_want(r->store, t->origin, t->resolved.text, t->resolved.ref, on_commit, q);
         return false;
     }
-    return true;
+    return !r->options.submodules || advance_modules(q, t);
 }
 
 static void step(void *arg)
@@ -266,6 +357,7 @@ bool request_again(struct request *q)
         return false;
     VEC_FOREACH(&q->targets, t) {
         *t->commit = '\0';
+        drop_modules(t);
         t->want.fresh_content = true;
         free(TAKE(t->pack));
     }
@@ -354,6 +446,19 @@ int message_source(const ProtobufCBinaryData *bytes, json_t **out, err_t **err)
     return r < 0 ? err_wrap(err, "read the application's source") : 0;
 }
 
+static int mount_modules(repo_t *r, const struct target *t, struct opened *o, err_t **err)
+{
+    int e = 0;
+    for (size_t i = 0; e == 0 && i < t->modules.n; i++) {
+        const struct target_module *m = &t->modules.v[i];
+        git_lease_t *lease = NULL;
+        e = git_lease_open(r->store, m->origin->storage_key, &lease, err);
+        if (e == 0)
+            e = git_tree_mount(o->backend, lease, m->commit, err);
+    }
+    return e;
+}
+
 int target_open(repo_t *r, const struct target *t, struct opened *out, err_t **err)
 {
     *out = (struct opened){};
@@ -364,6 +469,8 @@ int target_open(repo_t *r, const struct target *t, struct opened *out, err_t **e
     int e = git_lease_open(r->store, t->origin->storage_key, &out->lease, err);
     if (e == 0)
         e = git_tree_open(out->lease, t->commit, &out->backend, err);
+    if (e == 0)
+        e = mount_modules(r, t, out, err);
     if (e == -ERR_NOT_FOUND) /* the clone was replaced since */
         e = err_recode(err, ERR_DATA_LOSS);
     if (e < 0)

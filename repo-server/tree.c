@@ -222,9 +222,6 @@ static int step(tree_t *t, struct walk *w, const char *name, bool follow_last, s
         push_dir(w, node, name);
         return STEP_ON;
     }
-    if (node->kind == NODE_MODULE && !last)
-        return err_set(err, ERR_UNIMPLEMENTED,
-                       "%s is a submodule; submodules are not served by this repository server", path);
     out->node = last ? *node : absent; /* nothing is below a file */
     out->path = TAKE(path);
     return STEP_DONE;
