@@ -30,7 +30,7 @@ struct settings {
     int64_t port, metrics_port;
     int64_t parallelism, list_parallelism, attempts, retry_factor, pause_attempts, pause_minutes,
         pause_requests;
-    int64_t cache_megabytes, exec_megabytes, plugin_chunk;
+    int64_t cache_megabytes, exec_megabytes, plugin_chunk, app_token_minutes;
     bool disable_tls;
     struct artifact_settings artifacts;
 };
@@ -43,7 +43,7 @@ struct state {
     struct tls_files tls;
 };
 
-enum { OWN_FLAGS = 35 };
+enum { OWN_FLAGS = 36 };
 
 static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
 {
@@ -129,6 +129,14 @@ static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
          .env = ENV "_INCLUDE_HIDDEN_DIRECTORIES",
          .fallback = "false",
          .help = "Include hidden directories from Git"},
+        {.name = "github-app-creds-expiration",
+         .type = FLAG_INT,
+         .target = &s->app_token_minutes,
+         .env = "ARGOCD_GITHUB_APP_CREDS_EXPIRATION_DURATION",
+         .fallback = "60",
+         .min = 1,
+         .max = 100000,
+         .help = "Minutes for which a GitHub App's token is kept, at most"},
         {.name = "enable-git-submodule",
          .type = FLAG_BOOL,
          .target = &r->submodules,
@@ -359,6 +367,7 @@ static int finish_settings(struct settings *s, err_t **err)
                        s->max_directory);
     s->daemon.plaintext = s->daemon.plaintext || s->disable_tls;
     s->exclusions = strv_split(str_or_empty(s->plugin_exclusions), ";", true);
+    r->app_token_ns = SECONDS(60 * s->app_token_minutes);
     r->plugin_dir = s->plugin_dir;
     r->plugin_exclusions = s->exclusions;
     r->plugin_chunk = (size_t)s->plugin_chunk;

@@ -109,7 +109,6 @@ static int make_artifacts(repo_t *r, err_t **err)
 {
     const struct repo_options *o = &r->options;
     AUTO(free_p) char *root = xasprintf("%s/artifacts", o->root);
-    r->http = http_new("artifacts");
     struct artifacts_options options = {
         .root = root,
         .remote = {.http = r->http,
@@ -133,6 +132,9 @@ static int make_artifacts(repo_t *r, err_t **err)
 static int make_parts(repo_t *r, err_t **err)
 {
     const struct repo_options *o = &r->options;
+    r->http = http_new("network");
+    r->tokens = tokens_new(&(struct tokens_options){.http = r->http, .max_age_ns = o->app_token_ns});
+    r->options.git.tokens = r->tokens;
     struct git_store_options store = {
         .root = o->root,
         .settings = &r->options.git,
@@ -253,6 +255,7 @@ void repo_free(repo_t *r)
     flights_free(r->renders);
     flights_free(r->tool_runs);
     artifacts_free(r->artifacts);
+    tokens_free(r->tokens);
     http_free(r->http);
     git_lists_free(r->lists);
     git_store_free(r->store);

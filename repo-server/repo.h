@@ -28,6 +28,7 @@ struct repo {
     git_lists_t *lists;
     git_store_t *store;
     http_t *http;
+    tokens_t *tokens;
     artifacts_t *artifacts;
     flights_t *renders, *tool_runs;
     tools_t *tools;

@@ -375,6 +375,31 @@ static int unserved(err_t **err, const char *url, const char *what)
                    what);
 }
 
+/* What is exchanged for a token, when there is no credential that needs no exchange; the first that is given
+ * counts. */
+static struct token_source message_token(const Cargocd__Repo__Repository *m)
+{
+    if (!str_empty(m->password) || !str_empty(m->bearer_token) || !str_empty(m->ssh_private_key))
+        return (struct token_source){};
+    if (!str_empty(m->github_app_private_key) && m->github_app_id)
+        return (struct token_source){.kind = TOKEN_GITHUB_APP,
+                                     .secret = m->github_app_private_key,
+                                     .app_id = m->github_app_id,
+                                     .installation_id = m->github_app_installation_id,
+                                     .base_url = m->github_app_enterprise_base_url};
+    if (!str_empty(m->gcp_service_account_key))
+        return (struct token_source){.kind = TOKEN_GOOGLE, .secret = m->gcp_service_account_key};
+    if (m->use_azure_workload_identity)
+        return (struct token_source){.kind = TOKEN_AZURE_WORKLOAD};
+    if (!str_empty(m->azure_client_id) && !str_empty(m->azure_client_secret) && !str_empty(m->azure_tenant_id))
+        return (struct token_source){.kind = TOKEN_AZURE,
+                                     .secret = m->azure_client_secret,
+                                     .base_url = m->azure_endpoint,
+                                     .client_id = m->azure_client_id,
+                                     .tenant_id = m->azure_tenant_id};
+    return (struct token_source){};
+}
+
 int message_origin(repo_t *r, const Cargocd__Repo__Repository *m, origin_t **out, err_t **err)
 {
     if (!m || str_empty(m->url))
@@ -382,13 +407,6 @@ int message_origin(repo_t *r, const Cargocd__Repo__Repository *m, origin_t **out
     if (str_eq(m->type, "helm") || str_eq(m->type, "oci") || m->enable_oci ||
         str_has_prefix(m->url, "oci://"))
         return unserved(err, m->url, "Helm and OCI repositories are");
-    bool own = !str_empty(m->password) || !str_empty(m->bearer_token) || !str_empty(m->ssh_private_key);
-    if (!own && !str_empty(m->github_app_private_key) && m->github_app_id)
-        return unserved(err, m->url, "GitHub App credentials are");
-    if (!own && !str_empty(m->gcp_service_account_key))
-        return unserved(err, m->url, "Google Cloud credentials are");
-    if (!own && (m->use_azure_workload_identity || !str_empty(m->azure_client_id)))
-        return unserved(err, m->url, "Azure credentials are");
     struct git_access access = {
         .url = m->url,
         .username = m->username,
@@ -401,6 +419,7 @@ int message_origin(repo_t *r, const Cargocd__Repo__Repository *m, origin_t **out
         .no_proxy = m->no_proxy,
         .insecure = m->insecure,
         .force_basic = m->force_http_basic_auth,
+        .token = message_token(m),
     };
     return origin_new(&access, &r->options.git, out, err);
 }

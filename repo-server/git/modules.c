@@ -204,6 +204,7 @@ int git_modules_origin(const origin_t *parent, const char *url, const struct git
         access.tls_client_key = parent->tls_client_key;
         access.insecure = parent->insecure;
         access.force_basic = parent->force_basic;
+        access.token = parent->token;
     }
     r = origin_new(&access, settings, out, err);
     return r < 0 ? err_wrap(err, "submodule") : 0;

@@ -6,6 +6,7 @@
 #ifndef CARGOCD_REPO_GIT_ORIGIN_H
 #define CARGOCD_REPO_GIT_ORIGIN_H
 
+#include "repo-server/git/tokens.h"
 #include "repo-server/git/url.h"
 #include "repo-server/git/refs.h"
 
@@ -20,6 +21,7 @@ struct git_settings {
     unsigned attempts;        /* ARGOCD_GIT_ATTEMPTS_COUNT; 0 counts as 1 */
     int64_t retry_ns, retry_max_ns;
     unsigned retry_factor;
+    tokens_t *tokens;    /* exchanges credentials; NULL: none is exchanged */
     volatile bool *stop; /* becomes true when the daemon ends; NULL: never */
 };
 
@@ -30,6 +32,7 @@ struct git_access {
     const char *ssh_private_key;
     const char *tls_client_cert, *tls_client_key;
     const char *proxy, *no_proxy;
+    struct token_source token; /* kind TOKEN_NONE: none */
     bool insecure;
     bool force_basic;
 };
@@ -43,6 +46,7 @@ typedef struct origin {
     char *shown;       /* git_url_for_message(url) */
     char *username, *password, *bearer_token, *ssh_private_key, *tls_client_cert, *tls_client_key, *proxy,
         *no_proxy;
+    struct token_source token; /* its texts are owned */
     bool insecure, force_basic;
     char access_key[65]; /* digest of the URL as it is spelled and of all of the credential: who asks */
 } origin_t;
