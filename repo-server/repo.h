@@ -62,6 +62,7 @@ struct target {
     char *pack;                /* out */
     const char *name;          /* "" the source itself, "$values" a reference */
     const char *revision, *tag_prefix;
+    bool lfs;         /* the repository wants its LFS objects */
     bool fresh;       /* the list of references must be a new one */
     git_refs_t *refs; /* out: as the credential was shown them */
     struct git_revision resolved;
@@ -128,6 +129,9 @@ int message_source(const ProtobufCBinaryData *bytes, json_t **out, err_t **err);
 
 /* A target's tree, opened for reading on this thread. */
 struct opened {
+    repo_t *repo;
+    const struct target *target;
+    struct tree_lfs lfs;
     git_lease_t *lease;
     tree_backend_t *backend; /* owned until a tree takes it */
 };
@@ -137,6 +141,8 @@ void request_work(struct request *q, void (*fn)(void *q));
 void request_network(struct request *q, void (*fn)(void *q));
 int target_open(repo_t *r, const struct target *t, struct opened *out, err_t **err);
 void opened_close(struct opened *o);
+/* The tree of what was opened, which must stay where it is while the tree lives. */
+tree_t *opened_tree(struct opened *o, struct trace_root *trace) MUST_USE;
 
 /* ---- methods (service_*.c) ---- */
 
@@ -170,7 +176,8 @@ struct generate {
 /* Everything a rendering of the request needs, opened for this thread. */
 struct scope {
     struct request *q;
-    VEC(struct opened) opened;
+    struct opened *opened; /* of the targets, at fixed places */
+    size_t nopened;
     VEC(tree_t *) trees;
     VEC(struct render_ref) refs;
     VEC(struct render_repo) helm_repos, helm_repo_creds;

@@ -114,6 +114,7 @@ int request_target(struct request *q, const char *name, const Cargocd__Repo__Rep
     if (r == 0)
         VEC_PUSH(&q->targets, (struct target){.origin = origin,
                                               .name = name,
+                                              .lfs = repo->enable_lfs,
                                               .revision = str_or_empty(revision),
                                               .tag_prefix = tag_prefix,
                                               /* A full commit is not looked up in the list; the list is only
@@ -480,7 +481,7 @@ static int mount_modules(repo_t *r, const struct target *t, struct opened *o, er
 
 int target_open(repo_t *r, const struct target *t, struct opened *out, err_t **err)
 {
-    *out = (struct opened){};
+    *out = (struct opened){.repo = r, .target = t};
     if (t->remote) {
         int opened = pack_open(str_or_empty(t->pack), &out->backend, err);
         return opened == -ERR_NOT_FOUND ? err_recode(err, ERR_DATA_LOSS) : opened; /* space was needed */
@@ -502,4 +503,30 @@ void opened_close(struct opened *o)
     tree_backend_free(o->backend);
     git_lease_close(o->lease);
     *o = (struct opened){};
+}
+
+/* A pointer does not say whose it is: the commit's own repository is asked first, then its submodules'. */
+static int read_lfs(void *arg, const struct lfs_pointer *pointer, str_t *out, err_t **err)
+{
+    const struct opened *o = arg;
+    const struct target *t = o->target;
+    int r = git_store_lfs(o->repo->store, t->origin, pointer, out, err);
+    for (size_t i = 0; r < 0 && i < t->modules.n; i++) {
+        AUTO_ERR ignored = NULL;
+        if (git_store_lfs(o->repo->store, t->modules.v[i].origin, pointer, out, &ignored) == 0) {
+            r = 0;
+            if (err)
+                err_clear(err);
+        }
+    }
+    return r;
+}
+
+tree_t *opened_tree(struct opened *o, struct trace_root *trace)
+{
+    tree_t *tree = tree_new(TAKE(o->backend), trace);
+    o->lfs = (struct tree_lfs){read_lfs, o};
+    if (o->target->lfs && o->target->origin)
+        tree_set_lfs(tree, &o->lfs);
+    return tree;
 }

@@ -15,7 +15,7 @@ static int make_details(struct request *q, struct opened *o, json_t **out, err_t
     const message_t *m = (const message_t *)q->in;
     const json_t *source = q->data;
     const Cargocd__Repo__SourceTypes *types = m->source_types;
-    AUTO(tree_free_p) tree_t *tree = tree_new(TAKE(o->backend), NULL);
+    AUTO(tree_free_p) tree_t *tree = opened_tree(o, NULL);
     /* No namespace and no project: the form asks before there is an application. */
     struct build_env env = {
         .app_name = m->app_name,

@@ -314,8 +314,7 @@ static void get_files(void *arg)
     int r = target_open(q->repo, &q->targets.v[0], &o, &err);
     struct visit v = {.tree = o.backend, .hidden = true, .on_file = note_file, .arg = &l};
     if (r == 0) {
-        l.tree = tree_new(TAKE(o.backend), NULL);
-        tree_refuse_lfs(l.tree, m->repo->enable_lfs);
+        l.tree = opened_tree(&o, NULL);
         r = visit(&v, &v.tree->root.id, "", 0, &err);
     }
     tree_free(l.tree);

@@ -347,6 +347,18 @@ int origin_fetch(const origin_t *r, const struct git_settings *s, const char *di
     return e < 0 ? err_wrap(err, "failed to fetch %s", r->shown) : 0;
 }
 
+int origin_lfs(const origin_t *r, const struct git_settings *s, const char *dir, const char *oid,
+               uint64_t size, err_t **err)
+{
+    AUTO_STR answer = STR_MAX(1 << 20);
+    AUTO(free_p) char *want = xasprintf("%s %llu", oid, (unsigned long long)size);
+    view_t nothing;
+    int e = dir_make(dir, 0700, err);
+    if (e == 0)
+        e = ask(r, s, GIT_OP_LFS, dir, want, &answer, &nothing, err);
+    return e < 0 ? err_wrap(err, "failed to fetch the LFS object %s of %s", oid, r->shown) : 0;
+}
+
 int git_pack_join(const char *dir, const struct git_settings *s, char ***old, err_t **err)
 {
     AUTO_STR answer = STR_MAX(1 << 20);

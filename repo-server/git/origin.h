@@ -64,6 +64,9 @@ int origin_list(const origin_t *r, const struct git_settings *s, git_refs_t **ou
  * reference; NULL: nothing more) into the bare repository at `dir`, which is made when it is not there. */
 int origin_fetch(const origin_t *r, const struct git_settings *s, const char *dir, const char *want,
                  err_t **err);
+/* Brings an object of Git LFS to the file <dir>/<oid>; its content fits the oid. */
+int origin_lfs(const origin_t *r, const struct git_settings *s, const char *dir, const char *oid,
+               uint64_t size, err_t **err);
 /* Joins the small packs of the bare repository into one, so that sizes fall geometrically. The packs that it
  * replaces stay; their paths without suffix are in *old (NULL-terminated, the caller's), to be removed when
  * nobody reads them. */
