@@ -25,7 +25,8 @@ struct artifact_settings {
 struct settings {
     struct daemon_options daemon;
     struct repo_options repo;
-    char *address, *metrics_address, *data, *max_directory, *tls_dir, *ssh_dir, *plugin_dir, *plugin_exclusions;
+    char *address, *metrics_address, *data, *max_directory, *tls_dir, *ssh_dir, *plugin_dir, *plugin_exclusions,
+        *gpg_enabled, *gpg_dir;
     char **exclusions;
     int64_t port, metrics_port;
     int64_t parallelism, list_parallelism, attempts, retry_factor, pause_attempts, pause_minutes,
@@ -43,7 +44,7 @@ struct state {
     struct tls_files tls;
 };
 
-enum { OWN_FLAGS = 36 };
+enum { OWN_FLAGS = 38 };
 
 static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
 {
@@ -129,6 +130,18 @@ static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
          .env = ENV "_INCLUDE_HIDDEN_DIRECTORIES",
          .fallback = "false",
          .help = "Include hidden directories from Git"},
+        {.name = "gpg-enabled",
+         .type = FLAG_STRING,
+         .target = &s->gpg_enabled,
+         .env = "ARGOCD_GPG_ENABLED",
+         .fallback = "true",
+         .help = "Whether projects may ask for signed commits; \"false\" or \"no\" for not"},
+        {.name = "gpg-keys-path",
+         .type = FLAG_STRING,
+         .target = &s->gpg_dir,
+         .env = "ARGOCD_GPG_DATA_PATH",
+         .fallback = "/app/config/gpg/source",
+         .help = "Directory with one file for each public key"},
         {.name = "github-app-creds-expiration",
          .type = FLAG_INT,
          .target = &s->app_token_minutes,
@@ -367,6 +380,8 @@ static int finish_settings(struct settings *s, err_t **err)
                        s->max_directory);
     s->daemon.plaintext = s->daemon.plaintext || s->disable_tls;
     s->exclusions = strv_split(str_or_empty(s->plugin_exclusions), ";", true);
+    r->gpg_disabled = strcasecmp(s->gpg_enabled, "false") == 0 || strcasecmp(s->gpg_enabled, "no") == 0;
+    r->gpg_keys_dir = s->gpg_dir;
     r->app_token_ns = SECONDS(60 * s->app_token_minutes);
     r->plugin_dir = s->plugin_dir;
     r->plugin_exclusions = s->exclusions;

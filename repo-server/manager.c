@@ -135,6 +135,8 @@ static int make_parts(repo_t *r, err_t **err)
     r->http = http_new("network");
     r->tokens = tokens_new(&(struct tokens_options){.http = r->http, .max_age_ns = o->app_token_ns});
     r->options.git.tokens = r->tokens;
+    r->gpg = gpg_new(&(struct gpg_options){
+        .keys_dir = o->gpg_keys_dir, .scratch = r->scratch, .timeout_ns = o->exec_timeout_ns});
     struct git_store_options store = {
         .root = o->root,
         .settings = &r->options.git,
@@ -256,6 +258,7 @@ void repo_free(repo_t *r)
     flights_free(r->tool_runs);
     artifacts_free(r->artifacts);
     tokens_free(r->tokens);
+    gpg_free(r->gpg);
     http_free(r->http);
     git_lists_free(r->lists);
     git_store_free(r->store);

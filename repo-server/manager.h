@@ -20,6 +20,8 @@ struct repo_options {
     size_t parallelism;      /* ARGOCD_REPO_SERVER_PARALLELISM_LIMIT; 0: by the processors */
     size_t list_parallelism; /* ARGOCD_GIT_LS_REMOTE_PARALLELISM_LIMIT; 0: 16 */
     int64_t max_directory_bytes;
+    bool gpg_disabled;        /* ARGOCD_GPG_ENABLED is false */
+    const char *gpg_keys_dir; /* ARGOCD_GPG_DATA_PATH: the public keys; NULL: none */
     int64_t app_token_ns; /* ARGOCD_GITHUB_APP_CREDS_EXPIRATION_DURATION; 0: 60 min */
     bool submodules;                        /* ARGOCD_GIT_MODULES_ENABLED */
     bool hidden_directories;                /* ARGOCD_REPO_SERVER_INCLUDE_HIDDEN_DIRECTORIES */

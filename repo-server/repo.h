@@ -8,6 +8,7 @@
 #include "repo-server/flight.h"
 #include "repo-server/git/git_tree.h"
 #include "repo-server/git/lists.h"
+#include "repo-server/integrity/gpg.h"
 #include "repo-server/manager.h"
 #include "repo-server/plugin/plugin.h"
 #include "repo-server/render.h"
@@ -29,6 +30,7 @@ struct repo {
     git_store_t *store;
     http_t *http;
     tokens_t *tokens;
+    gpg_t *gpg;
     artifacts_t *artifacts;
     flights_t *renders, *tool_runs;
     tools_t *tools;
@@ -62,6 +64,7 @@ struct target {
     char *pack;                /* out */
     const char *name;          /* "" the source itself, "$values" a reference */
     const char *revision, *tag_prefix;
+    bool wants_tag;   /* an annotated tag is needed itself, not only its commit */
     bool lfs;         /* the repository wants its LFS objects */
     bool fresh;       /* the list of references must be a new one */
     git_refs_t *refs; /* out: as the credential was shown them */
@@ -144,6 +147,16 @@ void opened_close(struct opened *o);
 /* The tree of what was opened, which must stay where it is while the tree lives. */
 tree_t *opened_tree(struct opened *o, struct trace_root *trace) MUST_USE;
 
+/* Source integrity (service_integrity.c): what a project asks of the commits of a request, as JSON; empty:
+ * nothing. Tells the targets what they need for it. */
+int request_integrity(struct request *q, const ProtobufCBinaryData *spec, json_t **out, err_t **err);
+/* Verifies the targets, on a pool where programs may run. *result: SourceIntegrityCheckResult, NULL when
+ * nothing is asked of these repositories; *legacy (may be NULL): the text of an older field. Both are the
+ * caller's. */
+int request_verify(struct request *q, const json_t *spec, json_t **result, char **legacy, err_t **err);
+/* The same where a problem is an error. */
+int request_must_verify(struct request *q, const json_t *spec, err_t **err);
+
 /* ---- methods (service_*.c) ---- */
 
 void serve_generate_manifest(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
@@ -170,6 +183,9 @@ struct generate {
     char spec[SHA256_HEX]; /* digest of everything that counts but the trees and the facts */
     char *failure;         /* specification, commits and facts: what a pause after failures is for */
     char *question;        /* the same and how it is asked: equal questions share one rendering */
+    json_t *integrity;     /* what the project asks; NULL: nothing */
+    json_t *verified;      /* what was found; NULL: nothing is asked, or not yet */
+    bool verify_done;
     flights_t *flights;    /* where it is being answered; NULL: nowhere yet */
 };
 

@@ -309,7 +309,8 @@ static bool advance(struct request *q, struct target *t)
         return false;
     }
     if (!*t->commit) {
-        git_store_want(r->store, t->origin, t->resolved.text, t->resolved.ref, on_commit, q);
+        const char *want = t->wants_tag && t->resolved.object ? t->resolved.object : t->resolved.text;
+        git_store_want(r->store, t->origin, want, t->resolved.ref, on_commit, q);
         return false;
     }
     return !r->options.submodules || advance_modules(q, t);
