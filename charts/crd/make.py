@@ -76,6 +76,11 @@ class Schema:
         out = {"properties": properties, "type": "object"}
         if required:
             out["required"] = required
+        # Some API servers (1.20 built with Go 1.18 or later) take the empty string for null, which a required `group: ""` of the
+        # core API group would never pass. The only difference from Argo CD's own definitions.
+        for name in required:
+            if properties[name] == {"type": "string"}:
+                properties[name]["nullable"] = True
         return out
 
     def of_kind(self, kind):

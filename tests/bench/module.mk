@@ -1,6 +1,6 @@
 # Benchmarks: tests/bench/bench_<name>.c, each a program that prints "bench NAME VALUE UNIT budget N ok|over" lines.
 # BENCH_ARCHIVES_<name> and BENCH_LDLIBS_<name> name what it links with besides libcommon. `make bench T=pattern` runs those
-# whose name contains it; the daemons are built first.
+# whose name contains it; the daemons are built first. system.py measures the daemons as processes on kubesim.
 BENCHES := $(patsubst tests/bench/bench_%.c,%,$(wildcard tests/bench/bench_*.c))
 
 BENCH_ARCHIVES_render := repo repotest proto
@@ -16,5 +16,6 @@ $(foreach b,$(BENCHES),$(eval $(call bench_rule,$(b))))
 
 bench: all $(BENCHES:%=$(B)/bin/bench_%)
 	$(Q)for b in $(foreach b,$(BENCHES),$(if $(if $(T),$(findstring $(T),$(b)),all),$(b))); do $(B)/bin/bench_$$b $(B)/bin || exit 1; done
+	$(Q)CARGOCD_BIN=$(abspath $(B))/bin tests/bench/system.py -k '$(T)'
 
 .PHONY: bench

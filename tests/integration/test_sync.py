@@ -174,10 +174,11 @@ class Hooks(Case):
         return self.env.kube.list("batch/v1", "Job", ns)
 
     def finish(self, ns, prefix, succeeded=True):
-        """Where no kubelet runs them, Jobs end here."""
+        """Where no kubelet runs them, Jobs end here: once their controller has written its first status, which replaces any other."""
         def look():
             for job in self.jobs(ns):
-                if job["metadata"]["name"].startswith(prefix) and not job.get("status", {}).get("conditions"):
+                status = job.get("status", {})
+                if job["metadata"]["name"].startswith(prefix) and status.get("active") and not status.get("conditions"):
                     self.env.finish_job(ns, job["metadata"]["name"], succeeded)
                     return True
             return None
@@ -364,7 +365,7 @@ class Deletion(Case):
         self.env.patch_app("goes", {"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}})
         self.env.wait_status("goes", "Synced")
         self.env.kube.delete(*APP, self.env.ns, "goes")
-        self.env.wait("the application to be gone", lambda: self.env.get_app("goes") is None)
+        self.env.wait("the application to be gone", lambda: self.env.get_app("goes") is None, 90)
         for kind in (("v1", "ConfigMap", "guestbook"), ("v1", "Service", "guestbook-ui"), ("apps/v1", "Deployment", "guestbook-ui")):
             self.assertIsNone(self.env.kube.get(kind[0], kind[1], ns, kind[2]), kind)
 

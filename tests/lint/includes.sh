@@ -18,6 +18,7 @@ proto           common google
 repo-server     common proto
 app-controller  common proto
 api-server      common proto google
+cmp-server      common proto
 cli             common proto
 tests/kubesim   common
 '

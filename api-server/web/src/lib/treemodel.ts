@@ -19,6 +19,11 @@ export interface TreeItem {
     order: string;
 }
 
+// Hooks are not in what Git wants, and their status says requiresPruning; a sync deletes them by their own policies.
+export function prunes(r: ResourceStatus | undefined): boolean {
+    return !!r?.requiresPruning && !r.hook;
+}
+
 export interface Card {
     id: string;
     kind: 'app' | 'resource' | 'group' | 'pods' | 'stub';

@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { plural } from '../lib/text';
-import { keyOf } from '../lib/treemodel';
+import { keyOf, prunes } from '../lib/treemodel';
 import { api, type AppRef, type SyncRequest } from '../rest/api';
 import { href, appHref, param } from '../routes/router';
 import { explain } from '../store/actions';
@@ -104,7 +104,7 @@ function Picker({ list, picked, onPick }: { list: ResourceStatus[]; picked: Read
                             <span class="ellipsis" title={keyOf(r)}>
                                 <span class="muted">{r.kind}</span> {r.name}
                             </span>
-                            {r.requiresPruning && <span class="tag">prune</span>}
+                            {prunes(r) && <span class="tag">prune</span>}
                             <SyncStatus value={r.status} short />
                             {r.health && <HealthStatus value={r.health.status} short />}
                         </label>
@@ -150,7 +150,7 @@ function SyncForm({ app: ref, preset, loaded: app, onClose, onDone }: Props & { 
 
     const chosen = list.filter(r => picked.has(keyOf(r)));
     const all = chosen.length === list.length;
-    const pruned = c.prune ? chosen.filter(r => r.requiresPruning) : [];
+    const pruned = c.prune ? chosen.filter(prunes) : [];
     const word = c.replace ? app.metadata.name : 'prune';
     const mustType = !c.dryRun && (c.replace || pruned.length > MANY_PRUNED || (pruned.length > 0 && pruned.length === list.length));
     const denied = syncDenied({ project: app.spec.project, ...ref });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bigTree, managedOf } from '../fake/world.mjs';
 import { edges, layout, visible } from '../../src/lib/treelayout';
-import { buildCards, buildItems, keyOf, NO_FILTER, readFilter, writeFilter, type Card, type TreeOptions } from '../../src/lib/treemodel';
+import { buildCards, buildItems, keyOf, NO_FILTER, readFilter, writeFilter, type Card, type TreeOptions, prunes } from '../../src/lib/treemodel';
 import type { ResourceNode, ResourceStatus } from '../../src/types';
 
 const OPTIONS: TreeOptions = { filter: NO_FILTER, onlyProblems: false, orphaned: false, groupKinds: false, podGroups: 'off', folded: new Set(), opened: new Set() };
@@ -148,4 +148,11 @@ test('a very deep chain is no problem', () => {
 
 test('keyOf', () => {
     assert.equal(keyOf({ kind: 'Pod', name: 'x', namespace: 'n' }), '/Pod/n/x');
+});
+
+test('what a sync would prune: not hooks, though their status says requiresPruning', () => {
+    const r = { group: 'batch', version: 'v1', kind: 'Job', namespace: 'a', name: 'b', requiresPruning: true };
+    assert.equal(prunes(r), true);
+    assert.equal(prunes({ ...r, hook: true }), false);
+    assert.equal(prunes(undefined), false);
 });

@@ -7,7 +7,7 @@ import { kindCategory, kindGlyph, kindLabel, monogram } from '../../icons/kinds'
 import { plural } from '../../lib/text';
 import { age } from '../../lib/time';
 import { dotsShown, type Box } from '../../lib/treelayout';
-import { keyOf, type Card, type TreeItem } from '../../lib/treemodel';
+import { keyOf, prunes, type Card, type TreeItem } from '../../lib/treemodel';
 import { setParams } from '../../routes/router';
 import { slowClock } from '../../store/clock';
 import { copyText, type MenuEntries } from '../../widgets/controls';
@@ -50,7 +50,7 @@ function describe(card: Card, ctx: AppContext): string {
     if (card.kind === 'pods') return plural(card.members.length, 'pod');
     if (card.kind === 'group') return `${card.members.length} × ${card.members[0]!.node.kind}`;
     const i = card.item!;
-    return [`${i.node.kind} ${i.node.name}`, i.health, i.sync, i.managed?.requiresPruning && 'to be pruned', i.orphaned && 'orphaned', ...tags(i)].filter(Boolean).join(', ');
+    return [`${i.node.kind} ${i.node.name}`, i.health, i.sync, prunes(i.managed) && 'to be pruned', i.orphaned && 'orphaned', ...tags(i)].filter(Boolean).join(', ');
 }
 
 function States({ health, sync, prune }: { health?: string; sync?: string; prune?: boolean }) {
@@ -168,7 +168,7 @@ function ItemFace({ item }: { item: TreeItem }) {
             <KindMark group={n.group ?? ''} kind={n.kind} />
             <Name text={n.name} />
             <span class="card-meta">
-                <States health={item.health} sync={item.sync} prune={item.managed?.requiresPruning} />
+                <States health={item.health} sync={item.sync} prune={prunes(item.managed)} />
                 {item.managed?.hook && <Icon name="hook" label="Hook" />}
                 <Short text={age(n.createdAt, slowClock.value)} />
                 {all.slice(0, MAX_TAGS).map(t => (

@@ -2,7 +2,7 @@
 
 import { useMemo, useState } from 'preact/hooks';
 import { naturalKey, compare, plural } from '../../lib/text';
-import { buildItems, filterTest, readFilter, type TreeItem } from '../../lib/treemodel';
+import { buildItems, filterTest, prunes, readFilter, type TreeItem } from '../../lib/treemodel';
 import { param } from '../../routes/router';
 import { phone, prefs } from '../../store/prefs';
 import { Age } from '../../widgets/controls';
@@ -108,7 +108,7 @@ function Row({ item, index }: { item: TreeItem; index: number }) {
                     {n.name}
                 </button>
                 {item.orphaned && <span class="tag">orphaned</span>}
-                {item.managed?.requiresPruning && <span class="tag">prune</span>}
+                {prunes(item.managed) && <span class="tag">prune</span>}
             </div>
             <div role="gridcell" class="r-kind ellipsis" title={n.group}>
                 {n.kind}

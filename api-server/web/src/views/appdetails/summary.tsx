@@ -2,7 +2,7 @@
 
 import { useLoad } from '../../lib/load';
 import { containerLines, openGates, podState, readyCount, type Pod } from '../../lib/pod';
-import { keyOf } from '../../lib/treemodel';
+import { keyOf, prunes } from '../../lib/treemodel';
 import { safeHref } from '../../lib/url';
 import { sourcesOf } from '../../live/rows';
 import { api } from '../../rest/api';
@@ -138,7 +138,7 @@ export function ResourceSummary({ t }: { t: Target }) {
                     <dt>Sync</dt>
                     <dd>
                         <SyncStatus value={managed.status} />
-                        {managed.requiresPruning && <span class="muted"> no longer in Git, would be pruned</span>}
+                        {prunes(managed) && <span class="muted"> no longer in Git, would be pruned</span>}
                     </dd>
                 </>
             )}

@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+"""Figures of the daemons as processes on an in-memory cluster: a line each, judged by the budgets of the design.
+usage: system.py [-k PATTERN] [--apps N] [--objects N]   (CARGOCD_BIN: where the programs are)"""
+import argparse
+import datetime
+import http.client
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+os.environ.setdefault("CARGOCD_LOGLEVEL", "warn")
+os.environ.pop("KUBECONFIG", None)
+
+from lib.env import APP, BIN, Environment  # noqa: E402
+from lib.proc import wait_for  # noqa: E402
+
+RESYNC_NEVER = ["--app-resync", "0"]
+
+
+def figure(name, value, unit, budget=0, at_least=False):
+    verdict = "" if not budget else " budget %g %s" % (budget, "ok" if (value >= budget if at_least else value <= budget) else "over")
+    print("bench %s %.3g %s%s" % (name, value, unit, verdict), flush=True)
+
+
+def percentile(values, p):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(len(values) * p / 100))]
+
+
+def anonymous_kib(process):
+    with open("/proc/%d/smaps_rollup" % process.child.pid, encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("Pss_Anon:"))
+
+
+def daemons(env):
+    return [env.repo_server, env.controller, env.server]
+
+
+class Suite:
+    """An environment with all daemons, ended when the block ends."""
+
+    def __init__(self, before=None, options=None, variables=None):
+        self.before, self.options, self.variables = before, options, variables
+
+    def __enter__(self):
+        self.env = Environment(options=self.options)
+        if self.variables:
+            for p in (self.env.repo_server, self.env.controller):
+                p.env.update(self.variables)
+        if self.before:
+            self.before(self.env)
+        self.env.start()
+        self.env.start_api_server()
+        return self.env
+
+    def __exit__(self, *_):
+        self.env.close()
+
+
+# ---- idle and start ----
+
+def many_processors(folder):
+    """A library that makes a program see 64 processors."""
+    source = os.path.join(folder, "many.c")
+    with open(source, "w", encoding="ascii") as f:
+        f.write("#include <unistd.h>\n#include <dlfcn.h>\n"
+                "long __sysconf(int name) { static long (*next)(int);\n"
+                "  if (!next) next = (long (*)(int))dlsym(RTLD_NEXT, \"__sysconf\");\n"
+                "  return name == _SC_NPROCESSORS_ONLN || name == _SC_NPROCESSORS_CONF ? 64 : next(name); }\n")
+    library = os.path.join(folder, "many.so")
+    subprocess.run([os.environ.get("CC", "cc"), "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, source], check=True)
+    return library
+
+
+def idle():
+    with Suite() as env:
+        time.sleep(3)
+        for p in daemons(env):
+            figure("idle-pss-" + p.name.replace("cargocd-", ""), p.memory_kib() / 1024, "MB")
+        figure("idle-pss-three-daemons", sum(p.memory_kib() for p in daemons(env)) / 1024, "MB", 30)
+        figure("idle-anonymous-three-daemons", sum(anonymous_kib(p) for p in daemons(env)) / 1024, "MB")
+    with tempfile.TemporaryDirectory() as folder:
+        with Suite(variables={"LD_PRELOAD": many_processors(folder)}) as env:
+            time.sleep(3)
+            figure("idle-pss-two-daemons-64-processors", sum(p.memory_kib() for p in daemons(env)[:2]) / 1024, "MB", 30)
+
+
+def healthy(port, tls=False):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def start():
+    """From exec to the first good answer of /healthz, with nothing else starting."""
+    with Suite() as env:
+        for p, port in ((env.repo_server, int(env.repo_server.argv[env.repo_server.argv.index("--metrics-port") + 1])),
+                        (env.controller, env.metrics_port)):
+            times = []
+            for _ in range(5):
+                p.stop()
+                begun = time.monotonic()
+                p.start()
+                wait_for(p.name, lambda: healthy(port), interval=0.002, alive=[p])
+                times.append((time.monotonic() - begun) * 1000)
+            figure("start-" + p.name.replace("cargocd-", ""), percentile(times, 50), "ms", 200)
+        times = []
+        for _ in range(5):
+            env.server.stop()
+            os.unlink(env.ports)
+            begun = time.monotonic()
+            env.server.start()
+            wait_for("ports", lambda: os.path.exists(env.ports) and os.path.getsize(env.ports), interval=0.002, alive=[env.server])
+            with open(env.ports, encoding="ascii") as f:
+                port = int(f.read().split()[0])
+            wait_for("api-server", lambda: healthy(port), interval=0.002, alive=[env.server])
+            times.append((time.monotonic() - begun) * 1000)
+        figure("start-api-server", percentile(times, 50), "ms", 200)
+
+
+# ---- applications ----
+
+def config_map(name, size=1000):
+    return "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: %s\ndata:\n  text: %s\n" % (name, "x" * size)
+
+
+def make_apps(env, count, objects, namespace, automated=True):
+    """`count` applications of `objects` ConfigMaps each, from one repository with a folder for each."""
+    repo = env.repo("mono")
+    files = {}
+    for i in range(count):
+        for k in range(objects):
+            files["apps/%d/%d.yaml" % (i, k)] = config_map("app-%d-%d" % (i, k))
+    repo.commit(files)
+    policy = {"syncPolicy": {"automated": {"selfHeal": False}}} if automated else {}
+    for i in range(count):
+        env.app("app-%d" % i, env.git.url(repo), "apps/%d" % i, namespace, **policy)
+    return repo
+
+
+def counts(env):
+    """How many applications are Synced, and with a successful operation."""
+    apps = env.kube.list(*APP, env.ns)
+    synced = sum(1 for a in apps if a.get("status", {}).get("sync", {}).get("status") == "Synced")
+    done = sum(1 for a in apps if a.get("status", {}).get("operationState", {}).get("phase") == "Succeeded")
+    return len(apps), synced, done
+
+
+def settle(env, count, timeout=300):
+    wait_for("all applications to be Synced", lambda: counts(env)[1] == count, timeout, 0.5, alive=[env.controller])
+
+
+def metric(env, name):
+    connection = http.client.HTTPConnection("127.0.0.1", env.metrics_port, timeout=10)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name) and not line.startswith("#"))
+
+
+def refresh_rate(env, name, count, budget, change):
+    """All applications are refreshed after `change`: how many for a second of the controller's processor time."""
+    cpu, before = env.controller.cpu_seconds(), metric(env, "argocd_app_reconcile_count")
+    change()
+    wait_for("refreshes", lambda: metric(env, "argocd_app_reconcile_count") - before >= count, 120, 0.2, alive=[env.controller])
+    used = env.controller.cpu_seconds() - cpu
+    figure(name, (metric(env, "argocd_app_reconcile_count") - before) / max(used, 0.01), "apps/s/core", budget, at_least=True)
+
+
+def sync(apps):
+    with Suite(options={"controller": RESYNC_NEVER}) as env:
+        namespace = env.create_namespace()
+        cpu = env.controller.cpu_seconds() + env.repo_server.cpu_seconds()
+        begun = time.monotonic()
+        make_apps(env, apps, 1, namespace)
+        settle(env, apps)
+        used = env.controller.cpu_seconds() + env.repo_server.cpu_seconds() - cpu
+        figure("sync-one-configmap-apps", apps / used, "apps/s/core", 40, at_least=True)
+        figure("sync-one-configmap-apps-elapsed", time.monotonic() - begun, "s")
+
+
+def applications(apps, objects):
+    """Memory, refreshes and idle processor time with many applications of five objects."""
+    with Suite(options={"controller": RESYNC_NEVER}) as env:
+        namespace = env.create_namespace()
+        time.sleep(2)
+        before = env.controller.memory_kib()
+        make_apps(env, apps, 5, namespace)
+        settle(env, apps, 600)
+        time.sleep(5)
+        figure("controller-memory-an-app-of-%d" % apps, (env.controller.memory_kib() - before) / apps, "KiB", 10)
+        cpu = env.controller.cpu_seconds()
+        time.sleep(10)
+        figure("controller-idle-cpu-%d-apps" % apps, (env.controller.cpu_seconds() - cpu) / 10, "cores", 0.01)
+        refresh_rate(env, "refresh-unchanged", apps, 1000, lambda: [env.refresh("app-%d" % i) for i in range(apps)])
+        refresh_rate(env, "refresh-all-objects-changed", apps, 200, lambda: touch(env, namespace, apps))
+        latency(env, namespace, objects)
+
+
+def touch(env, namespace, apps):
+    for i in range(apps):
+        for k in range(5):
+            env.kube.merge("v1", "ConfigMap", namespace, "app-%d-%d" % (i, k), {"metadata": {"labels": {"touched": "now"}}})
+
+
+def moment(write):
+    return datetime.datetime.fromisoformat(write["time"].replace("Z", "+00:00")).timestamp()
+
+
+def latency(env, namespace, objects):
+    """A managed object drifts: until the status patch of its Application arrives, by the cluster's own clock."""
+    if objects:
+        env.kube.call("POST", "/kubesim/bulk", {"resource": "configmaps", "count": objects, "size": 1500, "namespace": namespace})
+        time.sleep(3)
+    seen = []
+    for i in range(100):
+        env.kube.call("POST", "/kubesim/reset", {})
+        env.kube.merge("v1", "ConfigMap", namespace, "app-%d-0" % i, {"data": {"text": "drift"}})
+
+        def patched():
+            writes = env.kube.call("GET", "/kubesim/writes")["items"]
+            drift = [w for w in writes if w["resource"] == "configmaps"]
+            status = [w for w in writes if w["resource"].startswith("applications") and w["name"] == "app-%d" % i]
+            return (moment(status[0]), moment(drift[0])) if status and drift else None
+        late, early = wait_for("the status of app-%d" % i, patched, 20, 0.005)
+        seen.append((late - early) * 1000)
+    figure("event-to-status-p50", percentile(seen, 50), "ms")
+    figure("event-to-status-p99", percentile(seen, 99), "ms", 100)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-k", default="")
+    parser.add_argument("--apps", type=int, default=1000)
+    parser.add_argument("--objects", type=int, default=20000)
+    args = parser.parse_args()
+    parts = {"idle": idle, "start": start, "sync": lambda: sync(min(args.apps, 500)),
+             "applications": lambda: applications(args.apps, args.objects)}
+    for name, part in parts.items():
+        if args.k in name:
+            part()
+
+
+if __name__ == "__main__":
+    main()
