@@ -28,7 +28,7 @@ start() {
 # running FILE: whether the process of a .pid file is there.
 running() {
     local pid time
-    read -r pid time <"$1" 2>/dev/null && [ -n "$time" ] && [ "$(began "$pid")" = "$time" ]
+    [ -s "$1" ] && read -r pid time <"$1" && [ -n "$time" ] && [ "$(began "$pid")" = "$time" ]
 }
 
 # stop FILE...: asks processes to end, all at once, and ends after ten seconds those that have not.
