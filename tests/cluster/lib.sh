@@ -1,5 +1,5 @@
 # Shared by the scripts of this folder: where programs are, and processes that are found again. To be sourced.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 # Kept outside of the source tree, because making them takes minutes.
 BIN=${CARGOCD_CLUSTER_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/cargocd/kubernetes-1.20.2}
