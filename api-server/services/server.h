@@ -10,6 +10,8 @@
 #include "common/net/redis.h"
 #include "common/net/rpc.h"
 
+#include <stdatomic.h>
+
 struct server_flags {
     char *ns;
     char **app_namespaces; /* --application-namespaces: globs or /regex/; may be empty */
@@ -41,6 +43,7 @@ typedef struct server {
     struct later *later;
     struct backend *backend;
     mono_t started;
+    atomic_bool open; /* the front door: users may come */
 } server_t;
 
 /* ---- a call ---- */
