@@ -37,9 +37,9 @@ ARCHIVES :=
 UNIT_TESTS :=
 # Headers that the build makes; every object waits for them, since -MMD knows who includes them only afterwards.
 GEN_HEADERS :=
-MODULES := common/base common/json common/yaml common/kinds common/engine common/net common/kube common/argo \
+MODULES := common/base common/json common/yaml common/kinds common/engine common/eval common/net common/kube common/argo \
 	proto proto/api repo-server cmp-server app-controller api-server api-server/web cli tests/kubesim tests/unit tests/integration \
-	tests/fuzz tests/bench
+	tests/e2e tests/fuzz tests/bench
 define include_module
 d := $(1)
 -include $(1)/module.mk
@@ -86,6 +86,7 @@ $(foreach p,$(PROGS),$(eval $(call program_rule,$(p))))
 include tests/tests.mk
 include tests/lint.mk
 include install.mk
+include images.mk
 
 clean:
 	rm -rf build

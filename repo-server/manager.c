@@ -109,12 +109,15 @@ static int make_artifacts(repo_t *r, err_t **err)
 {
     const struct repo_options *o = &r->options;
     AUTO(free_p) char *root = xasprintf("%s/artifacts", o->root);
+    r->remote = (struct remote_settings){
+        .http = r->http,
+        .tls_dir = o->git.tls_dir,
+        .user_agent = str_empty(o->user_agent) ? NULL : o->user_agent,
+        .timeout_ns = o->exec_timeout_ns,
+    };
     struct artifacts_options options = {
         .root = root,
-        .remote = {.http = r->http,
-                   .tls_dir = o->git.tls_dir,
-                   .user_agent = str_empty(o->user_agent) ? NULL : o->user_agent,
-                   .timeout_ns = o->exec_timeout_ns},
+        .remote = r->remote,
         .pool = r->fetch_pool,
         .list_ttl_ns = o->revision_ttl_ns,
         .content_ttl_ns = o->cache_ttl_ns,
@@ -180,6 +183,7 @@ static int make_parts(repo_t *r, err_t **err)
                                           .chunk = o->plugin_chunk};
     r->render_settings = (struct render_settings){.max_directory_bytes = o->max_directory_bytes,
                                                   .tools = r->tools,
+                                                  .remote = &r->remote,
                                                   .plugins = o->plugin_dir ? &r->plugins : NULL,
                                                   .remote_ttl_ns = o->cache_ttl_ns};
     return 0;
@@ -238,7 +242,7 @@ void repo_free(repo_t *r)
 {
     if (!r)
         return;
-    __atomic_store_n(&r->stop, true, __ATOMIC_RELAXED);
+    r->stop = true;
     /* Work flows from steps to lists, fetches, renderings and back to steps; all of it has ended with the
      * last call. */
     pool_free(r->list_pool);

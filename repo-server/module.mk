@@ -1,7 +1,7 @@
 # Everything but main.c is the archive `repo`: cargocd-render links it too.
 LIB_repo := $(filter-out $(d)/main.c,$(wildcard $(d)/*.c $(d)/*/*.c))
 ARCHIVES += repo
-LDLIBS_repo := -lgit2 -larchive -lyaml -lnghttp2
+LDLIBS_repo := -lgit2 -larchive -lyaml -ljsonnet -lnghttp2 -lm
 PROGS += cargocd-repo-server
 SRC_cargocd-repo-server := $(d)/main.c
 ARCHIVES_cargocd-repo-server := repo proto common

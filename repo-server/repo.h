@@ -21,7 +21,7 @@ struct repo_metrics {
 
 struct repo {
     struct repo_options options;
-    volatile bool stop;
+    atomic_bool stop;
     struct repo_metrics metrics;
     pool_t *list_pool, *fetch_pool;  /* waiting for Git children */
     pool_t *step_pool;               /* the steps of requests: nothing that blocks for long */
@@ -32,6 +32,7 @@ struct repo {
     tokens_t *tokens;
     gpg_t *gpg;
     artifacts_t *artifacts;
+    struct remote_settings remote;
     flights_t *renders, *tool_runs;
     tools_t *tools;
     cache_t *cache;
@@ -109,6 +110,8 @@ int request_source(struct request *q, const Cargocd__Repo__Repository *repo, con
                    const char *revision, bool fresh_lists, bool fresh_content, err_t **err);
 /* The repository as it may be shown. */
 const char *target_shown(const struct target *t);
+/* A digest of it and of who reads it. */
+const char *target_access(const struct target *t);
 /* Names what is kept of it. */
 const char *target_key(const struct target *t);
 /* Lists, resolves, fetches; then calls ready. On the step pool. */
@@ -209,8 +212,8 @@ struct scope {
     VEC(struct render_ref) refs;
     VEC(struct render_repo) helm_repos, helm_repo_creds;
     VEC(struct kustomize_version) versions;
-    VEC(char *) authorities;        /* texts of helm_repos and helm_repo_creds */
-    char **api_versions, **schemes; /* arrays are owned */
+    VEC(char *) authorities;                         /* texts of helm_repos and helm_repo_creds */
+    char **api_versions, **schemes, **project_repos; /* arrays are owned */
     struct build_env env;
     trace_t *trace;
     struct render_input in;

@@ -148,6 +148,11 @@ const char *target_shown(const struct target *t)
     return t->remote ? t->remote->shown : t->origin ? t->origin->shown : "streamed";
 }
 
+const char *target_access(const struct target *t)
+{
+    return t->remote ? t->remote->access_key : t->origin->access_key;
+}
+
 const char *target_key(const struct target *t)
 {
     return t->remote ? t->remote->access_key : t->origin ? t->origin->storage_key : "streamed";

@@ -75,6 +75,20 @@ static void compute_spec(struct request *q)
     sha256_end_hex(c, g->spec);
 }
 
+/* What is fetched with one credential is not for those who have another. */
+static void add_credentials(sha256_ctx_t *c, Cargocd__Repo__Repository *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const Cargocd__Repo__Repository *r = list[i];
+        const char *texts[] = {r->url,           r->name, r->username, r->password, r->tls_client_cert,
+                               r->tls_client_key};
+        for (size_t k = 0; k < ARRAY_LEN(texts); k++)
+            sha256_field_str(c, str_or_empty(texts[k]));
+        add_bool(c, r->enable_oci);
+    }
+    sha256_field_str(c, "");
+}
+
 /* Equal questions have equal answers: the specification, the commits, and the facts that may be used. */
 static void compute_question(struct request *q)
 {
@@ -85,6 +99,7 @@ static void compute_question(struct request *q)
     sha256_field_str(c, g->spec);
     VEC_FOREACH(&q->targets, t) {
         sha256_field_str(c, target_key(t));
+        sha256_field_str(c, target_access(t));
         sha256_field_str(c, t->commit);
     }
     const char *texts[] = {m->kube_version, m->project_name, json_str_at(g->source, "repoURL"),
@@ -93,6 +108,8 @@ static void compute_question(struct request *q)
         sha256_field_str(c, str_or_empty(texts[i]));
     for (size_t i = 0; i < m->n_api_versions; i++)
         sha256_field_str(c, m->api_versions[i]);
+    add_credentials(c, m->helm_repos, m->n_helm_repos);
+    add_credentials(c, m->helm_repo_creds, m->n_helm_repo_creds);
     sha256_end_hex(c, digest);
     g->failure = xstrdup(digest);
     g->question = xasprintf("%s%s", m->no_cache ? "!" : "", digest);
@@ -201,7 +218,7 @@ static int render_in(struct scope *s, struct made *made, err_t **err)
     return r;
 }
 
-static int render_fresh(struct request *q, volatile bool *canceled, struct made *made, err_t **err)
+static int render_fresh(struct request *q, atomic_bool *canceled, struct made *made, err_t **err)
 {
     AUTO(trace_free_p) trace_t *trace = trace_new();
     struct scope s;
@@ -229,7 +246,7 @@ static bool found_meanwhile(struct request *q, struct made *made)
     return found;
 }
 
-static int run_render(void *ctx, const char *key, void *job, volatile bool *canceled, void **result,
+static int run_render(void *ctx, const char *key, void *job, atomic_bool *canceled, void **result,
                       err_t **err)
 {
     struct request *q = job;

@@ -6,6 +6,8 @@ typedef Cargocd__Repo__GenerateManifestRequest message_t;
 /* "https://host:8443/x", "host/x": the authorities to trust there. */
 static const char *authorities(struct scope *s, const char *url)
 {
+    if (!s->trace) /* nothing is going to be fetched */
+        return NULL;
     const char *sep = strstr(url, "://"), *host = sep ? sep + 3 : url;
     AUTO(free_p) char *name = xstrndup(host, strcspn(host, ":/"));
     char *text = remote_authorities(s->q->repo->options.git.tls_dir, name);
@@ -56,6 +58,9 @@ static void fill_lists(struct scope *s, const message_t *m)
     for (size_t i = 0; k && i < k->n_versions; i++)
         VEC_PUSH(&s->versions, (struct kustomize_version){k->versions[i]->name, k->versions[i]->path});
     s->api_versions = list_of(m->api_versions, m->n_api_versions, true);
+    s->project_repos = m->n_project_source_repos
+                           ? list_of(m->project_source_repos, m->n_project_source_repos, false)
+                           : NULL;
     s->schemes = m->n_values_file_schemes ? list_of(m->values_file_schemes, m->n_values_file_schemes, false)
                                           : NULL;
 }
@@ -95,6 +100,12 @@ static void fill_input(struct scope *s, const message_t *m, const json_t *source
         .nhelm_repos = s->helm_repos.n,
         .helm_repo_creds = s->helm_repo_creds.v,
         .nhelm_repo_creds = s->helm_repo_creds.n,
+        .proxy = m->repo->proxy,
+        .no_proxy = m->repo->no_proxy,
+        .insecure = m->repo->insecure,
+        .access_key = target_access(&q->targets.v[0]),
+        .project = m->project_name,
+        .project_repos = s->project_repos,
         .multi_source = m->has_multiple_sources,
         .deadline = rpc_call_deadline(q->call),
         .canceled = rpc_call_canceled(q->call),
@@ -148,6 +159,7 @@ void scope_close(struct scope *s)
     VEC_FREE(&s->versions);
     free(s->api_versions);
     free(s->schemes);
+    free(s->project_repos);
     free(s->fact);
 }
 
@@ -193,6 +205,9 @@ static const char *world_fact(void *arg, enum trace_fact kind, const char *name)
         free(s->fact);
         return s->fact = str_eq(name, "plugins") ? names_of_plugins(s->q->repo)
                                                  : tools_version(s->q->repo->tools, name);
+    case FACT_CREDENTIAL:
+        free(s->fact);
+        return s->fact = render_credential(&s->in, name);
     case FACT_EXPIRES:
     case FACT_KINDS:
         break;

@@ -71,7 +71,7 @@ struct handler {
     handler_fn fn;
 };
 extern const struct handler application_handlers[], project_handlers[], cluster_handlers[],
-    session_handlers[], account_handlers[], settings_handlers[];
+    session_handlers[], account_handlers[], settings_handlers[], repository_handlers[];
 
 /* Ends a call that answered CALL_LATER; takes both. Any thread. */
 void call_finish(call_t *c, json_t *out_take, err_t *err_take);

@@ -49,7 +49,7 @@ AUTO_DECL(grpc_client_close_p, grpc_client_t, grpc_client_close)
 struct grpc_exchange {
     const char *method; /* "/package.Service/Method" */
     mono_t deadline;    /* told to the server, too */
-    volatile bool *canceled; /* may be NULL */
+    atomic_bool *canceled; /* may be NULL */
 };
 /* Begin, any number of sends, finish. After an error the connection serves no more; the error is the server's
  * when it gave one (a server may answer before all is sent). */
@@ -68,7 +68,7 @@ struct grpc_call_info {
     void *ctx;               /* the options' */
     bool has_deadline;
     mono_t deadline;
-    volatile bool *canceled; /* becomes true when the client has gone or wants it no more */
+    atomic_bool *canceled; /* becomes true when the client has gone or wants it no more */
 };
 struct grpc_method {
     const char *path;

@@ -26,7 +26,7 @@ struct call {
     int32_t stream;
     const struct grpc_method *method;
     struct grpc_call_info info;
-    volatile bool canceled;
+    atomic_bool canceled;
     struct grpc_reader reader;
     void *state;
     err_t *err;

@@ -221,7 +221,7 @@ static void on_done(void *arg, err_t *err)
 
 static void wait_done(struct waiter *w, http_transfer_t *t)
 {
-    const volatile bool *canceled = w->get->canceled;
+    const atomic_bool *canceled = w->get->canceled;
     bool told = false;
     LOCKED(&w->lock);
     while (!w->done) {

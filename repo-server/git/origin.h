@@ -22,7 +22,7 @@ struct git_settings {
     int64_t retry_ns, retry_max_ns;
     unsigned retry_factor;
     tokens_t *tokens;    /* exchanges credentials; NULL: none is exchanged */
-    volatile bool *stop; /* becomes true when the daemon ends; NULL: never */
+    atomic_bool *stop; /* becomes true when the daemon ends; NULL: never */
 };
 
 /* What a repository Secret says about reaching it. Borrowed by origin_new, which copies. */

@@ -192,6 +192,8 @@ static int build(struct run *r, str_t *text, err_t **err)
     VEC_PUSH(&r->out->commands, tools_describe(&run));
     if (e == 0)
         e = tools_run(r->in->settings->tools, &run, text, NULL, err);
+    if (e == 0 && network && r->in->trace)
+        trace_fact(r->in->trace, FACT_CREDENTIAL, "", r->in->access_key);
     if (e == 0 && network)
         e = render_note_remote(r->in, false, err);
     words_free(&args);

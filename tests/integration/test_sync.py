@@ -174,10 +174,11 @@ class Hooks(Case):
         return self.env.kube.list("batch/v1", "Job", ns)
 
     def finish(self, ns, prefix, succeeded=True):
-        """Where no kubelet runs them, Jobs end here."""
+        """Where no kubelet runs them, Jobs end here: once their controller has written its first status, which replaces any other."""
         def look():
             for job in self.jobs(ns):
-                if job["metadata"]["name"].startswith(prefix) and not job.get("status", {}).get("conditions"):
+                status = job.get("status", {})
+                if job["metadata"]["name"].startswith(prefix) and status.get("active") and not status.get("conditions"):
                     self.env.finish_job(ns, job["metadata"]["name"], succeeded)
                     return True
             return None
@@ -252,6 +253,79 @@ class Automated(Case):
         self.env.wait("the object to be made again", lambda: self.env.kube.get("v1", "ConfigMap", ns, "a"))
         self.env.wait_status("auto", "Synced", "Healthy")
 
+    def project(self, name, **spec):
+        self.env.kube.create({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+                              "metadata": {"name": name, "namespace": self.env.ns},
+                              "spec": {"sourceRepos": ["*"], "destinations": [{"namespace": "*", "server": "*"}], **spec}})
+
+    def test_sync_windows(self):
+        always = {"kind": "deny", "schedule": "* * * * *", "duration": "1h"}
+        self.project("windowed", syncWindows=[{**always, "manualSync": True, "applications": ["win-manual"]},
+                                              {**always, "applications": ["win-shut"]},
+                                              {"kind": "allow", "schedule": "* * * * *", "duration": "1h", "applications": ["win-open"]}])
+        repo = self.env.repo()
+        repo.commit({"a.yaml": config_map("a")})
+        for name in ("win-manual", "win-shut", "win-open"):
+            self.env.app(name, self.env.git.url(repo), project="windowed", syncPolicy={"automated": {}})
+        self.env.wait_status("win-open", "Synced", "Healthy")
+        for name in ("win-manual", "win-shut"):
+            app = self.env.wait_status(name, "OutOfSync")
+            self.assertNotIn("operationState", app["status"])
+        self.env.sync("win-manual")
+        self.env.wait_operation("win-manual")
+        self.env.sync("win-shut")
+        app = self.env.wait_app("win-shut", lambda a: a["status"].get("operationState", {}).get("message"))
+        self.assertEqual((app["status"]["operationState"]["phase"], app["status"]["operationState"]["message"]),
+                         ("Running", "Sync operation blocked by sync window"))
+
+    def drift(self, ns, name, data):
+        self.env.kube.merge("v1", "ConfigMap", ns, name, {"data": data})
+
+    def test_ignored_differences(self):
+        repo = self.env.repo()
+        repo.commit({"a.yaml": config_map("a", {"mine": "1", "theirs": "1"})})
+        rules = [{"kind": "ConfigMap", "jqPathExpressions": ['.data | to_entries[] | select(.key == "theirs")', ".data.theirs"]}]
+        ns = self.env.app("ignores", self.env.git.url(repo), ignoreDifferences=rules)
+        self.env.sync("ignores")
+        self.env.wait_operation("ignores")
+        self.env.wait_status("ignores", "Synced", "Healthy")
+        self.drift(ns, "a", {"theirs": "2"})
+        self.env.refresh("ignores", "hard")
+        time.sleep(1)
+        self.env.wait_status("ignores", "Synced")
+        self.drift(ns, "a", {"mine": "2"})
+        self.env.wait_status("ignores", "OutOfSync")
+        # A sync that respects the rules leaves the field alone, another one does not.
+        self.env.sync("ignores", syncOptions=["RespectIgnoreDifferences=true"])
+        self.env.wait_operation("ignores")
+        self.assertEqual(self.env.kube.get("v1", "ConfigMap", ns, "a")["data"], {"mine": "1", "theirs": "2"})
+        self.env.sync("ignores")
+        self.env.wait_operation("ignores")
+        self.assertEqual(self.env.kube.get("v1", "ConfigMap", ns, "a")["data"], {"mine": "1", "theirs": "1"})
+        self.env.patch_app("ignores", {"spec": {"ignoreDifferences": [{"kind": "ConfigMap", "jqPathExpressions": [".data["]}]}})
+        app = self.env.wait_app("ignores", lambda a: a["status"].get("conditions"))
+        self.assertEqual(app["status"]["conditions"][0]["type"], "ComparisonError")
+        self.assertIn("syntax error", app["status"]["conditions"][0]["message"])
+
+    def test_health_by_script(self):
+        self.env.config_map("argocd-cm", {"resource.customizations.health.ConfigMap": """
+            if obj.data and obj.data.state == "bad" then return {status = "Degraded", message = "it is bad"} end
+            return {status = "Healthy"}"""})
+        try:
+            repo = self.env.repo()
+            repo.commit({"a.yaml": config_map("a", {"state": "bad"})})
+            ns = self.env.app("scripted", self.env.git.url(repo), syncPolicy={"automated": {}})
+            self.env.wait_status("scripted", "Synced", "Degraded")
+            repo.commit({"a.yaml": config_map("a", {"state": "good"})})
+            self.env.refresh("scripted")
+            self.env.wait_status("scripted", "Synced", "Healthy")
+            self.env.config_map("argocd-cm", {"resource.customizations.health.ConfigMap": "while true do end"})
+            app = self.env.wait_status("scripted", None, "Unknown")
+            self.assertIn("ConfigMap", app["status"]["health"]["message"])
+        finally:
+            self.env.config_map("argocd-cm", {})
+        self.env.wait_status("scripted", "Synced", "Healthy")
+
     def test_without_self_heal_drift_stays(self):
         repo = self.env.repo()
         repo.commit({"a.yaml": config_map("a")})
@@ -291,7 +365,7 @@ class Deletion(Case):
         self.env.patch_app("goes", {"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}})
         self.env.wait_status("goes", "Synced")
         self.env.kube.delete(*APP, self.env.ns, "goes")
-        self.env.wait("the application to be gone", lambda: self.env.get_app("goes") is None)
+        self.env.wait("the application to be gone", lambda: self.env.get_app("goes") is None, 90)
         for kind in (("v1", "ConfigMap", "guestbook"), ("v1", "Service", "guestbook-ui"), ("apps/v1", "Deployment", "guestbook-ui")):
             self.assertIsNone(self.env.kube.get(kind[0], kind[1], ns, kind[2]), kind)
 

@@ -442,7 +442,69 @@ static void what_artifacts_are_refused(void **state)
     }
 }
 
+/* ---- dependencies ---- */
+
+/* A chart in Git whose dependencies are in a Helm repository and in a registry, each with a password. */
+static void dependencies_are_fetched(void **state)
+{
+    if (!helm_repo || !can_render() || !fx_registry(0))
+        skip();
+    fx_chart("more", "cache", "0.3.0");
+    fx_push("deps/cache:0.3.0", FX_HELM_CONFIG, FX_HELM_CONTENT, "more/cache-0.3.0.tgz", NULL);
+    const char *host = fx_registry(FX_TLS | FX_BASIC);
+    AUTO(free_p)
+    char *chart = xasprintf("apiVersion: v2\nname: parent\nversion: 1.0.0\ndependencies:\n"
+                            "- {name: web, version: 1.x, repository: '%s'}\n"
+                            "- {name: db, alias: named, version: 0.1.0, repository: '@main'}\n"
+                            "- {name: cache, version: 0.3.0, repository: 'oci://%s/deps'}\n",
+                            helm_repo, host);
+    fx_repo("parent");
+    fx_write("parent/Chart.yaml", chart);
+    fx_write("parent/templates/x.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: parent}\n");
+    fx_commit("parent", "one");
+    AUTO(free_p) char *url = xasprintf("file://%s/parent.git", fx_dir());
+    AUTO(free_p) char *registry_url = xasprintf("%s/deps", host);
+    repository_t r = CARGOCD__REPO__REPOSITORY__INIT,
+                 good[2] = {repository(helm_repo, "s3cret"), registry(registry_url, FX_BASIC | FX_TLS)},
+                 bad[2] = {repository(helm_repo, "guess"), registry(registry_url, FX_BASIC | FX_TLS)};
+    good[0].name = bad[0].name = (char *)"main";
+    r.url = url;
+    char *allowed[] = {url};
+    for (int i = 0; i < 3; i++) {
+        AUTO_ERR err = NULL;
+        response_t *out = NULL;
+        repository_t *list = i == 1 ? bad : good, *both[] = {&list[0], &list[1]};
+        Cargocd__Repo__GenerateManifestRequest q = CARGOCD__REPO__GENERATE_MANIFEST_REQUEST__INIT;
+        q.repo = &r;
+        q.source = (ProtobufCBinaryData){strlen("{\"path\":\".\"}"), (uint8_t *)"{\"path\":\".\"}"};
+        q.app_name = (char *)"demo";
+        q.helm_repos = both;
+        q.n_helm_repos = i == 2 ? 0 : 2;
+        q.project_name = (char *)"team";
+        q.project_source_repos = allowed;
+        q.n_project_source_repos = i == 2;
+        int e = CALL("repo.GenerateManifest", q, generate_manifest_response, &out, &err);
+        if (i == 0) {
+            ASSERT_OK(e);
+            assert_int_equal(out->n_manifests, 4);
+            expect_part(out, "\"version\":\"1.2.0\"");
+            expect_part(out, "\"version\":\"0.1.0\"");
+            expect_part(out, "\"version\":\"0.3.0\"");
+            for (size_t k = 0; k < out->n_commands; k++)
+                assert_null(strstr(out->commands[k], "s3cret"));
+            FREE(out);
+        } else {
+            /* Not out of the cache either. */
+            assert_true(e < 0);
+            assert_null(strstr(err_text(err), "guess"));
+        }
+        if (i == 2 && !strstr(err_text(err), "are not permitted in project 'team'"))
+            fail_msg("%s", err_text(err));
+    }
+}
+
 REPO_TESTS(setup, teardown, T(versions_of_a_repository_are_chosen), T(a_chart_is_rendered_once_per_version),
            T(the_credential_is_needed_for_what_is_here_already), T(a_digest_alone_opens_nothing),
            T(credentials_stay_with_their_host), T(lists_and_details), T(repositories_are_tested),
-           T(charts_of_registries), T(artifacts_by_tag_digest_and_constraint), T(what_artifacts_are_refused))
+           T(charts_of_registries), T(artifacts_by_tag_digest_and_constraint), T(what_artifacts_are_refused),
+           T(dependencies_are_fetched))
