@@ -663,9 +663,5 @@ REPO_TESTS(setup, teardown, T(a_directory_is_rendered_and_then_only_confirmed), 
            T(a_stranger_gets_nothing_of_a_private_repository), T(errors_say_what_is_wrong),
            T(failures_are_paused), T(damaged_clones_are_replaced_on_the_way),
            T(references_are_listed_and_resolved), T(trees_are_searched), T(details_are_told),
-<<<<<<< HEAD
-           T(without_plugins_the_list_is_empty), T(a_silent_server_does_not_hold_up_others))
-=======
-           T(details_know_all_kinds_of_values), T(what_is_not_served_is_named),
+           T(details_know_all_kinds_of_values), T(without_plugins_the_list_is_empty),
            T(a_silent_server_does_not_hold_up_others))
->>>>>>> main
