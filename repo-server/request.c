@@ -150,7 +150,7 @@ const char *target_shown(const struct target *t)
 
 const char *target_access(const struct target *t)
 {
-    return t->remote ? t->remote->access_key : t->origin->access_key;
+    return t->remote ? t->remote->access_key : t->origin ? t->origin->access_key : "streamed";
 }
 
 const char *target_key(const struct target *t)
