@@ -59,8 +59,8 @@ static int make_details(struct request *q, const struct details_trees *t, json_t
         .target_revision = json_str_at(source, "targetRevision"),
     };
     AUTO(free_p) char **schemes = xcalloc(m->n_values_file_schemes + 1, sizeof(*schemes));
-    for (size_t i = 0; i < m->n_values_file_schemes; i++)
-        schemes[i] = m->values_file_schemes[i];
+    if (m->n_values_file_schemes)
+        memcpy(schemes, m->values_file_schemes, m->n_values_file_schemes * sizeof(*schemes));
     struct render_input in = {
         .tree = t->trees.v[0],
         .source = source,

@@ -73,7 +73,7 @@ static void fill_input(struct scope *s, const message_t *m, const json_t *source
         .app_name = m->app_name,
         .namespace = m->namespace_,
         .project = m->project_name,
-        .revision = q->targets.v[0].commit,
+        .revision = q->targets.v[0].streamed ? "streamed" : q->targets.v[0].commit,
         .repo_url = json_str_at(source, "repoURL"),
         .path = json_str_at(source, "path"),
         .target_revision = json_str_at(source, "targetRevision"),
