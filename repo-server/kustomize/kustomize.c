@@ -3,8 +3,11 @@
  * Only what the kustomization can reach is exported (closure.c), and each of these files is noted in the
  * trace as it is read. The source's fields are worked into the exported kustomization file (edit.c). */
 #include "repo-server/kustomize/kustomize.h"
+#include "common/base/semver.h"
 #include "common/yaml/yaml.h"
+#include "repo-server/kustomize/git_access.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 enum { FILE_MAX = 16 << 20, ENV_NAMES = 16 };
@@ -16,7 +19,7 @@ struct run {
     struct render_output *out;
     struct workdir work;
     struct export src;
-    char *program, *helm;
+    char *program, *helm, *version;
     bool kubectl;
     char **options; /* build options, by words */
     bool env[ENV_NAMES];
@@ -27,25 +30,38 @@ static int find_program(struct run *r, err_t **err)
 {
     const struct render_input *in = r->in;
     const char *wanted = json_str_at(r->spec, "version"), *path = NULL;
-    AUTO(free_p) char *version = NULL;
     AUTO_ERR why = NULL;
     for (size_t i = 0; i < in->nkustomize_versions; i++)
         if (str_eq(in->kustomize_versions[i].name, wanted))
             path = in->kustomize_versions[i].path;
     if (!str_empty(wanted) && !path)
         return err_set(err, ERR_INVALID_ARGUMENT, "kustomize version %s is not registered", wanted);
-    int e = tools_find(in->settings->tools, TOOL_KUSTOMIZE, path, &r->program, &version, &why);
+    int e = tools_find(in->settings->tools, TOOL_KUSTOMIZE, path, &r->program, &r->version, &why);
     if (e == -ERR_FAILED_PRECONDITION && !path) {
         AUTO_ERR none = NULL;
-        e = tools_find(in->settings->tools, TOOL_KUBECTL, NULL, &r->program, &version, &none);
+        e = tools_find(in->settings->tools, TOOL_KUBECTL, NULL, &r->program, &r->version, &none);
         r->kubectl = e == 0;
     }
     if (e < 0)
         return path ? err_move(err, TAKE(why))
                     : err_set(err, ERR_FAILED_PRECONDITION, "%s, and neither is kubectl", err_text(why));
     if (in->trace)
-        trace_fact(in->trace, FACT_TOOL, path ? path : "kustomize", version);
+        trace_fact(in->trace, FACT_TOOL, path ? path : "kustomize", r->version);
     return 0;
+}
+
+/* Whether the program's version ("v5.7.1", "{kustomize/v4.5.7 …}", kubectl's lines) is at least that. One
+ * that tells none counts as new. */
+static bool is_at_least(const char *said, const char *wanted)
+{
+    const char *own = strstr(str_or_empty(said), "Kustomize Version:");
+    const char *p = own ? own : str_or_empty(said);
+    semver_t have, want;
+    while (*p && !(*p == 'v' && isdigit((unsigned char)p[1])))
+        p++;
+    AUTO(free_p) char *text = xstrndup(p, strcspn(p, " ,}\n"));
+    return !*text || !semver_parse(text, &have) || !semver_parse(wanted, &want) ||
+           semver_compare(&have, &want) >= 0;
 }
 
 static bool has_option(const struct run *r, const char *name)
@@ -93,15 +109,16 @@ static int edit(struct run *r, err_t **err)
 /* What the source's own patches and components name is part of the closure too. */
 static int reach_edits(struct run *r, err_t **err)
 {
-    const json_t *patches = json_object_get(r->spec, "patches"),
-                 *components = json_object_get(r->spec, "components");
-    int e = 0;
+    const json_t *patches = json_object_get(r->spec, "patches");
+    words_t components = {};
+    int e = component_paths(r->in, r->spec, r->plan->path, &components, err);
     for (size_t i = 0; e == 0 && i < json_array_size(patches); i++)
         e = closure_add(&r->closure, r->plan->path,
                         str_or_empty(json_str_at(json_array_get(patches, i), "path")), err);
-    for (size_t i = 0; e == 0 && i < json_array_size(components); i++)
-        e = closure_add(&r->closure, r->plan->path,
-                        str_or_empty(json_string_value(json_array_get(components, i))), err);
+    VEC_FOREACH(&components, c)
+        if (e == 0)
+            e = closure_add(&r->closure, r->plan->path, *c, err);
+    words_free(&components);
     return e;
 }
 
@@ -160,7 +177,8 @@ static int build(struct run *r, str_t *text, err_t **err)
     for (size_t i = 0; r->options[i]; i++)
         words_add(&args, r->options[i]);
     if (inflate) {
-        add_capabilities(r, &args);
+        if (is_at_least(r->version, "5.3.0"))
+            add_capabilities(r, &args);
         e = r->closure.helm
                 ? tools_find(r->in->settings->tools, TOOL_HELM, NULL, &r->helm, &helm_version, err)
                 : 0;
@@ -177,7 +195,15 @@ static int build(struct run *r, str_t *text, err_t **err)
         if (r->in->trace && r->env[i])
             trace_fact(r->in->trace, FACT_ENV, build_env_names[i], value);
     }
+    if (e == 0 && r->closure.remote)
+        e = git_access_write(r->in, &r->work, &env, err);
+    if (network && !str_empty(r->in->proxy)) {
+        words_addf(&env, "http_proxy=%s", r->in->proxy);
+        words_addf(&env, "https_proxy=%s", r->in->proxy);
+        words_addf(&env, "no_proxy=%s", str_or_empty(r->in->no_proxy));
+    }
     struct tool_run run = {
+        .own_proxy = !str_empty(r->in->proxy),
         .work = &r->work,
         .program = r->program,
         .name = r->kubectl ? "kubectl" : "kustomize",
@@ -229,5 +255,6 @@ int kustomize_render(const struct render_input *in, const struct render_plan *pl
     strv_free(r.options);
     free(r.program);
     free(r.helm);
+    free(r.version);
     return e;
 }
