@@ -3,6 +3,7 @@
  * Only what the kustomization can reach is exported (closure.c), and each of these files is noted in the
  * trace as it is read. The source's fields are worked into the exported kustomization file (edit.c). */
 #include "repo-server/kustomize/kustomize.h"
+#include "common/base/file.h"
 #include "common/base/semver.h"
 #include "common/yaml/yaml.h"
 #include "repo-server/kustomize/git_access.h"
@@ -19,7 +20,7 @@ struct run {
     struct render_output *out;
     struct workdir work;
     struct export src;
-    char *program, *helm, *version;
+    char *program, *helm, *version, *script;
     bool kubectl;
     char **options; /* build options, by words */
     bool env[ENV_NAMES];
@@ -165,6 +166,47 @@ static void add_capabilities(struct run *r, words_t *args)
     }
 }
 
+/* Kustomize up to 5.7 asks for the version of helm with an option that helm 4 no longer has, and only to
+ * refuse helm 2. */
+static int write_helm_script(struct run *r, const char *helm_version, err_t **err)
+{
+    const char *v = str_or_empty(helm_version);
+    AUTO_STR text = STR_INIT;
+    if (!str_has_prefix(v, "v") || strtol(v + 1, NULL, 10) < 4 || is_at_least(r->version, "5.8.0"))
+        return 0;
+    if (strchr(r->helm, '\''))
+        return err_set(err, ERR_INVALID_ARGUMENT, "the path of helm has a quote");
+    r->script = xasprintf("%s/helm", r->work.home);
+    str_printf(&text, "#!/bin/sh\n[ \"$1\" = version ] && echo v3.99.0 && exit\nexec '%s' \"$@\"\n", r->helm);
+    return file_write(r->script, text.p, text.len, 0700, err);
+}
+
+/* kubectl puts a log line's head before what kustomize says; its time and process change with every run. */
+static int without_log_head(int e, err_t **err)
+{
+    static const char mark[] = "\"command failed\" err=";
+    if (!err || !*err || e != -ERR_UNKNOWN)
+        return e;
+    const char *all = err_text(*err), *at = strstr(all, mark), *head = at;
+    while (head && head > all && head[-1] != '\n' && strncmp(head, " E", 2) != 0)
+        head--;
+    if (!at || strncmp(head, " E", 2) != 0)
+        return e;
+    /* The text follows in quotes, or indented between "<" and ">". */
+    const char *said = at + sizeof(mark) - 1;
+    bool quoted = *said == '"';
+    AUTO_STR text = STR_INIT;
+    str_printf(&text, "%.*s Error: ", (int)(head - all), all);
+    said += quoted ? 1 : *said == '<' ? strspn(said + 1, "\n\t ") + 1 : 0;
+    for (const char *p = said; *p && !(quoted && *p == '"'); p++) {
+        p += quoted && *p == '\\' && p[1];
+        str_putc(&text, *p);
+    }
+    while (!quoted && text.len && strchr("> \n", text.p[text.len - 1]))
+        str_truncate(&text, text.len - 1);
+    return err_set(err, ERR_UNKNOWN, "%s", str_text(&text));
+}
+
 static int build(struct run *r, str_t *text, err_t **err)
 {
     words_t args = {}, env = {};
@@ -184,7 +226,9 @@ static int build(struct run *r, str_t *text, err_t **err)
                 : 0;
         if (r->helm) {
             words_add(&args, "--helm-command");
-            words_add(&args, r->helm);
+            if (e == 0)
+                e = write_helm_script(r, helm_version, err);
+            words_add(&args, r->script ? r->script : r->helm);
         }
         if (r->helm && r->in->trace)
             trace_fact(r->in->trace, FACT_TOOL, "helm", helm_version);
@@ -211,13 +255,14 @@ static int build(struct run *r, str_t *text, err_t **err)
         .env = &env,
         .cwd = r->work.src,
         .also = r->helm,
+        .script = r->script,
         .network = network,
         .deadline = r->in->deadline,
         .canceled = r->in->canceled,
     };
     VEC_PUSH(&r->out->commands, tools_describe(&run));
     if (e == 0)
-        e = tools_run(r->in->settings->tools, &run, text, NULL, err);
+        e = without_log_head(tools_run(r->in->settings->tools, &run, text, NULL, err), err);
     if (e == 0 && network && r->in->trace)
         trace_fact(r->in->trace, FACT_CREDENTIAL, "", r->in->access_key);
     if (e == 0 && network)
@@ -256,5 +301,6 @@ int kustomize_render(const struct render_input *in, const struct render_plan *pl
     free(r.program);
     free(r.helm);
     free(r.version);
+    free(r.script);
     return e;
 }
