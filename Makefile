@@ -39,7 +39,7 @@ UNIT_TESTS :=
 GEN_HEADERS :=
 MODULES := common/base common/json common/yaml common/kinds common/engine common/net common/kube common/argo \
 	proto proto/api repo-server app-controller api-server api-server/web cli tests/kubesim tests/unit tests/integration \
-	tests/fuzz tests/bench
+	tests/e2e tests/fuzz tests/bench
 define include_module
 d := $(1)
 -include $(1)/module.mk
@@ -86,6 +86,7 @@ $(foreach p,$(PROGS),$(eval $(call program_rule,$(p))))
 include tests/tests.mk
 include tests/lint.mk
 include install.mk
+include images.mk
 
 clean:
 	rm -rf build

@@ -20,6 +20,12 @@ deps:
 		{ [ node_modules/.package-lock.json -nt package-lock.json ] || \
 		{ npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json; }; })
 deps-cluster: deps
-	$(Q)./deps.sh cluster
+	$(Q)./deps.sh cluster tools
+# helm and kubectl, where a machine has none: the repository server renders with them.
+TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cargocd/tools
+export PATH := $(PATH):$(TOOLS)
+deps-tools:
+	$(Q)./deps.sh tools
+	$(Q)./tools.sh '$(TOOLS)'
 
-.PHONY: install deps deps-cluster
+.PHONY: install deps deps-cluster deps-tools

@@ -13,7 +13,7 @@
 #define OWN_SECRET  "argocd-server-rpc-tls"
 #define SEAL_SECRET "cargocd-seal-controller"
 
-enum { CA_DAYS = 3650, DAYS = 90, DAY = 86400 };
+enum { CA_DAYS = 3650, DAYS = 90, DAY = 86400, REDIS_PASSWORD_LENGTH = 32 };
 
 static const struct {
     const char *secret, *service;
@@ -122,6 +122,25 @@ int issue_all(kube_t *kube, const char *ns, err_t **err)
         rc = secret_change(kube, ns, seals[i].secret, make_seal, (void *)(uintptr_t)seals[i].key, err);
     tls_pair_dispose(&ca);
     return rc;
+}
+
+static int make_redis_password(void *arg, json_t *secret, err_t **err)
+{
+    AUTO(free_p) char *have = secret_text(secret, "auth", NULL);
+    if (!str_empty(have))
+        return 1;
+    char *password = random_text(REDIS_PASSWORD_LENGTH,
+                                 "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+    mark(secret);
+    secret_put(secret, "auth", password, strlen(password));
+    wipe(password, strlen(password));
+    free(password);
+    return 0;
+}
+
+int issue_redis_password(kube_t *kube, const char *ns, const char *secret, err_t **err)
+{
+    return secret_change(kube, ns, secret, make_redis_password, NULL, err);
 }
 
 /* ---- our own ---- */

@@ -8,6 +8,8 @@
 /* Makes or renews whatever is due; to be called at the start and now and then. A Secret that somebody else
  * made is left alone. */
 int issue_all(kube_t *kube, const char *ns, err_t **err);
+/* Puts a random password under "auth" of a Secret, unless there is one: Argo CD's place for that of Redis. */
+int issue_redis_password(kube_t *kube, const char *ns, const char *secret, err_t **err);
 /* Writes our own certificate (tls.crt, tls.key, ca.crt) and the seal keys we read with into a directory,
  * replacing files whose content changed. */
 int issue_write_own(kube_t *kube, const char *ns, const char *directory, err_t **err);

@@ -6,7 +6,7 @@
 
 #define ENV "ARGOCD_SERVER"
 
-enum { OWN_FLAGS = 35 };
+enum { OWN_FLAGS = 37 };
 
 static void own_flags(struct process *p, struct flag out[OWN_FLAGS])
 {
@@ -206,6 +206,17 @@ static void own_flags(struct process *p, struct flag out[OWN_FLAGS])
          .min = 1,
          .max = 100000,
          .help = "Logins worked on at once, over all replicas"},
+        {.name = "prepare",
+         .type = FLAG_BOOL,
+         .target = &p->prepare,
+         .fallback = "false",
+         .help = "Only make the certificates and keys that the daemons start with, and end"},
+        {.name = "redis-secret",
+         .type = FLAG_STRING,
+         .target = &p->redis_secret,
+         .env = "CARGOCD_REDIS_SECRET",
+         .fallback = "",
+         .help = "With --prepare: make a password for Redis too, in this Secret, unless it has one"},
         {.name = "replicas",
          .type = FLAG_INT,
          .target = &p->replicas,

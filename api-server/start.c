@@ -278,13 +278,26 @@ static int open_status(struct running *r, err_t **err)
 
 /* ---- running ---- */
 
-/* An API server that does not answer yet is waited for. False when we are to end. */
-static bool wait_for_cluster(struct running *r)
+static int set_up(struct running *r, err_t **err)
 {
-    server_t *s = &r->s;
+    return bootstrap(r->s.kube, r->s.flags->ns, err);
+}
+
+/* What the pods of the other daemons mount: made before they start, they start at once, for a kubelet looks
+ * only now and then whether a Secret that was missing has come. */
+static int issue_for_pods(struct running *r, err_t **err)
+{
+    const char *redis = r->p->redis_secret;
+    int rc = issue_all(r->s.kube, r->s.flags->ns, err);
+    return rc < 0 || str_empty(redis) ? rc : issue_redis_password(r->s.kube, r->s.flags->ns, redis, err);
+}
+
+/* An API server that does not answer yet is waited for. False when we are to end. */
+static bool wait_for_cluster(struct running *r, int (*what)(struct running *r, err_t **err))
+{
     for (int64_t pause = MILLIS(200);; pause = pause < SECONDS(8) ? 2 * pause : SECONDS(10)) {
         AUTO_ERR err = NULL;
-        if (bootstrap(s->kube, s->flags->ns, &err) == 0)
+        if (what(r, &err) == 0)
             return true;
         log_warn(NULL, "%s", err_text(err));
         if (daemon_wait_for(pause))
@@ -386,9 +399,11 @@ int server_run(struct process *p, err_t **err)
     struct running r = {.p = p, .s = {.flags = &p->flags, .started = mono_now()}};
     p->flags.max_body = p->grpc_max_mb << 20;
     int rc = connect_kube(&r, err);
-    if (rc == 0 && !wait_for_cluster(&r)) {
+    if (rc == 0 && (!wait_for_cluster(&r, p->prepare ? issue_for_pods : set_up) || p->prepare)) {
         kube_close(r.s.kube);
         http_free(r.s.io);
+        free(p->flags.ns);
+        kube_config_dispose(&r.kube_config);
         return 0;
     }
     if (rc == 0)

@@ -15,7 +15,9 @@ struct process {
     int64_t port, metrics_port, qps, burst;
     int64_t login_failures, login_window_s, login_names, logins, replicas;
     int64_t grpc_max_mb;
-    char *port_file; /* the ports that were bound are written here, for tests and the demo */
+    bool prepare;       /* make what the daemons' pods start with, and end */
+    char *redis_secret; /* where prepare puts a password for Redis; empty: nowhere */
+    char *port_file;    /* the ports that were bound are written here, for tests and the demo */
 };
 
 /* Runs until the process is asked to end. */

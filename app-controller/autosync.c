@@ -16,10 +16,10 @@ static void say_no(struct autosync_decision *d, const char *reason)
     d->reason = xstrdup(reason);
 }
 
+/* Hooks and others without a status are not in sync either, as with Argo CD. */
 static bool synced(const json_t *resource)
 {
-    const char *status = json_str_at(resource, "status");
-    return str_empty(status) || strcmp(status, "Synced") == 0;
+    return str_eq(json_str_at(resource, "status"), "Synced");
 }
 
 /* Every resource that is not in sync only waits to be pruned. */
@@ -63,6 +63,44 @@ static json_t *make_operation(const json_t *doc)
     return op;
 }
 
+static bool is_zero_scalar(const json_t *v)
+{
+    return !v || (json_is_zero(v) && !json_is_array(v) && !json_is_map(v));
+}
+
+static bool identical(const json_t *a, const json_t *b);
+
+static bool members_identical(const json_t *a, const json_t *b)
+{
+    json_t *it_of = (json_t *)(uintptr_t)a;
+    for (void *it = json_object_iter(it_of); it; it = json_object_iter_next(it_of, it)) {
+        const char *key = json_object_iter_key(it);
+        const json_t *x = json_object_iter_value(it), *y = json_object_get(b, key);
+        bool same = strcmp(key, "valuesObject") == 0 ? x && y && json_same(x, y) : identical(x, y);
+        if (!same)
+            return false;
+    }
+    return true;
+}
+
+/* Equal as Go's reflect.DeepEqual finds the decoded sources: an empty text, false and 0 are absent, while an empty list or
+ * object is not. */
+static bool identical(const json_t *a, const json_t *b)
+{
+    if (is_zero_scalar(a) || is_zero_scalar(b))
+        return is_zero_scalar(a) && is_zero_scalar(b);
+    if (json_is_map(a) && json_is_map(b))
+        return members_identical(a, b) && members_identical(b, a);
+    if (!json_is_array(a) || !json_is_array(b))
+        return json_same(a, b);
+    if (json_array_size(a) != json_array_size(b))
+        return false;
+    for (size_t i = 0; i < json_array_size(a); i++)
+        if (!identical(json_array_get(a, i), json_array_get(b, i)))
+            return false;
+    return true;
+}
+
 /* Whether the last operation was for what would be synced now. */
 static bool attempted(const json_t *doc, const json_t *operation, bool revisions_may_have_changed)
 {
@@ -79,7 +117,7 @@ static bool attempted(const json_t *doc, const json_t *operation, bool revisions
             return false;
     }
     const char *key = app_multi_source(doc) ? "sources" : "source";
-    return sources_same(json_object_get(sync, key), json_object_get(result, key));
+    return identical(json_object_get(sync, key), json_object_get(result, key));
 }
 
 /* The pause before self-heal number `count`. */
@@ -159,10 +197,12 @@ void autosync_decide(const json_t *doc, bool revisions_may_have_changed, const s
     if (attempted(doc, operation, revisions_may_have_changed)) {
         const char *phase = str_or_empty(json_str_at(state, "phase"));
         if (strcmp(phase, "Succeeded") != 0) {
+            AUTO_JSON last = revisions_of(json_object_get(state, "syncResult"));
+            AUTO(free_p) char *tried = revisions_text(last);
             d->verdict = AUTOSYNC_REFUSED;
-            d->condition = xasprintf("Failed last sync attempt to %s: %s", text,
+            d->condition = xasprintf("Failed last sync attempt to %s: %s", tried,
                                      str_or_empty(json_str_at(state, "message")));
-            d->reason = xasprintf("the last sync attempt to %s failed", text);
+            d->reason = xasprintf("the last sync attempt to %s failed", tried);
             return;
         }
         if (!app_self_heal(doc)) {

@@ -16,7 +16,7 @@ struct compare_input {
     const json_t *sources;    /* array */
     const json_t *revisions;  /* array of the same length; "" or missing: the source's target revision; NULL: all */
     bool no_cache, no_revision_cache;
-    volatile bool *canceled;
+    atomic_bool *canceled;
 };
 
 struct pair {

@@ -38,7 +38,7 @@ struct controller {
     seal_t *seal;
     metrics_t *metrics;
     metric_t *m_reconcile, *m_sync, *m_sync_seconds;
-    volatile bool stopping;
+    atomic_bool stopping;
 };
 
 /* What a refresh is asked for; several add up to the strongest. */
@@ -48,7 +48,8 @@ enum refresh_bits {
     REFRESH_LIVE = 4,      /* level 1: compare with the revision last compared */
     REFRESH_TARGET = 8,    /* level 2: resolve the target revision */
     REFRESH_TIMER = 16,    /* the reconciliation timer */
-    REFRESH_RESOLVE = 32   /* level 3: and not by a cached revision */
+    REFRESH_RESOLVE = 32,  /* level 3: and not by a cached revision */
+    REFRESH_OPERATED = 64  /* an operation ended: the comparison leaves its time in any case */
 };
 enum { OPERATE = 1 };
 

@@ -9,6 +9,7 @@
 #include "app-controller/publish.h"
 #include "app-controller/status.h"
 #include "common/argo/app.h"
+#include "common/argo/windows.h"
 #include "common/base/hash.h"
 #include "common/base/intern.h"
 #include "common/base/log.h"
@@ -27,6 +28,7 @@ struct refresh {
     json_t *doc;     /* as it was when the refresh began, then as our writes left it */
     int level;
     bool hard, requested; /* requested: by the annotation */
+    bool operated;        /* an operation ended */
     char *why;
     json_t *project;
     cluster_t *cluster;
@@ -73,6 +75,7 @@ static void decide(struct refresh *r, uint64_t bits)
         hard_refreshed = r->app->hard_refreshed_at;
     }
     r->level = LEVEL_NONE;
+    r->operated = bits & REFRESH_OPERATED;
     if (annotation) {
         r->requested = true;
         r->hard = strcmp(annotation, "hard") == 0;
@@ -398,8 +401,33 @@ static void tree_only(struct refresh *r)
     write_status(r, status);
 }
 
+/* Whether a sync window of the project stands in the way of automation; it is looked at again when that may change. */
+static bool window_forbids(struct refresh *r)
+{
+    AUTO_ERR err = NULL;
+    AUTO_JSON windows = windows_matching(r->project, r->doc);
+    struct window_question q = {.now = wall_now()};
+    struct window_answer a;
+    json_t *reasons = json_array();
+    if (windows_ask(windows, &q, &a, &err) < 0)
+        reason_add(reasons, "%s", err_text(err));
+    if (a.can_sync) {
+        json_decref(reasons);
+        return false;
+    }
+    if (!err)
+        reason_add(reasons, "a sync window of project %s forbids it", app_project(r->doc));
+    if (a.next_change.ns)
+        workq_add_after(r->ctl->refresh, r->app->key, REFRESH_LIVE, a.next_change.ns - q.now.ns + MILLIS(1));
+    log_info(LOGF({"application", r->app->key}), "Sync prevented by sync window");
+    journal(r, "auto-sync", "no", reasons);
+    return true;
+}
+
 static void run_autosync(struct refresh *r, json_t *status)
 {
+    if (app_auto_sync(r->doc) && window_forbids(r))
+        return;
     static const char *const types[] = {"SyncError", NULL};
     const struct controller_options *o = &r->ctl->options;
     struct autosync_options options = {.heal_timeout_ns = o->self_heal_timeout_ns,
@@ -483,14 +511,15 @@ static json_t *build_status(struct refresh *r, const struct comparison *c, const
     return status;
 }
 
-/* reconciledAt goes with other changes, or when somebody asked; a timer alone writes nothing. */
+/* reconciledAt goes with other changes, when somebody asked, and after an operation, since clients wait for a comparison
+ * later than its end; a timer alone writes nothing. */
 static void stamp(struct refresh *r, json_t *status)
 {
     if (!json_array_size(json_object_get(status, "conditions")))
         json_object_del(status, "conditions");
     AUTO_JSON change = status_patch(json_at(r->doc, "status"), status);
     bool first = !json_object_get(status, "reconciledAt");
-    if (first || r->requested || (change && r->level >= LEVEL_TARGET))
+    if (first || r->requested || r->operated || (change && r->level >= LEVEL_TARGET))
         json_object_set_new_nocheck(status, "reconciledAt", json_time(wall_now()));
 }
 
@@ -566,6 +595,8 @@ static void compare(struct refresh *r)
         AUTO_JSON tree = tree_of(r->ctl, r->app, true);
         publish(r->ctl, r->app, tree, NULL, NULL);
         run_autosync(r, status);
+        if (r->operated)
+            stamp(r, status);
         write_status(r, status);
     } else {
         if (!kept)

@@ -6,9 +6,13 @@
 #include "app-controller/refresh.h"
 #include "app-controller/status.h"
 #include "common/argo/app.h"
+#include "common/argo/windows.h"
 #include "common/base/log.h"
 
 enum { MAX_STEPS = 64 };
+
+/* A window that is due sooner than this is waited for to the moment. */
+static const int64_t LOOK_AT_WINDOW_NS = SECONDS(30);
 
 struct step {
     struct operation *op;
@@ -107,6 +111,26 @@ static char *conditions_text(const json_t *conditions, const char *const *types)
     return text.len ? str_take(&text) : NULL;
 }
 
+/* Whether a sync window of the project holds the operation up (a request to end it, too): it waits, it does not fail. */
+static bool window_forbids(const struct step *s, const json_t *project)
+{
+    struct operation *op = s->op;
+    AUTO_ERR err = NULL;
+    AUTO_JSON windows = windows_matching(project, op->doc);
+    struct window_question q = {.manual = !automated(op), .now = wall_now()};
+    struct window_answer a;
+    json_to_time(json_object_get(op->state, "startedAt"), &q.started);
+    windows_ask(windows, &q, &a, &err);
+    if (a.can_sync)
+        return false;
+    if (operation_is(op, "Running"))
+        operation_set(op, "Running", "Sync operation blocked by sync window%s%s", err ? ": " : "", err_text(err));
+    int64_t left = a.next_change.ns - q.now.ns + MILLIS(1);
+    if (a.next_change.ns && left < LOOK_AT_WINDOW_NS)
+        op->again_ns = left;
+    return true;
+}
+
 /* Project, sources, destination, cluster. False when the pass ends here. */
 static bool prepare(struct step *s)
 {
@@ -117,6 +141,8 @@ static bool prepare(struct step *s)
         operation_set(op, "Error", "Failed to load application project: %s", err_text(err));
         return false;
     }
+    if (window_forbids(s, project))
+        return false;
     static const char *const types[] = {"InvalidSpecError", "UnknownError", NULL};
     AUTO_JSON conditions = json_array();
     if (application_check(op->ctl, op->app, op->doc, &s->project, &s->cluster, conditions) < 0) {

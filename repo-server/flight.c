@@ -12,7 +12,7 @@ struct waiter {
 struct run {
     void *job;
     VEC(struct waiter) waiters;
-    volatile bool canceled;
+    atomic_bool canceled;
 };
 
 struct flight {

@@ -241,7 +241,7 @@ void repo_free(repo_t *r)
 {
     if (!r)
         return;
-    __atomic_store_n(&r->stop, true, __ATOMIC_RELAXED);
+    r->stop = true;
     /* Work flows from steps to lists, fetches, renderings and back to steps; all of it has ended with the
      * last call. */
     pool_free(r->list_pool);

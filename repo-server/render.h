@@ -75,7 +75,7 @@ struct render_input {
     size_t nrefs;
     bool multi_source; /* references may exist; nrefs may be 0 all the same */
     mono_t deadline;
-    volatile bool *canceled; /* may be NULL */
+    atomic_bool *canceled; /* may be NULL */
 };
 
 /* Objects as a renderer finds them. */

@@ -19,7 +19,7 @@ struct repo_metrics {
 
 struct repo {
     struct repo_options options;
-    volatile bool stop;
+    atomic_bool stop;
     struct repo_metrics metrics;
     pool_t *list_pool, *fetch_pool;  /* waiting for Git children */
     pool_t *step_pool;               /* the steps of requests: nothing that blocks for long */

@@ -200,7 +200,7 @@ static int render_in(struct scope *s, struct made *made, err_t **err)
     return r;
 }
 
-static int render_fresh(struct request *q, volatile bool *canceled, struct made *made, err_t **err)
+static int render_fresh(struct request *q, atomic_bool *canceled, struct made *made, err_t **err)
 {
     AUTO(trace_free_p) trace_t *trace = trace_new();
     struct scope s;
@@ -228,7 +228,7 @@ static bool found_meanwhile(struct request *q, struct made *made)
     return found;
 }
 
-static int run_render(void *ctx, const char *key, void *job, volatile bool *canceled, void **result,
+static int run_render(void *ctx, const char *key, void *job, atomic_bool *canceled, void **result,
                       err_t **err)
 {
     struct request *q = job;

@@ -59,7 +59,7 @@ struct tool_run {
     bool own_proxy;      /* `env` names one: the daemon's is not passed on */
     const char *input;   /* for standard input; NULL: none */
     mono_t deadline;     /* of the request */
-    volatile bool *canceled;
+    atomic_bool *canceled;
 };
 /* Output goes to *out, which gets the options' maximum; standard error to *errs (may be NULL). A status other
  * than 0 is ERR_UNKNOWN: "`helm template …` failed exit status 1: <standard error>". Paths of ours are masked

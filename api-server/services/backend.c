@@ -21,7 +21,7 @@ struct backend {
     server_t *s;
     workq_t *trees; /* "namespace/name" */
     pthread_t news;
-    volatile bool stop;
+    atomic_bool stop;
     _Atomic bool subscribed;
     lock_t lock;
     cond_t changed;
@@ -43,7 +43,7 @@ static int read_copy(server_t *s, const char *kind, const char *ns, const char *
 /* ---- calls ---- */
 
 static int call(server_t *s, const char *place, const char *method, const ProtobufCMessage *in,
-                const ProtobufCMessageDescriptor *type, int64_t timeout, volatile bool *canceled, void *out,
+                const ProtobufCMessageDescriptor *type, int64_t timeout, atomic_bool *canceled, void *out,
                 err_t **err)
 {
     ProtobufCMessage *reply = NULL;

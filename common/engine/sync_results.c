@@ -138,7 +138,7 @@ void sync_set_result(struct sync_plan *p, struct sync_task *t, enum result_code 
     t->code = code;
     t->op = op;
     if (!str_empty(message)) {
-        AUTO(free_p) char *old = t->message; /* message may be part of it */
+        AUTO(free_p) UNUSED char *old = t->message; /* message may be part of it */
         t->message = xstrdup(message);
     }
     AUTO(free_p) char *key = NULL;

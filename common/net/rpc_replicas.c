@@ -1,6 +1,10 @@
 /* One client per address of a headless Service. A thread asks for the addresses again and again; it is on its
  * own because a name server may take its time, and it is left behind when the replicas are freed meanwhile.
  *
+ * It looks seldom while nobody calls. A call that finds no replica connected, after an unanswered or an old
+ * look-up, has it look at once and waits for that: a peer that started later than we did, or in another
+ * place, is there for it.
+ *
  * The order for a key is that of the hashes of (address, key): it is the same in every process, and a replica
  * that comes or goes moves only the keys that it gets or had. */
 #include "common/net/rpc_client.h"
@@ -14,7 +18,8 @@
 enum {
     RESOLVE_SECONDS = 5,
     RESOLVE_IDLE_SECONDS = 30, /* when nobody asked for a while */
-    FIRST_SECONDS = 2,         /* how long a call waits for the first addresses */
+    LOOK_SECONDS = 2,          /* how long a call waits for addresses */
+    LOOK_PAUSE_MILLIS = 250,   /* at least, between two look-ups */
     FRESH_MILLIS = 300, /* how long for a replica that is just being connected, while others are there */
     MAX_REPLICAS = 64,
 };
@@ -34,10 +39,12 @@ struct rpc_replicas {
     lock_t lock; /* guards what follows */
     cond_t changed;
     VEC(struct replica *) all;
-    size_t refs; /* the owner and the thread */
-    bool closing, resolved;
-    mono_t used;
-    err_t *error; /* of the last resolution */
+    size_t refs;          /* the owner and the thread */
+    bool fixed;           /* an address, not a name: no thread */
+    bool closing, wanted; /* wanted: look now */
+    uint64_t looks;       /* look-ups that have ended */
+    mono_t used, looked;
+    err_t *error; /* of the last look-up */
 };
 
 /* ---- the set ---- */
@@ -92,9 +99,7 @@ static void update(rpc_replicas_t *r, const struct addrinfo *found)
         char *address = xasprintf("%s%s%s%s%s", r->scheme, v6 ? "[" : "", ip, v6 ? "]" : "", r->port);
         add(r, address, NULL);
     }
-    r->resolved = true;
     err_clear(&r->error);
-    pthread_cond_broadcast(&r->changed);
 }
 
 /* One that is gone and free, taken out of the set. */
@@ -117,13 +122,23 @@ static void resolve(rpc_replicas_t *r)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
+    {
+        LOCKED(&r->lock);
+        r->wanted = false;
+    }
     int rc = getaddrinfo(r->host, r->port + 1, &hints, &found);
     if (rc == 0) {
         update(r, found);
         freeaddrinfo(found);
-    } else {
+    }
+    {
         LOCKED(&r->lock);
-        err_set(&r->error, ERR_UNAVAILABLE, "look up %s: %s", r->host, gai_strerror(rc));
+        if (rc != 0) {
+            err_clear(&r->error);
+            err_set(&r->error, ERR_UNAVAILABLE, "look up %s: %s", r->host, gai_strerror(rc));
+        }
+        r->looks++;
+        r->looked = mono_now();
         pthread_cond_broadcast(&r->changed);
     }
     for (struct replica *gone; (gone = take_gone(r));)
@@ -151,17 +166,23 @@ static void unref(rpc_replicas_t *r)
     free(r);
 }
 
+/* Under the lock: when to look the next time. */
+static mono_t next_look(const rpc_replicas_t *r)
+{
+    bool idle = mono_cmp(mono_after(r->used, SECONDS(RESOLVE_IDLE_SECONDS)), mono_now()) < 0;
+    if (r->wanted)
+        return mono_after(r->looked, MILLIS(LOOK_PAUSE_MILLIS));
+    return mono_after(r->looked, SECONDS(idle ? RESOLVE_IDLE_SECONDS : RESOLVE_SECONDS));
+}
+
 static void *keep_resolving(void *arg)
 {
     rpc_replicas_t *r = arg;
     for (bool go_on = true; go_on;) {
         resolve(r);
         LOCKED(&r->lock);
-        mono_t now = mono_now();
-        bool idle = mono_cmp(mono_after(r->used, SECONDS(RESOLVE_IDLE_SECONDS)), now) < 0;
-        mono_t until = mono_after(now, SECONDS(idle ? RESOLVE_IDLE_SECONDS : RESOLVE_SECONDS));
-        while (!r->closing && cond_wait_until(&r->changed, &r->lock, until))
-            ;
+        while (!r->closing && mono_cmp(mono_now(), next_look(r)) < 0)
+            cond_wait_until(&r->changed, &r->lock, next_look(r));
         go_on = !r->closing;
     }
     unref(r);
@@ -208,7 +229,7 @@ int rpc_replicas_new(const struct rpc_client_options *o, rpc_replicas_t **out, e
         unref(r);
         return rc;
     }
-    r->resolved = fixed;
+    r->fixed = fixed;
     if (!fixed) {
         r->refs++;
         pthread_detach(thread_start("rpc-resolve", keep_resolving, r));
@@ -251,14 +272,35 @@ static int by_score(const void *a, const void *b)
     return memcmp(((const struct candidate *)b)->score, ((const struct candidate *)a)->score, SHA256_SIZE);
 }
 
+/* Under the lock: some replica of those that the name has is connected. */
+static bool connected(const rpc_replicas_t *r)
+{
+    VEC_FOREACH(&r->all, it)
+        if (!(*it)->gone && rpc_client_connected((*it)->client))
+            return true;
+    return false;
+}
+
+/* Under the lock: what is known is as new as a caller may expect. */
+static void look_if_needed(rpc_replicas_t *r)
+{
+    mono_t now = mono_now(), until = mono_after(now, SECONDS(LOOK_SECONDS));
+    bool old = mono_cmp(mono_after(r->looked, SECONDS(RESOLVE_SECONDS)), now) < 0;
+    r->used = now;
+    if (r->fixed || (r->looks && !r->error && !old) || connected(r))
+        return;
+    uint64_t before = r->looks;
+    r->wanted = true;
+    pthread_cond_broadcast(&r->changed);
+    while (r->looks == before && cond_wait_until(&r->changed, &r->lock, until))
+        ;
+}
+
 /* The replicas in the order for this key, each held. */
 static size_t candidates(rpc_replicas_t *r, const char *key, struct candidate *out)
 {
     LOCKED(&r->lock);
-    r->used = mono_now();
-    mono_t until = mono_after(r->used, SECONDS(FIRST_SECONDS));
-    while (!r->resolved && !r->error && cond_wait_until(&r->changed, &r->lock, until))
-        ;
+    look_if_needed(r);
     size_t n = 0;
     VEC_FOREACH(&r->all, it) {
         if ((*it)->gone || n == MAX_REPLICAS)
@@ -274,11 +316,16 @@ static size_t candidates(rpc_replicas_t *r, const char *key, struct candidate *o
     return n;
 }
 
-static void release(rpc_replicas_t *r, struct candidate *c, size_t n)
+/* failed: none could be reached, so that those that come next shall find newer ones. */
+static void release(rpc_replicas_t *r, struct candidate *c, size_t n, bool failed)
 {
     LOCKED(&r->lock);
     for (size_t i = 0; i < n; i++)
         c[i].replica->users--;
+    if (failed) {
+        r->wanted = true;
+        pthread_cond_broadcast(&r->changed);
+    }
 }
 
 static bool any_connected(const struct candidate *c, size_t n)
@@ -306,7 +353,7 @@ static bool next_may_help(enum err_code code, bool answered)
 }
 
 static int do_in_order(const struct candidate *c, size_t n, struct rpc_request_options *o,
-                       volatile bool *canceled, ProtobufCMessage **out, err_t **err)
+                       atomic_bool *canceled, ProtobufCMessage **out, err_t **err)
 {
     mono_t deadline = o->timeout_ns > 0 ? mono_after(mono_now(), o->timeout_ns) : MONO_NEVER;
     mono_t connect_by = mono_after(mono_now(), SECONDS(RPC_CONNECT_SECONDS)); /* for all of them together */
@@ -335,7 +382,7 @@ static int do_in_order(const struct candidate *c, size_t n, struct rpc_request_o
 }
 
 int rpc_replicas_do(rpc_replicas_t *r, const char *key, const char *method, const ProtobufCMessage *in,
-                    const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, volatile bool *canceled,
+                    const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, atomic_bool *canceled,
                     ProtobufCMessage **out, err_t **err)
 {
     AUTO(free_p) struct candidate *c = xcalloc(MAX_REPLICAS, sizeof(*c));
@@ -348,6 +395,6 @@ int rpc_replicas_do(rpc_replicas_t *r, const char *key, const char *method, cons
     struct rpc_request_options o = {
         .method = method, .in = in, .out_type = out_type, .timeout_ns = timeout_ns};
     int rc = do_in_order(c, n, &o, canceled, out, err);
-    release(r, c, n);
+    release(r, c, n, rc == -ERR_UNAVAILABLE);
     return rc;
 }

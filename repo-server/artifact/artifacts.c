@@ -23,7 +23,7 @@ static void artifact_free(void *p)
     free(a);
 }
 
-static int run(void *ctx, const char *key, void *job, volatile bool *canceled, void **result, err_t **err)
+static int run(void *ctx, const char *key, void *job, atomic_bool *canceled, void **result, err_t **err)
 {
     struct fetch *f = job;
     struct artifact *out = xcalloc(1, sizeof(*out));
@@ -81,7 +81,7 @@ void artifacts_get(artifacts_t *a, const struct artifact_want *want, artifact_do
 
 /* ---- lists ---- */
 
-static struct fetch plain_fetch(artifacts_t *a, remote_t *remote, volatile bool *canceled, bool fresh)
+static struct fetch plain_fetch(artifacts_t *a, remote_t *remote, atomic_bool *canceled, bool fresh)
 {
     return (struct fetch){.a = a,
                           .remote = remote,
@@ -92,20 +92,20 @@ static struct fetch plain_fetch(artifacts_t *a, remote_t *remote, volatile bool 
                           .started = mono_now()};
 }
 
-int artifacts_charts(artifacts_t *a, remote_t *remote, index_entries_t *out, volatile bool *canceled,
+int artifacts_charts(artifacts_t *a, remote_t *remote, index_entries_t *out, atomic_bool *canceled,
                      err_t **err)
 {
     struct fetch f = plain_fetch(a, remote, canceled, true);
     return list_index(&f, NULL, out, err);
 }
 
-static struct registry conversation(artifacts_t *a, const remote_t *remote, volatile bool *canceled)
+static struct registry conversation(artifacts_t *a, const remote_t *remote, atomic_bool *canceled)
 {
     return (struct registry){
         .remote = remote, .settings = &a->options.remote, .repository = remote->path, .canceled = canceled};
 }
 
-int artifacts_tags(artifacts_t *a, remote_t *remote, char ***out, volatile bool *canceled, err_t **err)
+int artifacts_tags(artifacts_t *a, remote_t *remote, char ***out, atomic_bool *canceled, err_t **err)
 {
     struct fetch f = plain_fetch(a, remote, canceled, true);
     struct registry reg = conversation(a, remote, canceled);
@@ -117,7 +117,7 @@ int artifacts_tags(artifacts_t *a, remote_t *remote, char ***out, volatile bool 
 }
 
 int artifacts_manifest(artifacts_t *a, remote_t *remote, const char *revision, json_t **out,
-                       volatile bool *canceled, err_t **err)
+                       atomic_bool *canceled, err_t **err)
 {
     struct fetch f = plain_fetch(a, remote, canceled, true);
     struct registry reg = conversation(a, remote, canceled);
@@ -129,7 +129,7 @@ int artifacts_manifest(artifacts_t *a, remote_t *remote, const char *revision, j
     return r;
 }
 
-int artifacts_test(artifacts_t *a, remote_t *remote, volatile bool *canceled, err_t **err)
+int artifacts_test(artifacts_t *a, remote_t *remote, atomic_bool *canceled, err_t **err)
 {
     index_entries_t none = {};
     struct fetch f = plain_fetch(a, remote, canceled, false);

@@ -53,14 +53,14 @@ void artifacts_get(artifacts_t *a, const struct artifact_want *want, artifact_do
 /* These block; they are for threads of the pool. */
 
 /* All charts of a Helm repository, from a fresh index. */
-int artifacts_charts(artifacts_t *a, remote_t *remote, index_entries_t *out, volatile bool *canceled,
+int artifacts_charts(artifacts_t *a, remote_t *remote, index_entries_t *out, atomic_bool *canceled,
                      err_t **err);
 /* All tags of the artifact that an oci:// URL names. *out is the caller's. */
-int artifacts_tags(artifacts_t *a, remote_t *remote, char ***out, volatile bool *canceled, err_t **err);
+int artifacts_tags(artifacts_t *a, remote_t *remote, char ***out, atomic_bool *canceled, err_t **err);
 /* The manifest of an artifact. *out is the caller's. */
 int artifacts_manifest(artifacts_t *a, remote_t *remote, const char *revision, json_t **out,
-                       volatile bool *canceled, err_t **err);
+                       atomic_bool *canceled, err_t **err);
 /* Whether the repository answers and lets us in. */
-int artifacts_test(artifacts_t *a, remote_t *remote, volatile bool *canceled, err_t **err);
+int artifacts_test(artifacts_t *a, remote_t *remote, atomic_bool *canceled, err_t **err);
 
 #endif

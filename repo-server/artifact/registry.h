@@ -14,7 +14,7 @@ struct registry {
     const remote_t *remote;
     const struct remote_settings *settings;
     const char *repository; /* the name there */
-    volatile bool *canceled;
+    atomic_bool *canceled;
     char *authorization; /* header line; NULL: not asked for yet */
 };
 void registry_dispose(struct registry *r);

@@ -59,7 +59,7 @@ struct remote_get {
     const char *accept;        /* header line; NULL: none */
     uint64_t max;              /* bytes of the body */
     int fd;                    /* where the body goes, if the status is 200; -1: into the answer */
-    volatile bool *canceled;
+    atomic_bool *canceled;
 };
 struct remote_answer {
     int status;

@@ -24,7 +24,7 @@ struct fetch {
     remote_t *remote;
     char *chart, *revision;
     bool fresh_lists, fresh_content, resolve_only, pass_credentials;
-    volatile bool *canceled;
+    atomic_bool *canceled;
     mono_t started;
 };
 

@@ -20,7 +20,7 @@ struct git_settings {
     unsigned attempts;        /* ARGOCD_GIT_ATTEMPTS_COUNT; 0 counts as 1 */
     int64_t retry_ns, retry_max_ns;
     unsigned retry_factor;
-    volatile bool *stop; /* becomes true when the daemon ends; NULL: never */
+    atomic_bool *stop; /* becomes true when the daemon ends; NULL: never */
 };
 
 /* What a repository Secret says about reaching it. Borrowed by origin_new, which copies. */

@@ -263,7 +263,7 @@ static void join_packs(git_store_t *s, struct clone *c)
         drop_superfluous(s, c);
 }
 
-static int run_fetch(void *ctx, const char *key, void *job, volatile bool *canceled, void **result,
+static int run_fetch(void *ctx, const char *key, void *job, atomic_bool *canceled, void **result,
                      err_t **err)
 {
     git_store_t *s = ctx;

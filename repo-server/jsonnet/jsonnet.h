@@ -15,7 +15,7 @@ int jsonnet_child_main(void);
 
 struct jsonnet_options {
     mono_t deadline;
-    volatile bool *canceled; /* may be NULL */
+    atomic_bool *canceled; /* may be NULL */
     /* The text of what the file in the directory `base` (with its slash) imports as `rel`, and where it was
      * found. Both are the evaluator's. ERR_NOT_FOUND and others become the program's error. */
     int (*import)(void *arg, const char *base, const char *rel, char **found, str_t *text, err_t **err);

@@ -41,6 +41,7 @@ def main():
         pattern = args[at + 1]
         del args[at:at + 2]
     files = args or sorted(f for f in os.listdir(HERE) if f.startswith("test_") and f.endswith(".py"))
+    sys.path[1:1] = sorted({os.path.dirname(os.path.abspath(f)) for f in args if os.path.exists(f)})
     loader = unittest.TestLoader()
     if pattern:
         loader.testNamePatterns = ["*%s*" % pattern]

@@ -585,7 +585,7 @@ class Whole(ApiCase):
         self.assertIn("nodes", json.loads(stream.readline())["result"])
         stream.close()
         self.assertEqual(self.admin("DELETE", "/api/v1/applications/guestbook").status, 200)
-        wait_for("its end", lambda: self.env.get_app("guestbook") is None)
+        wait_for("its end", lambda: self.env.get_app("guestbook") is None, 90)
         ws.close()
 
 

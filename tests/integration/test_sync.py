@@ -174,10 +174,11 @@ class Hooks(Case):
         return self.env.kube.list("batch/v1", "Job", ns)
 
     def finish(self, ns, prefix, succeeded=True):
-        """Where no kubelet runs them, Jobs end here."""
+        """Where no kubelet runs them, Jobs end here: once their controller has written its first status, which replaces any other."""
         def look():
             for job in self.jobs(ns):
-                if job["metadata"]["name"].startswith(prefix) and not job.get("status", {}).get("conditions"):
+                status = job.get("status", {})
+                if job["metadata"]["name"].startswith(prefix) and status.get("active") and not status.get("conditions"):
                     self.env.finish_job(ns, job["metadata"]["name"], succeeded)
                     return True
             return None
@@ -252,6 +253,31 @@ class Automated(Case):
         self.env.wait("the object to be made again", lambda: self.env.kube.get("v1", "ConfigMap", ns, "a"))
         self.env.wait_status("auto", "Synced", "Healthy")
 
+    def project(self, name, **spec):
+        self.env.kube.create({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+                              "metadata": {"name": name, "namespace": self.env.ns},
+                              "spec": {"sourceRepos": ["*"], "destinations": [{"namespace": "*", "server": "*"}], **spec}})
+
+    def test_sync_windows(self):
+        always = {"kind": "deny", "schedule": "* * * * *", "duration": "1h"}
+        self.project("windowed", syncWindows=[{**always, "manualSync": True, "applications": ["win-manual"]},
+                                              {**always, "applications": ["win-shut"]},
+                                              {"kind": "allow", "schedule": "* * * * *", "duration": "1h", "applications": ["win-open"]}])
+        repo = self.env.repo()
+        repo.commit({"a.yaml": config_map("a")})
+        for name in ("win-manual", "win-shut", "win-open"):
+            self.env.app(name, self.env.git.url(repo), project="windowed", syncPolicy={"automated": {}})
+        self.env.wait_status("win-open", "Synced", "Healthy")
+        for name in ("win-manual", "win-shut"):
+            app = self.env.wait_status(name, "OutOfSync")
+            self.assertNotIn("operationState", app["status"])
+        self.env.sync("win-manual")
+        self.env.wait_operation("win-manual")
+        self.env.sync("win-shut")
+        app = self.env.wait_app("win-shut", lambda a: a["status"].get("operationState", {}).get("message"))
+        self.assertEqual((app["status"]["operationState"]["phase"], app["status"]["operationState"]["message"]),
+                         ("Running", "Sync operation blocked by sync window"))
+
     def test_without_self_heal_drift_stays(self):
         repo = self.env.repo()
         repo.commit({"a.yaml": config_map("a")})
@@ -291,7 +317,7 @@ class Deletion(Case):
         self.env.patch_app("goes", {"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}})
         self.env.wait_status("goes", "Synced")
         self.env.kube.delete(*APP, self.env.ns, "goes")
-        self.env.wait("the application to be gone", lambda: self.env.get_app("goes") is None)
+        self.env.wait("the application to be gone", lambda: self.env.get_app("goes") is None, 90)
         for kind in (("v1", "ConfigMap", "guestbook"), ("v1", "Service", "guestbook-ui"), ("apps/v1", "Deployment", "guestbook-ui")):
             self.assertIsNone(self.env.kube.get(kind[0], kind[1], ns, kind[2]), kind)
 

@@ -25,14 +25,14 @@ class Answer:
 
 
 class Api:
-    def __init__(self, port, tls=False, token=None, base=""):
-        self.port, self.tls, self.token, self.base = port, tls, token, base
+    def __init__(self, port, tls=False, token=None, base="", host="127.0.0.1"):
+        self.port, self.tls, self.token, self.base, self.host = port, tls, token, base, host
 
     def connect(self):
         if self.tls:
             context = ssl._create_unverified_context()
-            return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=context)
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+            return http.client.HTTPSConnection(self.host, self.port, timeout=20, context=context)
+        return http.client.HTTPConnection(self.host, self.port, timeout=20)
 
     def __call__(self, method, path, body=None, headers=None, content_type="application/json", token=None):
         connection = self.connect()

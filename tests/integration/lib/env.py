@@ -17,6 +17,7 @@ from .proc import Process, wait_for
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 BIN = os.environ.get("CARGOCD_BIN") or os.path.join(ROOT, "build", "bin")
 APP = ("argoproj.io/v1alpha1", "Application")
+os.environ.setdefault("TSAN_OPTIONS", "suppressions=" + os.path.join(ROOT, "tests", "integration", "tsan.txt"))
 LOG_LEVEL = os.environ.get("CARGOCD_LOGLEVEL", "debug")
 PROJECT = ("argoproj.io/v1alpha1", "AppProject")
 
@@ -170,6 +171,8 @@ class Environment:
     def _empty_namespace(self, ns):
         for app in self.kube.list(*APP, ns):
             self.kube.merge(*APP, ns, app["metadata"]["name"], {"metadata": {"finalizers": None}})
+        for job in self.kube.list("batch/v1", "Job", ns):  # hooks have the finalizer of a controller that is no more
+            self.kube.merge("batch/v1", "Job", ns, job["metadata"]["name"], {"metadata": {"finalizers": None}})
         self.kube.delete("v1", "Namespace", None, ns)
 
     # ---- objects ----
@@ -218,7 +221,8 @@ class Environment:
     # ---- waiting ----
 
     def wait(self, what, condition, timeout=30):
-        return wait_for(what, condition, timeout, alive=[p for p in self.processes if p.starts and p.name.startswith("cargocd-")
+        """A real cluster takes its time: pods end, nodes report."""
+        return wait_for(what, condition, timeout * (3 if self.real else 1), alive=[p for p in self.processes if p.starts and p.name.startswith("cargocd-")
                                                          and p not in self.may_be_down])
 
     may_be_down = ()

@@ -3,7 +3,9 @@ import base64
 import http.server
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import threading
 import urllib.parse
 
@@ -120,12 +122,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server:
-    def __init__(self, root, credentials=None):
+    """Serves the bare repositories below root until closed; `address` is a pair of host and port."""
+
+    def __init__(self, root, credentials=None, address=("127.0.0.1", 0)):
         self.root, self.credentials = root, credentials
         self.broken = False
         self.requests = []
         self.lock = threading.Lock()
-        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http = http.server.ThreadingHTTPServer(address, Handler)
         self.http.owner = self
         self.http.daemon_threads = True
         self.port = self.http.server_address[1]
@@ -141,3 +145,20 @@ class Server:
     def close(self):
         self.http.shutdown()
         self.http.server_close()
+
+
+def main():
+    """git.py ROOT PORT NAME...: serves new empty repositories to everybody, until it is ended."""
+    root, port, names = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+    ending = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    for name in names:
+        bare = os.path.join(root, name + ".git")
+        git("init", "-q", "--bare", "-b", "main", bare)
+        git("config", "http.receivepack", "true", cwd=bare)
+    Server(root, address=("0.0.0.0", port))
+    signal.sigwait(ending)
+
+
+if __name__ == "__main__":
+    main()

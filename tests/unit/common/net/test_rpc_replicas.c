@@ -2,7 +2,19 @@
 
 /* Tested with its source, since a name with three addresses of this machine takes a name server: the set is
  * filled by hand, as the resolver would, and the resolver is tested with localhost. */
+#include <netdb.h>
+
+/* A name server that is there later than we are. */
+static _Atomic bool no_names;
+static _Atomic unsigned look_ups;
+static int look_up(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **out)
+{
+    look_ups++;
+    return no_names ? EAI_AGAIN : getaddrinfo(host, port, hints, out);
+}
+#define getaddrinfo look_up
 #include "common/net/rpc_replicas.c"
+#undef getaddrinfo
 
 enum { SERVERS = 3 };
 
@@ -49,7 +61,7 @@ static const char *first_for(rpc_replicas_t *r, const char *key, size_t *n)
     struct candidate c[MAX_REPLICAS];
     *n = candidates(r, key, c);
     const char *address = *n ? c[0].replica->address : NULL;
-    release(r, c, *n);
+    release(r, c, *n, false);
     return address;
 }
 
@@ -184,6 +196,40 @@ static void names_are_resolved(void **state)
     end(&f);
 }
 
+/* A peer whose name comes up after a first look-up in vain, or after a long silence, is there for the next
+ * call: nobody waits for the timer. Calls in vain do not flood the name server. */
+static void late_names_are_found_at_once(void **state)
+{
+    AUTO_ERR err = NULL;
+    struct fixture f = {};
+    begin(&f, "tcp://127.0.0.1:0");
+    rpc_replicas_t *r = NULL;
+    AUTO(free_p) char *address = xasprintf("tcp://localhost:%d", rpc_server_port(f.server));
+    struct rpc_client_options o = {.address = address};
+    no_names = true;
+    look_ups = 0;
+    ASSERT_OK(rpc_replicas_new(&o, &r, &err));
+    mono_t before = mono_now();
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ask_key(r, "k", "test.Echo", "x", &err), -ERR_UNAVAILABLE);
+        assert_non_null(strstr(err_text(err), "look up localhost"));
+        err_clear(&err);
+    }
+    assert_true(look_ups >= 3 && look_ups <= 5);
+    assert_true(mono_now().ns - before.ns >= MILLIS(2 * LOOK_PAUSE_MILLIS));
+    no_names = false;
+    before = mono_now();
+    ASSERT_OK(ask_key(r, "k", "test.Echo", "x", &err));
+    assert_true(mono_now().ns - before.ns < SECONDS(2));
+    /* Connected: nobody looks, however many calls there are. */
+    unsigned n = look_ups;
+    for (int i = 0; i < 20; i++)
+        ASSERT_OK(ask_key(r, "k", "test.Echo", "x", &err));
+    assert_true(look_ups <= n + 1);
+    rpc_replicas_free(r);
+    end(&f);
+}
+
 /* An address that the name loses goes when its last call is over. */
 static void addresses_go(void **state)
 {
@@ -197,7 +243,7 @@ static void addresses_go(void **state)
     assert_null(take_gone(c.r));
     assert_int_equal(ask_key(c.r, "k", "test.Echo", "x", &err), -ERR_UNAVAILABLE);
     ASSERT_OK(add(c.r, c.f[1].address, &err)); /* it comes back */
-    release(c.r, held, n);
+    release(c.r, held, n, false);
     for (int i = 0; i < 2; i++) {
         struct replica *gone = take_gone(c.r);
         assert_non_null(gone);
@@ -209,4 +255,5 @@ static void addresses_go(void **state)
 }
 
 TESTS_OR_SERVE(T(keys_stay_where_they_are), T(dead_ones_are_passed_over), T(busy_ones_are_passed_over),
-               T(errors_of_handlers_are_final), T(names_are_resolved), T(addresses_go))
+               T(errors_of_handlers_are_final), T(names_are_resolved), T(late_names_are_found_at_once),
+               T(addresses_go))

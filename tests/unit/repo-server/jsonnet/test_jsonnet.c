@@ -65,7 +65,7 @@ static void endless_programs_end_at_the_deadline(void **state)
     assert_int_equal(run(j, endless, &out, &err), -ERR_DEADLINE_EXCEEDED);
     jsonnet_free(j);
     assert_true(mono_now().ns - start.ns < SECONDS(10));
-    volatile bool canceled = true;
+    atomic_bool canceled = true;
     AUTO_ERR why = NULL;
     j = jsonnet_new(&(struct jsonnet_options){
         .deadline = mono_after(mono_now(), SECONDS(60)), .canceled = &canceled, .import = import});

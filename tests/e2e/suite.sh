@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The integration suite on a real Kubernetes: the one of KUBECONFIG, or a local control plane with a simulated node.
+# Arguments are those of tests/integration/run.py.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+DIR=$PWD/build/e2e/suite
+if [ -z "${KUBECONFIG:-}" ]; then
+    tests/cluster/build.sh
+    tests/cluster/down.sh "$DIR"
+    rm -rf "$DIR"
+    trap 'tests/cluster/down.sh "$DIR"' EXIT
+    tests/cluster/up.sh "$DIR"
+    export KUBECONFIG=$DIR/kubeconfig
+fi
+python3 tests/integration/run.py "$@"
