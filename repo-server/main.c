@@ -26,7 +26,7 @@ struct settings {
     struct daemon_options daemon;
     struct repo_options repo;
     char *address, *metrics_address, *data, *max_directory, *tls_dir, *ssh_dir, *plugin_dir, *plugin_exclusions,
-        *gpg_enabled, *gpg_dir;
+        *gpg_enabled, *gpg_dir, *max_tar, *max_extracted;
     char **exclusions;
     int64_t port, metrics_port;
     int64_t parallelism, list_parallelism, attempts, retry_factor, pause_attempts, pause_minutes,
@@ -44,7 +44,7 @@ struct state {
     struct tls_files tls;
 };
 
-enum { OWN_FLAGS = 38 };
+enum { OWN_FLAGS = 40 };
 
 static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
 {
@@ -130,6 +130,18 @@ static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
          .env = ENV "_INCLUDE_HIDDEN_DIRECTORIES",
          .fallback = "false",
          .help = "Include hidden directories from Git"},
+        {.name = "streamed-manifest-max-tar-size",
+         .type = FLAG_STRING,
+         .target = &s->max_tar,
+         .env = ENV "_STREAMED_MANIFEST_MAX_TAR_SIZE",
+         .fallback = "100M",
+         .help = "Maximum size of streamed manifest archives"},
+        {.name = "streamed-manifest-max-extracted-size",
+         .type = FLAG_STRING,
+         .target = &s->max_extracted,
+         .env = ENV "_STREAMED_MANIFEST_MAX_EXTRACTED_SIZE",
+         .fallback = "1G",
+         .help = "Maximum size of streamed manifest archives when extracted"},
         {.name = "gpg-enabled",
          .type = FLAG_STRING,
          .target = &s->gpg_enabled,
@@ -362,6 +374,8 @@ static int finish_artifacts(struct settings *s, err_t **err)
         {"helm-manifest-max-extracted-size", a->max_chart, &r->max_chart},
         {"helm-registry-max-index-size", a->max_index, &r->max_index},
         {"oci-manifest-max-extracted-size", a->max_oci, &r->max_oci},
+        {"streamed-manifest-max-tar-size", s->max_tar, &r->max_streamed_tar},
+        {"streamed-manifest-max-extracted-size", s->max_extracted, &r->max_streamed},
     };
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
         if (!quantity_parse(sizes[i].text, sizes[i].out))

@@ -189,14 +189,6 @@ static int make_parts(repo_t *r, err_t **err)
     return 0;
 }
 
-#define UNSERVED(name)                                                                                       \
-    static void unserved_##name(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)                     \
-    {                                                                                                        \
-        request_unimplemented(ctx, call, #name);                                                             \
-    }
-UNSERVED(GenerateManifestWithFiles)
-UNSERVED(UpdateRevisionForPaths)
-
 #define IN(type) &cargocd__repo__##type##_request__descriptor
 
 static void make_methods(repo_t *r)
@@ -212,9 +204,9 @@ static void make_methods(repo_t *r)
         {"repo.GetFiles", IN(get_files), serve_get_files, r->step_pool},
         {"repo.GetDirectories", IN(get_directories), serve_get_directories, r->step_pool},
         {"repo.AppDetails", IN(app_details), serve_app_details, r->step_pool},
-        {"repo.GenerateManifestWithFiles", IN(generate_manifest_with_files),
-         unserved_GenerateManifestWithFiles, NULL},
-        {"repo.UpdateRevisionForPaths", IN(update_revision_for_paths), unserved_UpdateRevisionForPaths, NULL},
+        {"repo.GenerateManifestWithFiles", IN(generate_manifest_with_files), serve_generate_with_files,
+         r->step_pool},
+        {"repo.UpdateRevisionForPaths", IN(update_revision_for_paths), serve_update_revision, r->step_pool},
         {"repo.HelmCharts", IN(helm_charts), serve_helm_charts, r->step_pool},
         {"repo.ListOciTags", IN(list_refs), serve_list_oci_tags, r->step_pool},
         {"repo.ChartDetails", IN(chart_details), serve_chart_details, r->step_pool},

@@ -32,6 +32,7 @@ struct repo_options {
     size_t plugin_chunk;            /* ARGOCD_CMP_CHUNK_SIZE; 0: 32 KiB */
     int64_t exec_timeout_ns;
     uint64_t exec_max_memory;
+    uint64_t max_streamed_tar, max_streamed; /* an archive that a caller sends, and unpacked; 0: 100 MiB, 1 GiB */
     uint64_t max_index;          /* ARGOCD_REPO_SERVER_HELM_MANIFEST_MAX_INDEX_SIZE; 0: 1 GiB */
     uint64_t max_chart, max_oci; /* unpacked; 0: no limit */
     const char *layer_types;     /* ARGOCD_REPO_SERVER_OCI_LAYER_MEDIA_TYPES; NULL: Argo CD's */

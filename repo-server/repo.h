@@ -63,6 +63,7 @@ struct target {
     remote_t *remote;
     struct artifact_want want; /* with texts of the message */
     char *pack;                /* out */
+    bool streamed;             /* the pack is what the caller sent; there is no origin */
     const char *name;          /* "" the source itself, "$values" a reference */
     const char *revision, *tag_prefix;
     bool wants_tag;   /* an annotated tag is needed itself, not only its commit */
@@ -120,7 +121,6 @@ bool request_again(struct request *q);
 void request_reply(struct request *q, const ProtobufCMessage *out);
 /* Borrows err. */
 void request_fail(struct request *q, err_t *err);
-void request_unimplemented(repo_t *r, rpc_call_t *call, const char *method);
 
 /* The repository of a message as an origin. ERR_UNIMPLEMENTED names a kind of credential or repository that
  * is not served. */
@@ -171,6 +171,8 @@ void serve_revision_metadata(void *ctx, rpc_call_t *call, const ProtobufCMessage
 void serve_list_apps(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_get_files(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_get_directories(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_generate_with_files(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_update_revision(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_list_plugins(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_helm_charts(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_list_oci_tags(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
@@ -189,8 +191,17 @@ struct generate {
     json_t *integrity;     /* what the project asks; NULL: nothing */
     json_t *verified;      /* what was found; NULL: nothing is asked, or not yet */
     bool verify_done;
+    char *streamed;        /* a directory with a pack, which goes with the request; NULL: none */
+    /* the message that the request came in */
+    const Cargocd__Repo__GenerateManifestWithFilesRequest *outer;
     flights_t *flights;    /* where it is being answered; NULL: nowhere yet */
 };
+
+/* service_render.c: makes q->data; reads the message's source and adds what it refers to, for targets that
+ * begin with the source itself; and what follows when the targets are there. */
+void generate_init(struct request *q);
+int generate_refs(struct request *q, err_t **err);
+void generate_ready(struct request *q);
 
 /* Everything a rendering of the request needs, opened for this thread. */
 struct scope {

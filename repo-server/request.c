@@ -99,13 +99,6 @@ void request_fail(struct request *q, err_t *err)
     request_free(q);
 }
 
-void request_unimplemented(repo_t *r, rpc_call_t *call, const char *method)
-{
-    AUTO_ERR err = NULL;
-    err_set(&err, ERR_UNIMPLEMENTED, "%s is not served by this repository server", method);
-    fail_call(r, call, method, err);
-}
-
 int request_target(struct request *q, const char *name, const Cargocd__Repo__Repository *repo,
                    const char *revision, const char *tag_prefix, bool fresh, err_t **err)
 {
@@ -152,17 +145,17 @@ int request_source(struct request *q, const Cargocd__Repo__Repository *repo, con
 
 const char *target_shown(const struct target *t)
 {
-    return t->remote ? t->remote->shown : t->origin->shown;
+    return t->remote ? t->remote->shown : t->origin ? t->origin->shown : "streamed";
 }
 
 const char *target_access(const struct target *t)
 {
-    return t->remote ? t->remote->access_key : t->origin->access_key;
+    return t->remote ? t->remote->access_key : t->origin ? t->origin->access_key : "streamed";
 }
 
 const char *target_key(const struct target *t)
 {
-    return t->remote ? t->remote->access_key : t->origin->storage_key;
+    return t->remote ? t->remote->access_key : t->origin ? t->origin->storage_key : "streamed";
 }
 
 /* ---- steps ---- */
@@ -300,6 +293,8 @@ static bool advance_modules(struct request *q, struct target *t)
 static bool advance(struct request *q, struct target *t)
 {
     repo_t *r = q->repo;
+    if (t->streamed)
+        return true;
     if (t->remote)
         return advance_artifact(q, t);
     if (!t->refs) {
@@ -363,6 +358,8 @@ bool request_again(struct request *q)
     if (q->retries++ >= MAX_RETRIES)
         return false;
     VEC_FOREACH(&q->targets, t) {
+        if (t->streamed)
+            continue;
         *t->commit = '\0';
         drop_modules(t);
         t->want.fresh_content = true;
@@ -488,7 +485,7 @@ static int mount_modules(repo_t *r, const struct target *t, struct opened *o, er
 int target_open(repo_t *r, const struct target *t, struct opened *out, err_t **err)
 {
     *out = (struct opened){.repo = r, .target = t};
-    if (t->remote) {
+    if (t->remote || t->streamed) {
         int opened = pack_open(str_or_empty(t->pack), &out->backend, err);
         return opened == -ERR_NOT_FOUND ? err_recode(err, ERR_DATA_LOSS) : opened; /* space was needed */
     }

@@ -59,7 +59,8 @@ static int make_details(struct request *q, const struct details_trees *t, json_t
         .target_revision = json_str_at(source, "targetRevision"),
     };
     AUTO(free_p) char **schemes = xcalloc(m->n_values_file_schemes + 1, sizeof(*schemes));
-    memcpy(schemes, m->values_file_schemes, m->n_values_file_schemes * sizeof(*schemes));
+    if (m->n_values_file_schemes)
+        memcpy(schemes, m->values_file_schemes, m->n_values_file_schemes * sizeof(*schemes));
     struct render_input in = {
         .tree = t->trees.v[0],
         .source = source,
@@ -70,6 +71,11 @@ static int make_details(struct request *q, const struct details_trees *t, json_t
         .kustomize_enabled = !types || types->kustomize,
         .directory_enabled = !types || types->jsonnet,
         .kustomize_build_options = m->kustomize_options ? m->kustomize_options->build_options : NULL,
+        .origin = q->targets.v[0].origin,
+        .git = &q->repo->options.git,
+        .proxy = m->repo->proxy,
+        .no_proxy = m->repo->no_proxy,
+        .access_key = target_access(&q->targets.v[0]),
         .value_schemes = m->n_values_file_schemes ? schemes : NULL,
         .refs = t->refs.v,
         .nrefs = t->refs.n,

@@ -3,6 +3,7 @@
  * A request first gets its commits (request.c). Then the cache is asked, on the step pool, for a rendering
  * whose trace holds for them. If there is none, equal questions join one flight, which runs on the pool of
  * its kind: in the process, or through a program. What it makes goes into the cache and to all who joined. */
+#include "common/base/file.h"
 #include "repo-server/repo.h"
 
 #include <protobuf-c/protobuf-c.h>
@@ -16,6 +17,9 @@ static void generate_free(void *p)
     json_decref(g->source);
     json_decref(g->integrity);
     json_decref(g->verified);
+    if (g->streamed)
+        dir_remove(g->streamed, NULL);
+    free(g->streamed);
     free(g->failure);
     free(g->question);
     free(g);
@@ -352,8 +356,6 @@ static bool renders_nothing(const message_t *m, const json_t *source)
            str_empty(json_str_at(source, "chart"));
 }
 
-static void ready(struct request *q);
-
 static void verify(void *arg)
 {
     struct request *q = arg;
@@ -368,10 +370,10 @@ static void verify(void *arg)
     if (r < 0)
         request_fail(q, err);
     else
-        ready(q);
+        generate_ready(q);
 }
 
-static void ready(struct request *q)
+void generate_ready(struct request *q)
 {
     const message_t *m = (const message_t *)q->in;
     struct generate *g = q->data;
@@ -442,6 +444,25 @@ static int add_refs(struct request *q, const message_t *m, const json_t *paths, 
     return 0;
 }
 
+int generate_refs(struct request *q, err_t **err)
+{
+    struct generate *g = q->data;
+    const message_t *m = (const message_t *)q->in;
+    const json_t *helm = json_object_get(g->source, "helm");
+    int r = 0;
+    if (m->has_multiple_sources)
+        r = add_refs(q, m, json_object_get(helm, "valueFiles"), NULL, err);
+    if (r == 0 && m->has_multiple_sources)
+        r = add_refs(q, m, json_object_get(helm, "fileParameters"), "path", err);
+    return r < 0 ? r : request_integrity(q, &m->source_integrity, &g->integrity, err);
+}
+
+void generate_init(struct request *q)
+{
+    q->data = xcalloc(1, sizeof(struct generate));
+    q->data_free = generate_free;
+}
+
 static int prepare(struct request *q, const message_t *m, err_t **err)
 {
     struct generate *g = q->data;
@@ -451,20 +472,14 @@ static int prepare(struct request *q, const message_t *m, err_t **err)
     const char *revision = *m->revision ? m->revision
                                         : str_or_empty(json_str_at(g->source, "targetRevision"));
     r = request_source(q, m->repo, g->source, revision, m->no_revision_cache, m->no_cache, err);
-    const json_t *helm = json_object_get(g->source, "helm");
-    if (r == 0 && m->has_multiple_sources)
-        r = add_refs(q, m, json_object_get(helm, "valueFiles"), NULL, err);
-    if (r == 0 && m->has_multiple_sources)
-        r = add_refs(q, m, json_object_get(helm, "fileParameters"), "path", err);
-    return r < 0 ? r : request_integrity(q, &m->source_integrity, &g->integrity, err);
+    return r < 0 ? r : generate_refs(q, err);
 }
 
 void serve_generate_manifest(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)
 {
-    struct request *q = request_new(ctx, call, in, "GenerateManifest", ready);
+    struct request *q = request_new(ctx, call, in, "GenerateManifest", generate_ready);
     AUTO_ERR err = NULL;
-    q->data = xcalloc(1, sizeof(struct generate));
-    q->data_free = generate_free;
+    generate_init(q);
     if (prepare(q, (const message_t *)in, &err) < 0)
         request_fail(q, err);
     else

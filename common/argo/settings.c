@@ -43,6 +43,11 @@ const char *settings_value(const settings_t *s, const char *key)
     return str_or_empty(json_str_at(s->data, key));
 }
 
+const json_t *settings_data(const settings_t *s)
+{
+    return s->data;
+}
+
 bool settings_bool(const settings_t *s, const char *key, bool fallback)
 {
     bool b = fallback;

@@ -22,6 +22,8 @@ void settings_unref(settings_t *s);
 uint64_t settings_epoch(const settings_t *s);
 /* A value by key; "" when absent. */
 const char *settings_value(const settings_t *s, const char *key);
+/* All of the data; borrowed. */
+const json_t *settings_data(const settings_t *s);
 bool settings_bool(const settings_t *s, const char *key, bool fallback);
 
 const struct tracking *settings_tracking(const settings_t *s);

@@ -278,7 +278,9 @@ static int open_session(struct session *s, const struct render_input *in, const 
     const json_t *plugin = json_object_get(plan->source, "plugin");
     *s = (struct session){.in = in, .path = plan->path};
     if (!in->settings->plugins)
-        return err_set(err, ERR_UNIMPLEMENTED, "config management plugins are not served here");
+        return err_set(err, ERR_UNIMPLEMENTED,
+                       "config management plugin '%s': plugins are not served by this repository server",
+                       str_or_empty(json_str_at(plugin, "name")));
     plugin_env_build(in, &s->env);
     int r = plugin_env_source(in, plugin, &s->env, err);
     return r < 0 ? r : choose(s, json_str_at(plugin, "name"), err);
