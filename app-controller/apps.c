@@ -109,6 +109,7 @@ static struct app *app_new(const char *key, const char *instance, const json_t *
     app->ns = xstrdup(object_namespace(doc));
     app->name = xstrdup(object_name(doc));
     app->instance = xstrdup(instance);
+    app->uid = xstrdup(object_uid(doc));
     app->refs = 1; /* the map's */
     return app;
 }
@@ -128,7 +129,7 @@ struct app *apps_put(apps_t *a, const char *key, const char *instance, const jso
         LOCKED(&a->lock);
         app = map_get(&a->by_key, key);
         /* Deleted and made anew under the same name: another application. */
-        if (app && app->uid && strcmp(app->uid, object_uid(doc)) != 0) {
+        if (app && strcmp(app->uid, object_uid(doc)) != 0) {
             if (own) {
                 return NULL;
             }
@@ -166,8 +167,6 @@ struct app *apps_put(apps_t *a, const char *key, const char *instance, const jso
     app->doc = pack;
     free(app->rv);
     app->rv = xstrdup(rv);
-    free(app->uid);
-    app->uid = xstrdup(object_uid(doc));
     app->operating = json_is_map(json_object_get(doc, "operation")) || json_at(doc, "metadata", "deletionTimestamp");
     return app;
 }
@@ -231,7 +230,7 @@ uint64_t apps_rev(apps_t *a)
     return a->rev;
 }
 
-char **apps_changed_since(apps_t *a, uint64_t since, int64_t wait_ns, volatile bool *canceled, uint64_t *rev, bool *reset)
+char **apps_changed_since(apps_t *a, uint64_t since, int64_t wait_ns, atomic_bool *canceled, uint64_t *rev, bool *reset)
 {
     mono_t deadline = mono_after(mono_now(), wait_ns);
     LOCKED(&a->lock);

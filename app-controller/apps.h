@@ -78,7 +78,7 @@ size_t apps_count(apps_t *a);
 uint64_t apps_bump(apps_t *a, struct app *app);
 uint64_t apps_rev(apps_t *a);
 /* Keys of applications changed after `since`, waiting for at most wait_ns; *reset when `since` is too old. */
-char **apps_changed_since(apps_t *a, uint64_t since, int64_t wait_ns, volatile bool *canceled, uint64_t *rev, bool *reset)
+char **apps_changed_since(apps_t *a, uint64_t since, int64_t wait_ns, atomic_bool *canceled, uint64_t *rev, bool *reset)
     MUST_USE;
 
 void rendering_dispose(struct rendering *r);

@@ -268,7 +268,7 @@ static void tell_end(struct operation *op)
              json_str_at(op->state, "phase"));
     metrics_synced(op->ctl, op->doc, op->state);
     if (!json_bool_at(sync, "dryRun"))
-        workq_add(op->ctl->refresh, op->app->key, automated ? REFRESH_TARGET : REFRESH_RESOLVE);
+        workq_add(op->ctl->refresh, op->app->key, REFRESH_OPERATED | (automated ? REFRESH_TARGET : REFRESH_RESOLVE));
 }
 
 /* 0: done, or to be looked at again after op->again_ns. */

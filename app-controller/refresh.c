@@ -28,6 +28,7 @@ struct refresh {
     json_t *doc;     /* as it was when the refresh began, then as our writes left it */
     int level;
     bool hard, requested; /* requested: by the annotation */
+    bool operated;        /* an operation ended */
     char *why;
     json_t *project;
     cluster_t *cluster;
@@ -74,6 +75,7 @@ static void decide(struct refresh *r, uint64_t bits)
         hard_refreshed = r->app->hard_refreshed_at;
     }
     r->level = LEVEL_NONE;
+    r->operated = bits & REFRESH_OPERATED;
     if (annotation) {
         r->requested = true;
         r->hard = strcmp(annotation, "hard") == 0;
@@ -509,22 +511,15 @@ static json_t *build_status(struct refresh *r, const struct comparison *c, const
     return status;
 }
 
-/* Clients wait for a comparison later than the end of the operation. */
-static bool operation_ended_since(const json_t *status)
-{
-    wall_t ended, compared;
-    return json_to_time(json_at(status, "operationState", "finishedAt"), &ended) &&
-           json_to_time(json_object_get(status, "reconciledAt"), &compared) && compared.ns < ended.ns;
-}
-
-/* reconciledAt goes with other changes, when somebody asked, or after an operation; a timer alone writes nothing. */
+/* reconciledAt goes with other changes, when somebody asked, and after an operation, since clients wait for a comparison
+ * later than its end; a timer alone writes nothing. */
 static void stamp(struct refresh *r, json_t *status)
 {
     if (!json_array_size(json_object_get(status, "conditions")))
         json_object_del(status, "conditions");
     AUTO_JSON change = status_patch(json_at(r->doc, "status"), status);
     bool first = !json_object_get(status, "reconciledAt");
-    if (first || r->requested || operation_ended_since(status) || (change && r->level >= LEVEL_TARGET))
+    if (first || r->requested || r->operated || (change && r->level >= LEVEL_TARGET))
         json_object_set_new_nocheck(status, "reconciledAt", json_time(wall_now()));
 }
 
@@ -600,6 +595,8 @@ static void compare(struct refresh *r)
         AUTO_JSON tree = tree_of(r->ctl, r->app, true);
         publish(r->ctl, r->app, tree, NULL, NULL);
         run_autosync(r, status);
+        if (r->operated)
+            stamp(r, status);
         write_status(r, status);
     } else {
         if (!kept)

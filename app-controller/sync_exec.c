@@ -389,7 +389,7 @@ static void stop_hook(struct sync_exec *x, struct sync_task *t)
         sync_set_result(x->plan, t, t->code, OP_FAILED, "Terminated");
         return;
     }
-    enum op_phase phase = sync_hook_phase(t->live, &message, &err);
+    enum op_phase phase = sync_hook_phase(x->plan->input->health, t->live, &message, &err);
     bool delete = phase == OP_RUNNING || (phase == OP_FAILED && (t->hook_delete & HOOK_DELETE_FAILED));
     free_hook(x, t);
     if (t->op == OP_ERROR)

@@ -6,9 +6,9 @@
 struct value {
     const struct option *option;
     bool given;
-    char *text;   /* OPT_TEXT */
-    int64_t n;    /* numbers, booleans */
-    char **list;  /* lists; NULL: empty */
+    char *text;  /* OPT_TEXT */
+    int64_t n;   /* numbers, booleans */
+    char **list; /* lists; NULL: empty */
 };
 
 struct args {

@@ -1,7 +1,7 @@
-/* Command-line flags with the rules of Go's pflag, which Argo CD's users and scripts know: flags stand before,
- * between and behind arguments; "--" ends them; "--name value", "--name=value", "-nvalue", "-n value", "-abc"
- * for booleans, "--name=false"; lists repeat. (common/base/flag.h is for daemons: no repeats without commas,
- * no shared tables, targets instead of values by name.)
+/* Command-line flags with the rules of Go's pflag, which Argo CD's users and scripts know: flags stand
+ * before, between and behind arguments; "--" ends them; "--name value", "--name=value", "-nvalue", "-n
+ * value", "-abc" for booleans, "--name=false"; lists repeat. (common/base/flag.h is for daemons: no repeats
+ * without commas, no shared tables, targets instead of values by name.)
  *
  * Values are looked up by name. A name that no table has, or a lookup of another type, is an error of the
  * program and aborts. */
@@ -38,7 +38,7 @@ struct option {
 
 /* Where defaults come from. */
 struct args_defaults {
-    const map_t *opts; /* ARGOCD_OPTS, see args_opts; may be NULL */
+    const map_t *opts;                    /* ARGOCD_OPTS, see args_opts; may be NULL */
     const char *(*env)(const char *name); /* NULL: no environment */
 };
 

@@ -18,35 +18,45 @@ const struct option global_options[] = {
     TEXT("server-crt", "File with the certificates to trust", .in_opts = true),
     TEXT("client-crt", "File with our certificate", .in_opts = true),
     TEXT("client-crt-key", "File with the key of our certificate", .in_opts = true),
-    TEXT("auth-token", "Token to use instead of the context's; better given in ARGOCD_AUTH_TOKEN", .in_opts = true,
-         .env = "ARGOCD_AUTH_TOKEN"),
-    BOOL("grpc-web", "Remembered in the context for argocd; this program always speaks REST", .in_opts = true),
+    TEXT("auth-token", "Token to use instead of the context's; better given in ARGOCD_AUTH_TOKEN",
+         .in_opts = true, .env = "ARGOCD_AUTH_TOKEN"),
+    BOOL("grpc-web", "Remembered in the context for argocd; this program always speaks REST",
+         .in_opts = true),
     TEXT("grpc-web-root-path", "Path that the server is found below, behind a proxy", .in_opts = true),
-    TEXT("logformat", "Format of messages on standard error", .fallback = "json", .values = "json|text", .in_opts = true),
-    TEXT("loglevel", "Which messages are shown", .fallback = "info", .values = "debug|info|warn|error", .in_opts = true),
-    OPTION(OPT_CSV, "header", "Header to send with every request, `name:value`", .shorthand = 'H', .in_opts = true),
+    TEXT("logformat", "Format of messages on standard error", .fallback = "json", .values = "json|text",
+         .in_opts = true),
+    TEXT("loglevel", "Which messages are shown", .fallback = "info", .values = "debug|info|warn|error",
+         .in_opts = true),
+    OPTION(OPT_CSV, "header", "Header to send with every request, `name:value`", .shorthand = 'H',
+           .in_opts = true),
     BOOL("port-forward", "Not available: forward a port with kubectl and give --server", .in_opts = true),
     TEXT("port-forward-namespace", "Not available, see --port-forward", .in_opts = true),
-    INT("http-retry-max", "How often a request is tried again when the server is not reached", .in_opts = true),
+    INT("http-retry-max", "How often a request is tried again when the server is not reached",
+        .in_opts = true),
     BOOL("core", "Not available: work without the server", .in_opts = true),
     TEXT("argocd-context", "Context to use instead of the current one"),
-    BOOL("prompts-enabled", "Ask before dangerous steps; by default what `configure` was told", .in_opts = true),
+    BOOL("prompts-enabled", "Ask before dangerous steps; by default what `configure` was told",
+         .in_opts = true),
     TEXT("kube-context", "Accepted; only --port-forward and --core would use it"),
-    TEXT("server-name", "Accepted; only --port-forward would use it", .fallback = "argocd-server", .env = "ARGOCD_SERVER_NAME"),
+    TEXT("server-name", "Accepted; only --port-forward would use it", .fallback = "argocd-server",
+         .env = "ARGOCD_SERVER_NAME"),
     TEXT("controller-name", "Accepted; only --core would use it", .fallback = "argocd-application-controller",
          .env = "ARGOCD_APPLICATION_CONTROLLER_NAME"),
     TEXT("redis-haproxy-name", "Accepted; only --core would use it", .fallback = "argocd-redis-ha-haproxy",
          .env = "ARGOCD_REDIS_HAPROXY_NAME"),
-    TEXT("redis-name", "Accepted; only --core would use it", .fallback = "argocd-redis", .env = "ARGOCD_REDIS_NAME"),
+    TEXT("redis-name", "Accepted; only --core would use it", .fallback = "argocd-redis",
+         .env = "ARGOCD_REDIS_NAME"),
     TEXT("repo-server-name", "Accepted; only --core would use it", .fallback = "argocd-repo-server",
          .env = "ARGOCD_REPO_SERVER_NAME"),
-    TEXT("redis-compress", "Accepted; only --core would use it", .fallback = "gzip", .env = "REDIS_COMPRESSION"),
+    TEXT("redis-compress", "Accepted; only --core would use it", .fallback = "gzip",
+         .env = "REDIS_COMPRESSION"),
     OPTIONS_END,
 };
 
 /* ---- options ---- */
 
-#define OUTPUT(def, kinds) TEXT("output", "Output format: " kinds, .shorthand = 'o', .fallback = (def), .values = (kinds))
+#define OUTPUT(def, kinds)                                                                                   \
+    TEXT("output", "Output format: " kinds, .shorthand = 'o', .fallback = (def), .values = (kinds))
 #define OUTPUT_TABLE(name, def, kinds) static const struct option name[] = {OUTPUT(def, kinds), OPTIONS_END}
 OUTPUT_TABLE(output_resource, "wide", "json|yaml|wide");
 OUTPUT_TABLE(output_names, "wide", "wide|name|json|yaml");
@@ -60,6 +70,23 @@ OUTPUT_TABLE(output_cluster, "yaml", "json|yaml|wide|server");
 OUTPUT_TABLE(output_repos, "wide", "yaml|json|url|wide");
 OUTPUT_TABLE(output_version, "wide", "json|yaml|wide|short");
 
+/* As cargocd-render has them. */
+static const struct option render_options[] = {
+    TEXT("file", "File with the Application; - for standard input", .shorthand = 'f'),
+    TEXT("local", "Directory that stands for the repository of the sources, as it is"),
+    TEXT("revision", "Revision of the first source; with --local a commit there"),
+    TEXT("kube-version", "Kubernetes version to render for"),
+    OPTION(OPT_CSV, "api-versions", "API versions of the cluster to render for"),
+    TEXT("helm-binary", "The helm program", .fallback = "helm", .env = "CARGOCD_HELM"),
+    TEXT("kustomize-binary", "The kustomize program", .fallback = "kustomize", .env = "CARGOCD_KUSTOMIZE"),
+    TEXT("kubectl-binary", "The kubectl program, used where there is no kustomize", .fallback = "kubectl",
+         .env = "CARGOCD_KUBECTL"),
+    TEXT("tls-certs-path", "Directory with one file of trusted certificates per host",
+         .env = "ARGOCD_TLS_DATA_PATH"),
+    TEXT("ssh-path", "Directory with ssh_known_hosts", .env = "ARGOCD_SSH_DATA_PATH"),
+    OUTPUT("yaml", "yaml|json"),
+    OPTIONS_END,
+};
 static const struct option version_options[] = {
     BOOL("short", "Only the version numbers"),
     BOOL("client", "Only this program; no server is asked"),
@@ -116,7 +143,8 @@ static const struct option get_options[] = {
     OPTIONS_END,
 };
 static const struct option resource_option[] = {
-    LIST("resource", "Only this resource, [!]GROUP:KIND:[NAMESPACE/]NAME; parts may be * or empty, ! leaves it out"),
+    LIST("resource",
+         "Only this resource, [!]GROUP:KIND:[NAMESPACE/]NAME; parts may be * or empty, ! leaves it out"),
     OPTIONS_END,
 };
 static const struct option sync_options[] = {
@@ -187,7 +215,8 @@ static const struct option unset_options[] = {
 };
 static const struct option patch_options[] = {
     TEXT("patch", "The patch"),
-    TEXT("type", "Kind of patch: json (RFC 6902) or merge (RFC 7386)", .fallback = "json", .values = "json|merge"),
+    TEXT("type", "Kind of patch: json (RFC 6902) or merge (RFC 7386)", .fallback = "json",
+         .values = "json|merge"),
     OPTIONS_END,
 };
 static const struct option manifests_options[] = {
@@ -228,7 +257,8 @@ static const struct option logs_options[] = {
     BOOL("match-case", "--filter minds case", .shorthand = 'm'),
     OPTIONS_END,
 };
-static const struct option account_get_options[] = {TEXT("account", "Name of the account; by default your own", .shorthand = 'a'), OPTIONS_END};
+static const struct option account_get_options[] = {
+    TEXT("account", "Name of the account; by default your own", .shorthand = 'a'), OPTIONS_END};
 static const struct option password_options[] = {
     TEXT("account", "Name of the account; by default your own"),
     TEXT("current-password", "Your password"),
@@ -257,7 +287,10 @@ const struct command commands[] = {
      .summary = "Show an account",
      .tables = TABLES(account_get_options, output_names),
      .examples = "account get --account alice"},
-    {.path = "account get-user-info", .alias = "whoami", .summary = "Show who you are", .tables = TABLES(output_user)},
+    {.path = "account get-user-info",
+     .alias = "whoami",
+     .summary = "Show who you are",
+     .tables = TABLES(output_user)},
     {.path = "account list", .summary = "List accounts", .tables = TABLES(output_names)},
     {.path = "account update-password",
      .summary = "Change your password, or that of another account",
@@ -291,9 +324,10 @@ const struct command commands[] = {
     {.path = "app diff",
      .operands = "APPNAME",
      .summary = "Show how live resources differ from the source",
-     .details = "Shows how live resources differ from the source, with diff or the program that\n"
-                "KUBECTL_EXTERNAL_DIFF names. Exits with 1 when there are differences and with 20 on errors.\n"
-                "Values of Secrets are masked.",
+     .details =
+         "Shows how live resources differ from the source, with diff or the program that\n"
+         "KUBECTL_EXTERNAL_DIFF names. Exits with 1 when there are differences and with 20 on errors.\n"
+         "Values of Secrets are masked.",
      .examples = "app diff guestbook\napp diff guestbook --revision v2",
      .tables = TABLES(refresh_options, diff_options, revisions_options, server_diff_options, APP_NS),
      .operand = OPERAND_APP},
@@ -301,8 +335,8 @@ const struct command commands[] = {
      .operands = "APPNAME",
      .summary = "Show an application",
      .examples = "app get guestbook --refresh\napp get guestbook -o tree",
-     .tables = TABLES(refresh_options, get_options, source_position_option, source_name_option, timeout_option,
-                      output_app, APP_NS),
+     .tables = TABLES(refresh_options, get_options, source_position_option, source_name_option,
+                      timeout_option, output_app, APP_NS),
      .operand = OPERAND_APP},
     {.path = "app history",
      .operands = "APPNAME",
@@ -326,7 +360,8 @@ const struct command commands[] = {
     {.path = "app patch",
      .operands = "APPNAME",
      .summary = "Patch an application",
-     .examples = "app patch guestbook --type merge --patch '{\"spec\":{\"source\":{\"targetRevision\":\"v2\"}}}'",
+     .examples =
+         "app patch guestbook --type merge --patch '{\"spec\":{\"source\":{\"targetRevision\":\"v2\"}}}'",
      .tables = TABLES(patch_options, APP_NS),
      .operand = OPERAND_APP},
     {.path = "app remove-source",
@@ -388,9 +423,7 @@ const struct command commands[] = {
      .summary = "Print a script that completes commands in bash, zsh or fish",
      .examples = "completion bash > /etc/bash_completion.d/cargocd",
      .operand = OPERAND_SHELL},
-    {.path = "configure",
-     .summary = "Change local settings",
-     .examples = "configure --prompts-enabled=true"},
+    {.path = "configure", .summary = "Change local settings", .examples = "configure --prompts-enabled=true"},
     {.path = "context",
      .operands = "[CONTEXT]",
      .alias = "ctx",
@@ -419,6 +452,11 @@ const struct command commands[] = {
     {.path = "relogin",
      .summary = "Log in again with what the context knows",
      .tables = TABLES(relogin_options)},
+    {.path = "render",
+     .summary = "Print what the repository server would render for an Application, without any server",
+     .examples =
+         "render -f application.yaml\nrender -f application.yaml --local . --kube-version 1.31 -o json",
+     .tables = TABLES(render_options)},
     {.path = "repo", .summary = "Repositories"},
     {.path = "repo get",
      .operands = "REPO",

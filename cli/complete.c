@@ -1,17 +1,17 @@
-/* Completion: shells ask `program __complete WORD…` on every key, so that what they offer is what the table of
- * commands says, whatever the version of their script. */
+/* Completion: shells ask `program __complete WORD…` on every key, so that what they offer is what the table
+ * of commands says, whatever the version of their script. */
 #include "cli/command.h"
 
 /* @ stands for the program's name. The words are those behind the program's name up to the cursor. */
-static const char bash_script[] =
-    "# bash completion for @\n"
-    "_@_complete() {\n"
-    "    local IFS=$'\\n' word=\"${COMP_WORDS[COMP_CWORD]}\"\n"
-    "    [ \"$word\" != = ] || word=\n"
-    "    COMPREPLY=($(compgen -W \"$(\"${COMP_WORDS[0]}\" __complete \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null | "
-    "cut -f1)\" -- \"$word\"))\n"
-    "}\n"
-    "complete -o default -F _@_complete @\n";
+static const char bash_script[] = "# bash completion for @\n"
+                                  "_@_complete() {\n"
+                                  "    local IFS=$'\\n' word=\"${COMP_WORDS[COMP_CWORD]}\"\n"
+                                  "    [ \"$word\" != = ] || word=\n"
+                                  "    COMPREPLY=($(compgen -W \"$(\"${COMP_WORDS[0]}\" __complete "
+                                  "\"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null | "
+                                  "cut -f1)\" -- \"$word\"))\n"
+                                  "}\n"
+                                  "complete -o default -F _@_complete @\n";
 static const char zsh_script[] =
     "#compdef @\n"
     "_@() {\n"
@@ -26,13 +26,12 @@ static const char zsh_script[] =
     "    if (( ${#found} )); then _describe '@' found; else _files; fi\n"
     "}\n"
     "if [ \"$funcstack[1]\" = _@ ]; then _@ \"$@\"; else compdef _@ @; fi\n";
-static const char fish_script[] =
-    "# fish completion for @\n"
-    "function __@_complete\n"
-    "    set -l words (commandline -opc) (commandline -ct)\n"
-    "    $words[1] __complete $words[2..-1] 2>/dev/null\n"
-    "end\n"
-    "complete -c @ -a '(__@_complete)'\n";
+static const char fish_script[] = "# fish completion for @\n"
+                                  "function __@_complete\n"
+                                  "    set -l words (commandline -opc) (commandline -ct)\n"
+                                  "    $words[1] __complete $words[2..-1] 2>/dev/null\n"
+                                  "end\n"
+                                  "complete -c @ -a '(__@_complete)'\n";
 
 bool completion_script(const char *shell, const char *program, str_t *out)
 {

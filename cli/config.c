@@ -69,7 +69,8 @@ static size_t index_of(const json_t *list, const json_t *entry)
 
 void config_upsert(json_t *config, enum config_list list, json_t *entry_take)
 {
-    json_t *l = list_of(config, list), *old = config_find(config, list, json_str_at(entry_take, lists[list].name));
+    json_t *l = list_of(config, list),
+           *old = config_find(config, list, json_str_at(entry_take, lists[list].name));
     if (old)
         json_array_set_new(l, index_of(l, old), entry_take);
     else
@@ -99,7 +100,8 @@ bool config_prompts(const json_t *config)
     return json_bool_at(config, "prompts-enabled");
 }
 
-static int resolve(const json_t *config, enum config_list list, const char *name, const json_t **out, err_t **err)
+static int resolve(const json_t *config, enum config_list list, const char *name, const json_t **out,
+                   err_t **err)
 {
     *out = config_find(config, list, name);
     return *out ? 0 : err_set(err, ERR_NOT_FOUND, "%s '%s' undefined", lists[list].kind, str_or_empty(name));
@@ -168,10 +170,11 @@ int config_read(const char *path, json_t **out, err_t **err)
     if (mode != 0600 && mode != 0400) {
         char text[11];
         mode_text(mode, text);
-        return err_set(err, ERR_PERMISSION_DENIED,
-                       "config file has incorrect permission flags %s, change the file permission either to 0400 or "
-                       "0600",
-                       text);
+        return err_set(
+            err, ERR_PERMISSION_DENIED,
+            "config file has incorrect permission flags %s, change the file permission either to 0400 or "
+            "0600",
+            text);
     }
     AUTO_STR text = STR_MAX(CONFIG_MAX);
     int rc = file_read(path, &text, err);

@@ -6,9 +6,10 @@
 /* The word that stands for the value: one in `backquotes` in the help, else the type's. */
 static char *value_word(const struct option *o, str_t *help)
 {
-    static const char *const names[] = {
-        [OPT_TEXT] = "string",       [OPT_BOOL] = "",           [OPT_INT] = "int",     [OPT_UINT] = "uint",
-        [OPT_DURATION] = "duration", [OPT_LIST] = "stringArray", [OPT_CSV] = "strings", [OPT_INTS] = "int64Slice"};
+    static const char *const names[] = {[OPT_TEXT] = "string",       [OPT_BOOL] = "",
+                                        [OPT_INT] = "int",           [OPT_UINT] = "uint",
+                                        [OPT_DURATION] = "duration", [OPT_LIST] = "stringArray",
+                                        [OPT_CSV] = "strings",       [OPT_INTS] = "int64Slice"};
     const char *open = strchr(str_or_empty(o->help), '`'), *close = open ? strchr(open + 1, '`') : NULL;
     if (!close) {
         str_puts(help, o->help);
@@ -27,7 +28,11 @@ static void put_default(const struct option *o, str_t *out)
     if (str_empty(d) || str_eq(d, "false") || str_eq(d, "0"))
         return;
     bool list = o->type == OPT_LIST || o->type == OPT_CSV || o->type == OPT_INTS;
-    str_printf(out, o->type == OPT_TEXT ? " (default \"%s\")" : list ? " (default [%s])" : " (default %s)", d);
+    str_printf(out,
+               o->type == OPT_TEXT ? " (default \"%s\")"
+               : list              ? " (default [%s])"
+                                   : " (default %s)",
+               d);
 }
 
 struct line {
@@ -78,7 +83,8 @@ static void put_usage(const struct command *c, const char *program, str_t *out)
 {
     const char *gap = *c->path ? " " : "";
     str_puts(out, "Usage:\n");
-    str_printf(out, "  %s%s%s%s%s [flags]\n", program, gap, c->path, c->operands ? " " : "", str_or_empty(c->operands));
+    str_printf(out, "  %s%s%s%s%s [flags]\n", program, gap, c->path, c->operands ? " " : "",
+               str_or_empty(c->operands));
     if (command_has_children(c))
         str_printf(out, "  %s%s%s [command]\n", program, gap, c->path);
 }

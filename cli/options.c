@@ -19,7 +19,8 @@ const struct option revisions_options[] = {
     OPTIONS_END,
 };
 const struct option server_diff_options[] = {
-    INT("server-side-diff-concurrency", "Batches of a server-side diff at a time; -1: no limit", .fallback = "-1"),
+    INT("server-side-diff-concurrency", "Batches of a server-side diff at a time; -1: no limit",
+        .fallback = "-1"),
     INT("server-side-diff-max-batch-kb", "Size of a batch of a server-side diff", .fallback = "250"),
     DURATION("ignore-normalizer-jq-execution-timeout", "Time limit of a jq expression", .fallback = "1s"),
     OPTIONS_END,
@@ -50,7 +51,8 @@ const struct option app_spec_options[] = {
     INT("revision-history-limit", "How many deployments the history keeps", .fallback = "10"),
     BOOL("validate", "Have repository and cluster checked", .fallback = "true"),
     /* sync policy */
-    TEXT("sync-policy", "Sync policy: manual (none) or automated (auto, automatic)", .values = "manual|automated"),
+    TEXT("sync-policy", "Sync policy: manual (none) or automated (auto, automatic)",
+         .values = "manual|automated"),
     LIST("sync-option", "Add a sync option, such as `Prune=false`; with ! in front, remove it"),
     BOOL("auto-prune", "Automated sync prunes"),
     BOOL("self-heal", "Automated sync also repairs what changed in the cluster"),

@@ -1,12 +1,13 @@
-/* What commands write: standard output as argocd formats it, messages on standard error as logrus does, questions. */
+/* What commands write: standard output as argocd formats it, messages on standard error as logrus does,
+ * questions. */
 #ifndef CARGOCD_CLI_PRINT_H
 #define CARGOCD_CLI_PRINT_H
 
 #include "common/base/clock.h"
 #include "common/json/json.h"
 
-/* Standard output. On a terminal, control characters other than line breaks and tabs are left out: names and messages
- * come from clusters. */
+/* Standard output. On a terminal, control characters other than line breaks and tabs are left out: names and
+ * messages come from clusters. */
 void print_text(const char *p, size_t n);
 void print_str(const str_t *s);
 void printf_out(const char *fmt, ...) PRINTF(1, 2);

@@ -33,7 +33,8 @@ static int no_such_command(const struct run *r)
 {
     if (*r->command->path)
         return run_usage(r);
-    AUTO(free_p) char *text = xasprintf("unknown command \"%s\" for \"%s\"", args_rest(r->args)[0], r->program);
+    AUTO(free_p)
+    char *text = xasprintf("unknown command \"%s\" for \"%s\"", args_rest(r->args)[0], r->program);
     return refuse(r, text, true);
 }
 
@@ -70,7 +71,8 @@ static int execute(struct run *r, err_t **err)
     return written < 0 ? written : rc;
 }
 
-static int parse_and_execute(struct run *r, size_t n, char **words, const struct args_defaults *defaults, err_t **err)
+static int parse_and_execute(struct run *r, size_t n, char **words, const struct args_defaults *defaults,
+                             err_t **err)
 {
     size_t total = n;
     AUTO(free_p) char **all = xmemdup(words, (n + 1) * sizeof(*words));

@@ -1,6 +1,6 @@
-/* A column is a block: consecutive lines that have a cell there. So the widths of a line's cells are found from left to
- * right: the width of cell j holds for the whole run of lines around it that have a tab-ended cell j, within the run
- * that cell j-1 belongs to. */
+/* A column is a block: consecutive lines that have a cell there. So the widths of a line's cells are found
+ * from left to right: the width of cell j holds for the whole run of lines around it that have a tab-ended
+ * cell j, within the run that cell j-1 belongs to. */
 #include "cli/table.h"
 
 #include "common/base/vec.h"
@@ -88,8 +88,7 @@ void table_layout(const char *text, size_t n, size_t min_width, str_t *out)
     lines_t lines = {};
     read_lines(text, n, &lines);
     measure(&lines, 0, lines.n, 0, min_width);
-    VEC_FOREACH(&lines, l)
-    {
+    VEC_FOREACH(&lines, l) {
         write_line(l, out);
         free(l->cells);
     }

@@ -15,7 +15,9 @@ static json_t *own_version(bool is_short, const char *program)
     json_set_str(v, "Version", "v" CARGOCD_VERSION);
     json_set_str(v, "Compiler", "gcc " __VERSION__);
     if (uname(&u) == 0) {
-        const char *machine = !strcmp(u.machine, "x86_64") ? "amd64" : !strcmp(u.machine, "aarch64") ? "arm64" : u.machine;
+        const char *machine = !strcmp(u.machine, "x86_64")    ? "amd64"
+                              : !strcmp(u.machine, "aarch64") ? "arm64"
+                                                              : u.machine;
         AUTO(free_p) char *platform = xasprintf("linux/%s", machine);
         json_set_str(v, "Platform", platform);
     }

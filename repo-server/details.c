@@ -1,6 +1,8 @@
 #include "common/base/map.h"
 #include "common/yaml/yaml.h"
+#include "repo-server/plugin/plugin.h"
 #include "repo-server/details.h"
+#include "repo-server/helm/helm.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -95,22 +97,55 @@ static int find_values(const struct render_input *in, const char *root, const ch
     return r;
 }
 
-/* Parameters of one values file, which need not be there. */
-static int add_values(const struct render_input *in, const char *path, str_t *text, map_t *parameters,
-                      err_t **err)
+static int add_text(const char *name, const str_t *text, map_t *parameters, err_t **err)
 {
     AUTO_JSON values = NULL;
-    int r = tree_read(in->tree, path, text, err);
-    if (r == -ERR_NOT_FOUND) {
-        if (err)
-            err_clear(err);
-        return 0;
-    }
-    if (r == 0)
-        r = yaml_read(str_text(text), text->len, NULL, &values, err);
+    int r = yaml_read(str_text(text), text->len, NULL, &values, err);
     if (r == 0)
         details_flatten(values, parameters);
-    return r < 0 ? err_wrap(err, "read %s", path) : 0;
+    return r < 0 ? err_wrap(err, "read %s", name) : 0;
+}
+
+/* Parameters of one values file, which need not be there. */
+static int add_values(tree_t *tree, const char *path, str_t *text, map_t *parameters, err_t **err)
+{
+    AUTO_ERR why = NULL;
+    int r = tree_read(tree, path, text, &why);
+    if (r == -ERR_NOT_FOUND)
+        return 0;
+    return r < 0 ? err_move(err, TAKE(why)) : add_text(path, text, parameters, err);
+}
+
+static int add_remote_values(const struct render_input *in, const char *url, map_t *parameters, err_t **err)
+{
+    AUTO(remote_unref_p) remote_t *remote = NULL;
+    struct remote_answer a;
+    struct remote_get get = {
+        .url = url, .identity = REMOTE_STRANGER, .max = FILE_MAX, .fd = -1, .canceled = in->canceled};
+    if (!in->settings->remote)
+        return 0;
+    int r = remote_new(&(struct remote_access){.url = url}, &remote, err);
+    if (r == 0)
+        r = remote_get(remote, in->settings->remote, &get, &a, err);
+    if (r < 0)
+        return r;
+    r = a.status == 200 ? add_text(remote->shown, &a.body, parameters, err)
+                        : remote_refused(url, a.status, err);
+    remote_answer_dispose(&a);
+    return r;
+}
+
+struct selected {
+    const struct render_input *in;
+    map_t *parameters;
+};
+
+static int add_selected(void *arg, tree_t *tree, const char *path, err_t **err)
+{
+    struct selected *s = arg;
+    AUTO_STR text = STR_MAX(FILE_MAX);
+    return tree ? add_values(tree, path, &text, s->parameters, err)
+                : add_remote_values(s->in, path, s->parameters, err);
 }
 
 static int cmp_names(const void *a, const void *b)
@@ -135,8 +170,7 @@ static json_t *parameter_list(const map_t *parameters)
 static int helm_details(const struct render_input *in, const struct render_plan *plan, json_t *out,
                         err_t **err)
 {
-    const json_t *spec = json_object_get(plan->source, "helm"),
-                 *selected = json_object_get(spec, "valueFiles");
+    const json_t *spec = json_object_get(plan->source, "helm");
     map_t parameters = MAP_INIT(free);
     AUTO_STR values = STR_MAX(FILE_MAX);
     AUTO(free_p) char *own = path_join(plan->path, "values.yaml");
@@ -145,14 +179,13 @@ static int helm_details(const struct render_input *in, const struct render_plan 
     json_object_set_new(helm, "valueFiles", files);
     int r = find_values(in, plan->path, "", 0, files, err);
     if (r == 0)
-        r = add_values(in, own, &values, &parameters, err);
-    for (size_t i = 0; r == 0 && i < json_array_size(selected); i++) {
-        const char *name = str_or_empty(json_string_value(json_array_get(selected, i)));
-        AUTO_STR text = STR_MAX(FILE_MAX);
-        AUTO(free_p) char *path = *name == '/' ? path_clean(name + 1) : path_join(plan->path, name);
-        if (*name != '$' && !strstr(name, "://") && !path_escapes(path))
-            r = add_values(in, path, &text, &parameters, err);
-    }
+        r = add_values(in->tree, own, &values, &parameters, err);
+    static const struct build_env none = {}; /* as Argo CD: variables in paths stand for nothing here */
+    struct render_input bare = *in;
+    struct selected selected = {in, &parameters};
+    bare.env = &none;
+    if (r == 0)
+        r = helm_each_value_file(&bare, plan, add_selected, &selected, err);
     json_set_str(helm, "values", str_text(&values));
     json_object_set_new(helm, "parameters", parameter_list(&parameters));
     if (json_is_array(json_object_get(spec, "fileParameters")))
@@ -215,6 +248,16 @@ static int kustomize_details(const struct render_input *in, const struct render_
     return r;
 }
 
+static int plugin_details(const struct render_input *in, const struct render_plan *plan, json_t *out,
+                          err_t **err)
+{
+    json_t *list = NULL;
+    int r = plugin_announcements(in, plan, &list, err);
+    if (r == 0)
+        json_put_at(out, list, "plugin", "parametersAnnouncement");
+    return r;
+}
+
 int details_of(const struct render_input *in, json_t **out, err_t **err)
 {
     struct render_plan plan = {};
@@ -230,8 +273,7 @@ int details_of(const struct render_input *in, json_t **out, err_t **err)
         else if (str_eq(type, "Directory"))
             json_object_set_new(doc, "directory", json_object());
         else
-            r = err_set(err, ERR_UNIMPLEMENTED,
-                        "details of plugins are not served by this repository server");
+            r = plugin_details(in, &plan, doc, err);
     }
     render_plan_dispose(&plan);
     if (r == 0)

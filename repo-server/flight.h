@@ -10,7 +10,7 @@ typedef struct flights flights_t;
 struct flight_ops {
     /* On a thread of the pool. 0 and *result (may stay NULL), or an error. *canceled becomes true when all
      * who waited have left. */
-    int (*run)(void *ctx, const char *key, void *job, volatile bool *canceled, void **result, err_t **err);
+    int (*run)(void *ctx, const char *key, void *job, atomic_bool *canceled, void **result, err_t **err);
     void (*job_free)(void *job);
     void (*result_free)(void *result);
 };

@@ -26,6 +26,21 @@ static void make_metrics(metrics_t *m, struct repo_metrics *out)
         .list_failures = metric_counter(m, "argocd_git_lsremote_fail_total",
                                         "Number of git ls-remote requests failures by repo server",
                                         LABELS("repo", "revision")),
+        .oci_requests = metric_counter(m, "argocd_oci_request_total",
+                                       "Number of OCI requests performed by repo server",
+                                       LABELS("repo", "request_type")),
+        .oci_durations = metric_histogram(m, "argocd_oci_request_duration_seconds",
+                                          "OCI requests duration seconds.", request_bounds,
+                                          ARRAY_LEN(request_bounds), LABELS("repo", "request_type")),
+        .oci_failures = {metric_counter(m, "argocd_oci_extract_fail_total",
+                                        "Number of OCI extract requests failures by repo server",
+                                        LABELS("repo", "revision")),
+                         metric_counter(m, "argocd_oci_resolve_revision_fail_total",
+                                        "Number of OCI resolve revision requests failures by repo server",
+                                        LABELS("repo", "revision")),
+                         metric_counter(m, "argocd_oci_get_tags_fail_total",
+                                        "Number of OCI get tags requests failures by repo server",
+                                        LABELS("repo"))},
         .pending = metric_gauge(m, "argocd_repo_pending_request_total",
                                 "Number of pending requests requiring repository lock", LABELS("repo")),
         .parallelism_wait = metric_histogram(m, "argocd_repo_parallelism_wait_duration_seconds",
@@ -90,9 +105,41 @@ static void make_pools(repo_t *r)
     r->tool_pool = pool_new("tool", o->parallelism ? o->parallelism : TOOL_RUNS, QUEUE);
 }
 
+static int make_artifacts(repo_t *r, err_t **err)
+{
+    const struct repo_options *o = &r->options;
+    AUTO(free_p) char *root = xasprintf("%s/artifacts", o->root);
+    r->remote = (struct remote_settings){
+        .http = r->http,
+        .tls_dir = o->git.tls_dir,
+        .user_agent = str_empty(o->user_agent) ? NULL : o->user_agent,
+        .timeout_ns = o->exec_timeout_ns,
+    };
+    struct artifacts_options options = {
+        .root = root,
+        .remote = r->remote,
+        .pool = r->fetch_pool,
+        .list_ttl_ns = o->revision_ttl_ns,
+        .content_ttl_ns = o->cache_ttl_ns,
+        .max_index = o->max_index ? o->max_index : (uint64_t)1 << 30,
+        .max_chart = o->max_chart,
+        .max_oci = o->max_oci,
+        .layer_types = o->layer_types,
+        .oci_requests = r->metrics.oci_requests,
+        .oci_durations = r->metrics.oci_durations,
+    };
+    memcpy(options.oci_failures, r->metrics.oci_failures, sizeof(options.oci_failures));
+    return artifacts_new(&options, &r->artifacts, err);
+}
+
 static int make_parts(repo_t *r, err_t **err)
 {
     const struct repo_options *o = &r->options;
+    r->http = http_new("network");
+    r->tokens = tokens_new(&(struct tokens_options){.http = r->http, .max_age_ns = o->app_token_ns});
+    r->options.git.tokens = r->tokens;
+    r->gpg = gpg_new(&(struct gpg_options){
+        .keys_dir = o->gpg_keys_dir, .scratch = r->scratch, .timeout_ns = o->exec_timeout_ns});
     struct git_store_options store = {
         .root = o->root,
         .settings = &r->options.git,
@@ -112,6 +159,9 @@ static int make_parts(repo_t *r, err_t **err)
         .durations = r->metrics.git_durations,
         .failures = r->metrics.list_failures,
     });
+    e = make_artifacts(r, err);
+    if (e < 0)
+        return e;
     r->tools = tools_new(&(struct tools_options){
         .helm = o->helm ? o->helm : "helm",
         .kustomize = o->kustomize ? o->kustomize : "kustomize",
@@ -126,23 +176,18 @@ static int make_parts(repo_t *r, err_t **err)
     r->failures = failures_new(&o->pause);
     r->renders = flights_new(r->render_pool, &render_flight_ops, r);
     r->tool_runs = flights_new(r->tool_pool, &render_flight_ops, r);
-    r->render_settings = (struct render_settings){
-        .max_directory_bytes = o->max_directory_bytes, .tools = r->tools, .remote_ttl_ns = o->cache_ttl_ns};
+    r->plugins = (struct plugin_settings){.dir = o->plugin_dir,
+                                          .scratch = r->scratch,
+                                          .exclusions = o->plugin_exclusions,
+                                          .use_generate_paths = o->plugin_generate_paths,
+                                          .chunk = o->plugin_chunk};
+    r->render_settings = (struct render_settings){.max_directory_bytes = o->max_directory_bytes,
+                                                  .tools = r->tools,
+                                                  .remote = &r->remote,
+                                                  .plugins = o->plugin_dir ? &r->plugins : NULL,
+                                                  .remote_ttl_ns = o->cache_ttl_ns};
     return 0;
 }
-
-#define UNSERVED(name)                                                                                       \
-    static void unserved_##name(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)                     \
-    {                                                                                                        \
-        request_unimplemented(ctx, call, #name);                                                             \
-    }
-UNSERVED(GenerateManifestWithFiles)
-UNSERVED(UpdateRevisionForPaths)
-UNSERVED(HelmCharts)
-UNSERVED(ListOciTags)
-UNSERVED(ChartDetails)
-UNSERVED(OciMetadata)
-UNSERVED(ListPlugins)
 
 #define IN(type) &cargocd__repo__##type##_request__descriptor
 
@@ -159,14 +204,14 @@ static void make_methods(repo_t *r)
         {"repo.GetFiles", IN(get_files), serve_get_files, r->step_pool},
         {"repo.GetDirectories", IN(get_directories), serve_get_directories, r->step_pool},
         {"repo.AppDetails", IN(app_details), serve_app_details, r->step_pool},
-        {"repo.GenerateManifestWithFiles", IN(generate_manifest_with_files),
-         unserved_GenerateManifestWithFiles, NULL},
-        {"repo.UpdateRevisionForPaths", IN(update_revision_for_paths), unserved_UpdateRevisionForPaths, NULL},
-        {"repo.HelmCharts", IN(helm_charts), unserved_HelmCharts, NULL},
-        {"repo.ListOciTags", IN(list_refs), unserved_ListOciTags, NULL},
-        {"repo.ChartDetails", IN(chart_details), unserved_ChartDetails, NULL},
-        {"repo.OciMetadata", IN(chart_details), unserved_OciMetadata, NULL},
-        {"repo.ListPlugins", IN(list_plugins), unserved_ListPlugins, NULL},
+        {"repo.GenerateManifestWithFiles", IN(generate_manifest_with_files), serve_generate_with_files,
+         r->step_pool},
+        {"repo.UpdateRevisionForPaths", IN(update_revision_for_paths), serve_update_revision, r->step_pool},
+        {"repo.HelmCharts", IN(helm_charts), serve_helm_charts, r->step_pool},
+        {"repo.ListOciTags", IN(list_refs), serve_list_oci_tags, r->step_pool},
+        {"repo.ChartDetails", IN(chart_details), serve_chart_details, r->step_pool},
+        {"repo.OciMetadata", IN(chart_details), serve_oci_metadata, r->step_pool},
+        {"repo.ListPlugins", IN(list_plugins), serve_list_plugins, r->step_pool},
     };
     r->methods = xmemdup(table, sizeof(table));
     r->nmethods = ARRAY_LEN(table);
@@ -197,7 +242,7 @@ void repo_free(repo_t *r)
 {
     if (!r)
         return;
-    __atomic_store_n(&r->stop, true, __ATOMIC_RELAXED);
+    r->stop = true;
     /* Work flows from steps to lists, fetches, renderings and back to steps; all of it has ended with the
      * last call. */
     pool_free(r->list_pool);
@@ -207,6 +252,10 @@ void repo_free(repo_t *r)
     pool_free(r->step_pool);
     flights_free(r->renders);
     flights_free(r->tool_runs);
+    artifacts_free(r->artifacts);
+    tokens_free(r->tokens);
+    gpg_free(r->gpg);
+    http_free(r->http);
     git_lists_free(r->lists);
     git_store_free(r->store);
     tools_free(r->tools);

@@ -192,3 +192,15 @@ int parse_json_object(const char *text, size_t n, json_t **out, err_t **err)
     *out = TAKE(doc);
     return 0;
 }
+
+int parse_generated(const char *text, size_t n, const char *name, rendered_objects_t *objects, err_t **err)
+{
+    struct parse p = {.name = name, .objects = objects};
+    AUTO_JSON doc = NULL;
+    int r = json_read(text, n, &doc, err);
+    if (r < 0 || !json_is_array(doc))
+        return r < 0 ? r : json_is_null(doc) ? parse_check_object(doc, err) : add(&p, TAKE(doc), err);
+    for (size_t i = 0; r == 0 && i < json_array_size(doc); i++)
+        r = add(&p, json_incref(json_array_get(doc, i)), err);
+    return r;
+}

@@ -10,20 +10,27 @@
 #include "common/argo/tracking.h"
 #include "common/base/clock.h"
 #include "common/json/json.h"
+#include "repo-server/artifact/remote.h"
 #include "repo-server/build_env.h"
 #include "repo-server/tools.h"
 #include "repo-server/trace.h"
 #include "repo-server/tree.h"
 
 /* Changes whenever equal inputs may give another result: renderings of another version are not used. */
-enum { RENDERER_VERSION = 1 };
+enum { RENDERER_VERSION = 2 };
 
 /* Settings of the daemon. */
+struct plugin_settings;
 struct render_settings {
     int64_t max_directory_bytes; /* ARGOCD_REPO_SERVER_MAX_COMBINED_DIRECTORY_MANIFESTS_SIZE; 0: none */
     tools_t *tools;
+    const struct remote_settings *remote; /* for details; NULL: values on the network are left out */
+    const struct plugin_settings *plugins; /* NULL: none are served */
     int64_t remote_ttl_ns; /* how long a rendering holds that has used what no trace can prove; 0: 24 h */
 };
+
+struct origin;
+struct git_settings;
 
 /* A credential for helm, as the caller found it. Texts are borrowed, NULL when there is none. */
 struct render_repo {
@@ -53,17 +60,25 @@ struct render_input {
     const char *kube_version;
     char *const *api_versions; /* sorted; NULL-terminated */
     bool helm_enabled, kustomize_enabled, directory_enabled;
+    const char *generate_paths; /* the annotation manifest-generate-paths; NULL: none */
     const char *kustomize_build_options;
     const struct kustomize_version *kustomize_versions;
     size_t nkustomize_versions;
     char *const *value_schemes; /* NULL: https, http */
     const struct render_repo *helm_repos, *helm_repo_creds;
     size_t nhelm_repos, nhelm_repo_creds;
+    const struct origin *origin;    /* the source's Git repository and its credential; NULL: none */
+    const struct git_settings *git; /* with the origin */
+    const char *proxy, *no_proxy;   /* of the source's repository; NULL: the environment's */
+    bool insecure;                  /* so is that repository's server: not verified */
+    const char *access_key;         /* digest of who reads the source; NULL: nobody in particular */
+    const char *project;
+    char *const *project_repos; /* spec.sourceRepos of the project; NULL: not known */
     const struct render_ref *refs;
     size_t nrefs;
     bool multi_source; /* references may exist; nrefs may be 0 all the same */
     mono_t deadline;
-    volatile bool *canceled; /* may be NULL */
+    atomic_bool *canceled; /* may be NULL */
 };
 
 /* Objects as a renderer finds them. */
@@ -105,6 +120,9 @@ int render_run(const struct render_input *in, const struct render_plan *plan, st
 /* Something came over the network: no trace proves that, so the rendering holds for a time only, and, unless
  * what came is pinned by the source, for this commit only. */
 int render_note_remote(const struct render_input *in, bool pinned, err_t **err);
+
+/* The value of FACT_CREDENTIAL by its name ("": who reads the source). The caller's. */
+char *render_credential(const struct render_input *in, const char *asked) MUST_USE;
 
 /* A row of the table of types. */
 struct renderer {

@@ -3,31 +3,41 @@
 #define CARGOCD_REPO_REPO_H
 
 #include "proto/rpc/repo.pb-c.h"
+#include "repo-server/artifact/artifacts.h"
 #include "repo-server/cache/cache.h"
 #include "repo-server/flight.h"
 #include "repo-server/git/git_tree.h"
 #include "repo-server/git/lists.h"
+#include "repo-server/integrity/gpg.h"
 #include "repo-server/manager.h"
+#include "repo-server/plugin/plugin.h"
 #include "repo-server/render.h"
 
 struct repo_metrics {
     metric_t *git_requests, *git_durations, *fetch_failures, *list_failures;
+    metric_t *oci_requests, *oci_durations, *oci_failures[3];
     metric_t *pending, *parallelism_wait, *handled;
 };
 
 struct repo {
     struct repo_options options;
-    volatile bool stop;
+    atomic_bool stop;
     struct repo_metrics metrics;
     pool_t *list_pool, *fetch_pool;  /* waiting for Git children */
     pool_t *step_pool;               /* the steps of requests: nothing that blocks for long */
     pool_t *render_pool, *tool_pool; /* rendering in the process, and through programs */
     git_lists_t *lists;
     git_store_t *store;
+    http_t *http;
+    tokens_t *tokens;
+    gpg_t *gpg;
+    artifacts_t *artifacts;
+    struct remote_settings remote;
     flights_t *renders, *tool_runs;
     tools_t *tools;
     cache_t *cache;
     failures_t *failures;
+    struct plugin_settings plugins;
     struct render_settings render_settings;
     char *scratch;
     struct rpc_method *methods;
@@ -36,15 +46,35 @@ struct repo {
 
 /* ---- requests ---- */
 
+enum { TARGET_REVISION = 256 };
+
+/* A submodule of a target, or of one of its submodules. */
+struct target_module {
+    origin_t *origin;
+    char commit[GIT_OID_HEX];
+    unsigned depth;
+    bool listed, there;
+};
+
 /* A repository and revision that a request needs. */
 struct target {
     origin_t *origin;
-    const char *name; /* "" the source itself, "$values" a reference */
+    /* Instead of the origin: a Helm repository or a registry. */
+    remote_t *remote;
+    struct artifact_want want; /* with texts of the message */
+    char *pack;                /* out */
+    bool streamed;             /* the pack is what the caller sent; there is no origin */
+    const char *name;          /* "" the source itself, "$values" a reference */
     const char *revision, *tag_prefix;
+    bool wants_tag;   /* an annotated tag is needed itself, not only its commit */
+    bool lfs;         /* the repository wants its LFS objects */
     bool fresh;       /* the list of references must be a new one */
     git_refs_t *refs; /* out: as the credential was shown them */
     struct git_revision resolved;
-    char commit[GIT_OID_HEX]; /* out, when the request wants commits */
+    VEC(struct target_module) modules; /* out; also those of modules */
+    bool modules_known;                /* those of the commit itself */
+    /* Out, when the request wants it: the commit; the version of a chart; the digest of an artifact. */
+    char commit[TARGET_REVISION];
 };
 
 /* A call under way. It is a record that moves between pools; whoever holds it either passes it on or ends it
@@ -71,6 +101,19 @@ struct request *request_new(repo_t *r, rpc_call_t *call, const ProtobufCMessage 
 /* Adds a target; `revision` and `tag_prefix` are borrowed from the message. */
 int request_target(struct request *q, const char *name, const Cargocd__Repo__Repository *repo,
                    const char *revision, const char *tag_prefix, bool fresh, err_t **err);
+/* Adds a chart of a Helm repository or registry, or (chart NULL) the artifact that an oci:// URL names. Texts
+ * are borrowed from the message. */
+int request_artifact(struct request *q, const Cargocd__Repo__Repository *repo,
+                     const struct artifact_want *want, err_t **err);
+/* The target that the source of an application names, whatever it is. */
+int request_source(struct request *q, const Cargocd__Repo__Repository *repo, const json_t *source,
+                   const char *revision, bool fresh_lists, bool fresh_content, err_t **err);
+/* The repository as it may be shown. */
+const char *target_shown(const struct target *t);
+/* A digest of it and of who reads it. */
+const char *target_access(const struct target *t);
+/* Names what is kept of it. */
+const char *target_key(const struct target *t);
 /* Lists, resolves, fetches; then calls ready. On the step pool. */
 void request_go(struct request *q);
 /* From the start again, when a clone turned out to be damaged. False when that was tried already. */
@@ -78,23 +121,44 @@ bool request_again(struct request *q);
 void request_reply(struct request *q, const ProtobufCMessage *out);
 /* Borrows err. */
 void request_fail(struct request *q, err_t *err);
-void request_unimplemented(repo_t *r, rpc_call_t *call, const char *method);
 
 /* The repository of a message as an origin. ERR_UNIMPLEMENTED names a kind of credential or repository that
  * is not served. */
 int message_origin(repo_t *r, const Cargocd__Repo__Repository *repo, origin_t **out, err_t **err);
+/* The same as a Helm repository or registry. */
+int message_remote(const Cargocd__Repo__Repository *repo, remote_t **out, err_t **err);
+/* What a source is, by its fields. */
+enum source_class { SOURCE_GIT, SOURCE_CHART, SOURCE_OCI };
+enum source_class source_class(const json_t *source);
 /* The source as JSON. */
 int message_source(const ProtobufCBinaryData *bytes, json_t **out, err_t **err);
 
 /* A target's tree, opened for reading on this thread. */
 struct opened {
+    repo_t *repo;
+    const struct target *target;
+    struct tree_lfs lfs;
     git_lease_t *lease;
     tree_backend_t *backend; /* owned until a tree takes it */
 };
 /* Runs fn(q) on the pool for rendering, where work may take a while. */
 void request_work(struct request *q, void (*fn)(void *q));
+/* The same on the pool for waiting on the network. */
+void request_network(struct request *q, void (*fn)(void *q));
 int target_open(repo_t *r, const struct target *t, struct opened *out, err_t **err);
 void opened_close(struct opened *o);
+/* The tree of what was opened, which must stay where it is while the tree lives. */
+tree_t *opened_tree(struct opened *o, struct trace_root *trace) MUST_USE;
+
+/* Source integrity (service_integrity.c): what a project asks of the commits of a request, as JSON; empty:
+ * nothing. Tells the targets what they need for it. */
+int request_integrity(struct request *q, const ProtobufCBinaryData *spec, json_t **out, err_t **err);
+/* Verifies the targets, on a pool where programs may run. *result: SourceIntegrityCheckResult, NULL when
+ * nothing is asked of these repositories; *legacy (may be NULL): the text of an older field. Both are the
+ * caller's. */
+int request_verify(struct request *q, const json_t *spec, json_t **result, char **legacy, err_t **err);
+/* The same where a problem is an error. */
+int request_must_verify(struct request *q, const json_t *spec, err_t **err);
 
 /* ---- methods (service_*.c) ---- */
 
@@ -107,6 +171,13 @@ void serve_revision_metadata(void *ctx, rpc_call_t *call, const ProtobufCMessage
 void serve_list_apps(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_get_files(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_get_directories(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_generate_with_files(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_update_revision(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_list_plugins(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_helm_charts(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_list_oci_tags(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_chart_details(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_oci_metadata(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_app_details(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 
 /* ---- rendering (service_scope.c, service_render.c) ---- */
@@ -117,18 +188,32 @@ struct generate {
     char spec[SHA256_HEX]; /* digest of everything that counts but the trees and the facts */
     char *failure;         /* specification, commits and facts: what a pause after failures is for */
     char *question;        /* the same and how it is asked: equal questions share one rendering */
+    json_t *integrity;     /* what the project asks; NULL: nothing */
+    json_t *verified;      /* what was found; NULL: nothing is asked, or not yet */
+    bool verify_done;
+    char *streamed;        /* a directory with a pack, which goes with the request; NULL: none */
+    /* the message that the request came in */
+    const Cargocd__Repo__GenerateManifestWithFilesRequest *outer;
     flights_t *flights;    /* where it is being answered; NULL: nowhere yet */
 };
+
+/* service_render.c: makes q->data; reads the message's source and adds what it refers to, for targets that
+ * begin with the source itself; and what follows when the targets are there. */
+void generate_init(struct request *q);
+int generate_refs(struct request *q, err_t **err);
+void generate_ready(struct request *q);
 
 /* Everything a rendering of the request needs, opened for this thread. */
 struct scope {
     struct request *q;
-    VEC(struct opened) opened;
+    struct opened *opened; /* of the targets, at fixed places */
+    size_t nopened;
     VEC(tree_t *) trees;
     VEC(struct render_ref) refs;
     VEC(struct render_repo) helm_repos, helm_repo_creds;
     VEC(struct kustomize_version) versions;
-    char **api_versions, **schemes; /* arrays are owned */
+    VEC(char *) authorities;                         /* texts of helm_repos and helm_repo_creds */
+    char **api_versions, **schemes, **project_repos; /* arrays are owned */
     struct build_env env;
     trace_t *trace;
     struct render_input in;

@@ -10,12 +10,46 @@ static void free_json(void *p)
     json_decref(p);
 }
 
-static int make_details(struct request *q, struct opened *o, json_t **out, err_t **err)
+/* The trees of a request, opened for this thread: its source and the references. */
+struct details_trees {
+    VEC(struct opened) opened;
+    VEC(tree_t *) trees;
+    VEC(struct render_ref) refs;
+};
+
+static int open_trees(struct request *q, struct details_trees *t, err_t **err)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < q->targets.n; i++)
+        r = target_open(q->repo, &q->targets.v[i], VEC_ADD(&t->opened), err);
+    /* Trees refer to what was opened, which stays in its place from here on. */
+    for (size_t i = 0; r == 0 && i < q->targets.n; i++) {
+        VEC_PUSH(&t->trees, opened_tree(&t->opened.v[i], NULL));
+        if (i > 0)
+            VEC_PUSH(&t->refs, (struct render_ref){q->targets.v[i].name, t->trees.v[i]});
+    }
+    return r;
+}
+
+static void close_trees(struct details_trees *t, bool corrupt)
+{
+    VEC_FOREACH(&t->trees, tree)
+        tree_free(*tree);
+    VEC_FOREACH(&t->opened, o) {
+        if (corrupt && o->lease)
+            git_lease_corrupt(o->lease);
+        opened_close(o);
+    }
+    VEC_FREE(&t->trees);
+    VEC_FREE(&t->opened);
+    VEC_FREE(&t->refs);
+}
+
+static int make_details(struct request *q, const struct details_trees *t, json_t **out, err_t **err)
 {
     const message_t *m = (const message_t *)q->in;
     const json_t *source = q->data;
     const Cargocd__Repo__SourceTypes *types = m->source_types;
-    AUTO(tree_free_p) tree_t *tree = tree_new(TAKE(o->backend), NULL);
     /* No namespace and no project: the form asks before there is an application. */
     struct build_env env = {
         .app_name = m->app_name,
@@ -24,8 +58,11 @@ static int make_details(struct request *q, struct opened *o, json_t **out, err_t
         .path = json_str_at(source, "path"),
         .target_revision = json_str_at(source, "targetRevision"),
     };
+    AUTO(free_p) char **schemes = xcalloc(m->n_values_file_schemes + 1, sizeof(*schemes));
+    if (m->n_values_file_schemes)
+        memcpy(schemes, m->values_file_schemes, m->n_values_file_schemes * sizeof(*schemes));
     struct render_input in = {
-        .tree = tree,
+        .tree = t->trees.v[0],
         .source = source,
         .env = &env,
         .settings = &q->repo->render_settings,
@@ -34,6 +71,15 @@ static int make_details(struct request *q, struct opened *o, json_t **out, err_t
         .kustomize_enabled = !types || types->kustomize,
         .directory_enabled = !types || types->jsonnet,
         .kustomize_build_options = m->kustomize_options ? m->kustomize_options->build_options : NULL,
+        .origin = q->targets.v[0].origin,
+        .git = &q->repo->options.git,
+        .proxy = m->repo->proxy,
+        .no_proxy = m->repo->no_proxy,
+        .access_key = target_access(&q->targets.v[0]),
+        .value_schemes = m->n_values_file_schemes ? schemes : NULL,
+        .refs = t->refs.v,
+        .nrefs = t->refs.n,
+        .multi_source = m->n_ref_sources > 0,
         .deadline = mono_after(mono_now(), 2 * q->repo->options.exec_timeout_ns),
         .canceled = rpc_call_canceled(q->call),
     };
@@ -43,15 +89,13 @@ static int make_details(struct request *q, struct opened *o, json_t **out, err_t
 static void details(void *arg)
 {
     struct request *q = arg;
-    struct opened o;
+    struct details_trees t = {};
     AUTO_JSON doc = NULL;
     AUTO_ERR err = NULL;
-    int r = target_open(q->repo, &q->targets.v[0], &o, &err);
+    int r = open_trees(q, &t, &err);
     if (r == 0)
-        r = make_details(q, &o, &doc, &err);
-    if (r == -ERR_DATA_LOSS && o.lease)
-        git_lease_corrupt(o.lease);
-    opened_close(&o);
+        r = make_details(q, &t, &doc, &err);
+    close_trees(&t, r == -ERR_DATA_LOSS);
     if (r == -ERR_DATA_LOSS && request_again(q))
         return;
     if (r < 0) {
@@ -72,6 +116,25 @@ static void details_ready(struct request *q)
         request_fail(q, err);
 }
 
+/* The references that values are taken from. */
+static int add_refs(struct request *q, const message_t *m, const json_t *source, err_t **err)
+{
+    const json_t *files = json_at(source, "helm", "valueFiles");
+    int r = 0;
+    for (size_t k = 0; r == 0 && k < m->n_ref_sources; k++) {
+        const char *name = m->ref_sources[k]->key;
+        const Cargocd__Repo__RefTarget *t = m->ref_sources[k]->value;
+        bool used = false;
+        for (size_t i = 0; i < json_array_size(files); i++) {
+            const char *text = str_or_empty(json_string_value(json_array_get(files, i)));
+            used = used || (str_has_prefix(text, name) && strcspn(text, "/") == strlen(name));
+        }
+        if (used && t && str_empty(t->chart))
+            r = request_target(q, name, t->repo, t->target_revision, NULL, m->no_revision_cache, err);
+    }
+    return r;
+}
+
 void serve_app_details(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)
 {
     const message_t *m = (const message_t *)in;
@@ -81,12 +144,11 @@ void serve_app_details(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)
     int r = message_source(&m->source, &source, &err);
     q->data = source;
     q->data_free = free_json;
-    if (r == 0 && !str_empty(json_str_at(source, "chart")))
-        r = err_set(&err, ERR_UNIMPLEMENTED,
-                    "charts of Helm repositories are not served by this repository server");
     if (r == 0)
-        r = request_target(q, "", m->repo, str_or_empty(json_str_at(source, "targetRevision")),
-                           json_str_at(source, "tagPrefix"), m->no_revision_cache, &err);
+        r = request_source(q, m->repo, source, str_or_empty(json_str_at(source, "targetRevision")),
+                           m->no_revision_cache, m->no_cache, &err);
+    if (r == 0)
+        r = add_refs(q, m, source, &err);
     if (r < 0)
         request_fail(q, err);
     else

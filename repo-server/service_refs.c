@@ -9,13 +9,39 @@ static void tested(struct request *q)
     request_reply(q, &out.base);
 }
 
+/* A Helm repository or a registry. */
+static void test_remote(void *arg)
+{
+    struct request *q = arg;
+    const Cargocd__Repo__TestRepositoryRequest *m = (const void *)q->in;
+    AUTO(remote_unref_p) remote_t *remote = NULL;
+    AUTO_ERR err = NULL;
+    int r = message_remote(m->repo, &remote, &err);
+    if (r == 0)
+        r = artifacts_test(q->repo->artifacts, remote, rpc_call_canceled(q->call), &err);
+    if (r < 0)
+        request_fail(q, err);
+    else
+        tested(q);
+}
+
 void serve_test_repository(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)
 {
     const Cargocd__Repo__TestRepositoryRequest *m = (const void *)in;
+    const char *type = m->repo ? m->repo->type : "";
     struct request *q = request_new(ctx, call, in, "TestRepository", tested);
     AUTO_ERR err = NULL;
     q->lists_only = true;
+    if (!str_empty(type) && !str_eq(type, "git") && !str_eq(type, "helm") && !str_eq(type, "oci")) {
+        err_set(&err, ERR_UNKNOWN, "unsupported repository type \"%s\"", type);
+        request_fail(q, err);
+        return;
+    }
     q->error_prefix = "error testing repository connectivity";
+    if (str_eq(type, "helm") || str_eq(type, "oci")) {
+        request_network(q, test_remote);
+        return;
+    }
     if (request_target(q, "", m->repo, "", NULL, true, &err) < 0)
         request_fail(q, err);
     else
@@ -63,6 +89,10 @@ static void reply_resolved(struct request *q, const char *asked, const char *tex
 static void resolved(struct request *q)
 {
     const struct target *t = &q->targets.v[0];
+    if (t->remote) {
+        reply_resolved(q, t->revision, t->commit);
+        return;
+    }
     struct git_revision rev = {};
     AUTO_ERR err = NULL;
     if (git_refs_resolve(t->refs, t->revision, t->tag_prefix, &rev, &err) < 0)
@@ -87,13 +117,14 @@ void serve_resolve_revision(void *ctx, rpc_call_t *call, const ProtobufCMessage 
     int r = m->source.len ? message_source(&m->source, &source, &err) : 0;
     q->data = source;
     q->data_free = free_json;
-    if (r == 0 && git_is_commit(m->ambiguous_revision)) { /* itself, whatever the repository says */
+    bool git = source_class(source) == SOURCE_GIT;
+    if (r == 0 && git && git_is_commit(m->ambiguous_revision)) { /* itself, whatever the repository says */
         reply_resolved(q, m->ambiguous_revision, m->ambiguous_revision);
         return;
     }
     if (r == 0)
-        r = request_target(q, "", m->repo, m->ambiguous_revision, json_str_at(source, "tagPrefix"),
-                           m->no_revision_cache, &err);
+        r = request_source(q, m->repo, source, m->ambiguous_revision, git ? m->no_revision_cache : true,
+                           false, &err);
     if (r < 0)
         request_fail(q, err);
     else

@@ -1,12 +1,23 @@
 /* What a source is: its path in the tree, its overrides, its type. */
 #include "common/json/patch.h"
 #include "common/yaml/yaml.h"
-#include "repo-server/render.h"
+#include "repo-server/plugin/plugin.h"
 
 enum { OVERRIDE_MAX = 1 << 20 };
 
+/* A chart of a Helm repository is its own root, whatever the path says. */
+static bool is_chart(const json_t *source)
+{
+    return !str_empty(json_str_at(source, "chart")) &&
+           !str_has_prefix(str_or_empty(json_str_at(source, "repoURL")), "oci://");
+}
+
 int source_app_path(tree_t *tree, const json_t *source, char **out, err_t **err)
 {
+    if (is_chart(source)) {
+        *out = xstrdup("");
+        return 0;
+    }
     const char *path = str_or_empty(json_str_at(source, "path"));
     if (*path == '/')
         return err_set(err, ERR_INVALID_ARGUMENT, "%s: app path is absolute", path);
@@ -141,10 +152,14 @@ int source_type(const struct render_input *in, const json_t *source, const char 
     int r = explicit_type(source, type, err);
     if (r < 0)
         return r;
-    if (!*type && is_set(source, "chart") && *str_or_empty(json_str_at(source, "chart")))
+    if (!*type && is_chart(source))
         *type = "Helm";
-    if (!*type)
-        return detect(in, path, type, err);
+    if (!*type) {
+        bool plugin = false;
+        r = plugin_detect(in, path, &plugin, err);
+        *type = "Plugin";
+        return r < 0 || plugin ? r : detect(in, path, type, err);
+    }
     if (!enabled(in, *type))
         *type = "Directory";
     return 0;

@@ -243,13 +243,15 @@ char *tools_describe(const struct tool_run *run)
 
 static void child_env(const struct tool_run *run, words_t *env)
 {
-    static const char *const passed[] = {"PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"};
+    static const char *const passed[] = {"PATH", "SSL_CERT_DIR", "SSL_CERT_FILE"};
     static const char *const proxies[] = {"http_proxy", "https_proxy", "no_proxy",
                                           "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"};
-    for (size_t i = 0; i < ARRAY_LEN(passed); i++)
+    if (run->ca_file) /* Go's programs then still read the system's directory */
+        words_addf(env, "SSL_CERT_FILE=%s", run->ca_file);
+    for (size_t i = 0; i < ARRAY_LEN(passed) - (run->ca_file != NULL); i++)
         if (getenv(passed[i]))
             words_addf(env, "%s=%s", passed[i], getenv(passed[i]));
-    for (size_t i = 0; run->network && i < ARRAY_LEN(proxies); i++)
+    for (size_t i = 0; run->network && !run->own_proxy && i < ARRAY_LEN(proxies); i++)
         if (getenv(proxies[i]))
             words_addf(env, "%s=%s", proxies[i], getenv(proxies[i]));
     words_addf(env, "HOME=%s", run->work->home);
@@ -264,6 +266,7 @@ static void allow(struct confine_rules *rules, const struct tool_run *run)
     confine_system(rules);
     confine_allow(rules, run->program, CONFINE_READ | CONFINE_EXEC);
     confine_allow(rules, run->also, CONFINE_READ | CONFINE_EXEC);
+    confine_allow(rules, run->script, CONFINE_READ | CONFINE_EXEC);
     confine_allow(rules, run->work->dir, CONFINE_READ | CONFINE_WRITE);
     confine_allow(rules, getenv("SSL_CERT_FILE"), CONFINE_READ);
     confine_allow(rules, getenv("SSL_CERT_DIR"), CONFINE_READ);

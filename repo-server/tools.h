@@ -52,11 +52,14 @@ struct tool_run {
     const words_t *args; /* without the program */
     const words_t *env;  /* "NAME=value", besides PATH, HOME, TMPDIR */
     const char *cwd;
-    const char *also; /* another program that it starts; NULL: none */
+    const char *also;   /* another program that it starts; NULL: none */
+    const char *script; /* and one that we have written into the run's directory; NULL: none */
     bool network;
-    const char *input; /* for standard input; NULL: none */
-    mono_t deadline;   /* of the request */
-    volatile bool *canceled;
+    const char *ca_file; /* authorities to trust besides the system's; NULL: none */
+    bool own_proxy;      /* `env` names one: the daemon's is not passed on */
+    const char *input;   /* for standard input; NULL: none */
+    mono_t deadline;     /* of the request */
+    atomic_bool *canceled;
 };
 /* Output goes to *out, which gets the options' maximum; standard error to *errs (may be NULL). A status other
  * than 0 is ERR_UNKNOWN: "`helm template …` failed exit status 1: <standard error>". Paths of ours are masked

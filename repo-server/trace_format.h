@@ -4,7 +4,7 @@
 
 #include "repo-server/trace.h"
 
-enum { TRACE_VERSION = 1, TRACE_DIGEST = 16, TRACE_CONTENT_BIT = 8, TRACE_KIND_MASK = 7 };
+enum { TRACE_VERSION = 2, TRACE_DIGEST = 16, TRACE_CONTENT_BIT = 8, TRACE_KIND_MASK = 7 };
 
 struct trace_listing {
     struct tree_select sel;

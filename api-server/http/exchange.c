@@ -73,7 +73,7 @@ const struct web_request *exchange_request(const exchange_t *ex)
     return &ex->request;
 }
 
-volatile bool *exchange_canceled(exchange_t *ex)
+atomic_bool *exchange_canceled(exchange_t *ex)
 {
     return &ex->canceled;
 }

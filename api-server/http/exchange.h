@@ -54,7 +54,7 @@ exchange_t *exchange_ref(exchange_t *ex);
 void exchange_unref(exchange_t *ex);
 const struct web_request *exchange_request(const exchange_t *ex);
 /* The client has gone: stop working. To be read with __atomic_load_n, as exchange_is_canceled does. */
-volatile bool *exchange_canceled(exchange_t *ex);
+atomic_bool *exchange_canceled(exchange_t *ex);
 bool exchange_is_canceled(exchange_t *ex);
 
 /* ---- answering ---- */

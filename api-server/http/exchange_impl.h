@@ -10,7 +10,7 @@ enum answer_kind { ANSWER_NONE, ANSWER_BODY, ANSWER_STREAM, ANSWER_WEBSOCKET };
 
 struct exchange {
     _Atomic unsigned refs;
-    volatile bool canceled;
+    atomic_bool canceled;
     front_t *front;
     struct web_request request;
 

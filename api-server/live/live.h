@@ -57,7 +57,7 @@ struct live_wait {
     void (*done)(void *arg, struct live_doc *doc, bool timed_out);
     void *arg;
     mono_t deadline;
-    volatile bool *canceled; /* ends the wait too, at the next tick; NULL: nobody cancels */
+    atomic_bool *canceled; /* ends the wait too, at the next tick; NULL: nobody cancels */
 };
 /* Looks at the present state too. */
 void live_wait_app(live_t *l, const char *ns, const char *name, const struct live_wait *wait);

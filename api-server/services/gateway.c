@@ -14,7 +14,8 @@ static handler_fn handlers[MAX_METHODS]; /* by index into api_methods; written o
 void gateway_init(void)
 {
     const struct handler *const tables[] = {application_handlers, project_handlers, cluster_handlers,
-                                            session_handlers,     account_handlers, settings_handlers};
+                                            session_handlers,     account_handlers, settings_handlers,
+                                            repository_handlers};
     for (size_t t = 0; t < ARRAY_LEN(tables); t++)
         for (const struct handler *h = tables[t]; h->fn; h++) {
             const struct api_method *m = method_find(h->service, h->method);

@@ -74,7 +74,7 @@ struct handler {
     handler_fn fn;
 };
 extern const struct handler application_handlers[], project_handlers[], cluster_handlers[],
-    session_handlers[], account_handlers[], settings_handlers[];
+    session_handlers[], account_handlers[], settings_handlers[], repository_handlers[];
 
 /* Ends a call that answered CALL_LATER; takes both. Any thread. */
 void call_finish(call_t *c, json_t *out_take, err_t *err_take);
@@ -140,6 +140,8 @@ struct backend *backend_new(server_t *s) MUST_USE;
 void backend_free(struct backend *b);
 /* ApplicationTree and [ResourceDiff] as documents. */
 int backend_tree(server_t *s, const char *ns, const char *name, json_t **out, err_t **err);
+int backend_tree_within(server_t *s, const char *ns, const char *name, int64_t timeout, json_t **out,
+                        err_t **err);
 int backend_managed(server_t *s, const char *ns, const char *name, json_t **out, err_t **err);
 int backend_resource(server_t *s, const char *ns, const char *name, const json_t *query, json_t **out,
                      err_t **err);

@@ -11,7 +11,8 @@
 
 char *app_qualified_name(const json_t *app)
 {
-    const char *ns = json_str_at(app, "metadata", "namespace"), *name = str_or_empty(json_str_at(app, "metadata", "name"));
+    const char *ns = json_str_at(app, "metadata", "namespace"),
+               *name = str_or_empty(json_str_at(app, "metadata", "name"));
     return str_empty(ns) ? xstrdup(name) : xasprintf("%s/%s", ns, name);
 }
 
@@ -61,8 +62,9 @@ static void put_conditions(const json_t *app, str_t *out)
     VEC(const char *) types = {};
     size_t i;
     json_t *c;
-    json_array_foreach(json_at(app, "status", "conditions"), i, c)
+    json_array_foreach(json_at(app, "status", "conditions"), i, c) {
         VEC_PUSH(&types, str_or_empty(json_str_at(c, "type")));
+    }
     VEC_SORT(&types, by_text);
     if (!types.n)
         str_puts(out, "<none>");
@@ -87,13 +89,16 @@ static void put_app_row(const json_t *app, str_t *out)
     put_policy(app, out);
     str_putc(out, '\t');
     put_conditions(app, out);
-    str_printf(out, "\t%s\t%s\t%s\n", str_or_empty(json_str_at(source, "repoURL")), str_or_empty(json_str_at(source, "path")),
+    str_printf(out, "\t%s\t%s\t%s\n", str_or_empty(json_str_at(source, "repoURL")),
+               str_or_empty(json_str_at(source, "path")),
                str_or_empty(json_str_at(source, "targetRevision")));
 }
 
 void show_app_table(const json_t *apps, str_t *out)
 {
-    str_puts(out, "NAME\tCLUSTER\tNAMESPACE\tPROJECT\tSTATUS\tHEALTH\tSYNCPOLICY\tCONDITIONS\tREPO\tPATH\tTARGET\n");
+    str_puts(
+        out,
+        "NAME\tCLUSTER\tNAMESPACE\tPROJECT\tSTATUS\tHEALTH\tSYNCPOLICY\tCONDITIONS\tREPO\tPATH\tTARGET\n");
     for (size_t i = 0; i < json_array_size(apps); i++)
         put_app_row(json_array_get(apps, i), out);
 }
@@ -134,9 +139,11 @@ static const char *window_status(const json_t *windows)
 {
     size_t allows = 0, i;
     json_t *w;
-    json_array_foreach(json_object_get(windows, "assignedWindows"), i, w)
+    json_array_foreach(json_object_get(windows, "assignedWindows"), i, w) {
         allows += str_eq(json_str_at(w, "kind"), "allow");
-    bool deny = any_of_kind(windows, "activeWindows", "deny"), allow = any_of_kind(windows, "activeWindows", "allow");
+    }
+    bool deny = any_of_kind(windows, "activeWindows", "deny"),
+         allow = any_of_kind(windows, "activeWindows", "allow");
     if (!deny && (allow || !allows))
         return "Sync Allowed";
     return json_bool_at(windows, "canSync") ? "Manual Allowed" : "Sync Denied";
@@ -147,10 +154,12 @@ static void put_windows(const json_t *windows, str_t *out)
     AUTO_STR list = STR_INIT;
     size_t i;
     json_t *w;
-    str_printf(out, LINE, "SyncWindow:", windows && !json_object_size(windows) ? "Unknown" : window_status(windows));
-    json_array_foreach(json_object_get(windows, "assignedWindows"), i, w)
+    str_printf(out, LINE,
+               "SyncWindow:", windows && !json_object_size(windows) ? "Unknown" : window_status(windows));
+    json_array_foreach(json_object_get(windows, "assignedWindows"), i, w) {
         str_printf(&list, "%s%s:%s:%s", i ? "," : "", str_or_empty(json_str_at(w, "kind")),
                    str_or_empty(json_str_at(w, "schedule")), str_or_empty(json_str_at(w, "duration")));
+    }
     if (list.len)
         str_printf(out, LINE, "Assigned Windows:", str_text(&list));
 }
@@ -209,7 +218,8 @@ void show_conditions(const json_t *app, str_t *rows)
     str_puts(rows, "CONDITION\tMESSAGE\tLAST TRANSITION\n");
     json_array_foreach(json_at(app, "status", "conditions"), i, c) {
         const char *time = json_str_at(c, "lastTransitionTime");
-        str_printf(rows, "%s\t%s\t", str_or_empty(json_str_at(c, "type")), str_or_empty(json_str_at(c, "message")));
+        str_printf(rows, "%s\t%s\t", str_or_empty(json_str_at(c, "type")),
+                   str_or_empty(json_str_at(c, "message")));
         if (time)
             put_go_time(time, rows);
         else
@@ -306,7 +316,8 @@ struct deployment {
 };
 typedef VEC(struct deployment) deployments_t;
 
-static void add_deployment(const json_t *entry, const json_t *source, const char *revision, deployments_t *out)
+static void add_deployment(const json_t *entry, const json_t *source, const char *revision,
+                           deployments_t *out)
 {
     struct deployment d = {.repo = str_or_empty(json_str_at(source, "repoURL"))};
     str_printf(&d.row, "%lld\t", (long long)json_int_at(entry, "id"));
@@ -323,12 +334,14 @@ static void read_deployments(const json_t *app, deployments_t *out)
     size_t i, k;
     json_t *entry, *source;
     json_array_foreach(json_at(app, "status", "history"), i, entry) {
-        const json_t *sources = json_object_get(entry, "sources"), *revisions = json_object_get(entry, "revisions");
+        const json_t *sources = json_object_get(entry, "sources"),
+                     *revisions = json_object_get(entry, "revisions");
         bool all = json_array_size(sources) == json_array_size(revisions);
         if (!sources)
             add_deployment(entry, json_object_get(entry, "source"), json_str_at(entry, "revision"), out);
-        json_array_foreach((json_t *)(uintptr_t)sources, k, source)
+        json_array_foreach((json_t *)(uintptr_t)sources, k, source) {
             add_deployment(entry, source, all ? json_string_value(json_array_get(revisions, k)) : NULL, out);
+        }
     }
 }
 
@@ -358,6 +371,7 @@ void show_history_ids(const json_t *app, str_t *out)
 {
     size_t i;
     json_t *entry;
-    json_array_foreach(json_at(app, "status", "history"), i, entry)
+    json_array_foreach(json_at(app, "status", "history"), i, entry) {
         str_printf(out, "%lld\n", (long long)json_int_at(entry, "id"));
+    }
 }

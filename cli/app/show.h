@@ -12,8 +12,8 @@ void app_name_split(const char *text, const char *default_ns, char **name, char 
 /* Rows of `app list -o wide`, its header included: cells end with tabs. */
 void show_app_table(const json_t *apps, str_t *out);
 
-/* The summary: one line each. `windows` is an answer of the sync windows method, NULL when there are none, {} when it is
- * not known. */
+/* The summary: one line each. `windows` is an answer of the sync windows method, NULL when there are none, {}
+ * when it is not known. */
 void show_summary(const json_t *app, const char *url, const json_t *windows, str_t *out);
 /* Tables: rows to lay out. */
 void show_conditions(const json_t *app, str_t *rows);

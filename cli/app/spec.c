@@ -1,5 +1,6 @@
-/* Most options put their value somewhere in the source: a table says where. The rest merge lists. As in argocd, options
- * for Helm and Kustomize only add (--release-name "" changes nothing), the others also empty a field. */
+/* Most options put their value somewhere in the source: a table says where. The rest merge lists. As in
+ * argocd, options for Helm and Kustomize only add (--release-name "" changes nothing), the others also empty
+ * a field. */
 #include "cli/app/spec.h"
 
 #include "common/yaml/yaml.h"
@@ -118,7 +119,8 @@ static void merge_named(json_t *list, json_t *entry_take)
     json_array_append_new(list, entry_take);
 }
 
-/* Helm takes commas for separators unless a backslash is before them; as in argocd, one at the very beginning stays. */
+/* Helm takes commas for separators unless a backslash is before them; as in argocd, one at the very beginning
+ * stays. */
 static char *escape_commas(const char *text)
 {
     str_t out = STR_INIT;
@@ -137,8 +139,8 @@ static int add_helm_parameter(json_t *helm, const char *text, bool force_string,
     AUTO(free_p) char *name = NULL, *escaped = NULL;
     const char *value;
     if (!split_pair(text, &name, &value))
-        return err_set(err, ERR_INVALID_ARGUMENT, "expected helm parameter of the form param=value but received: %s",
-                       text);
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "expected helm parameter of the form param=value but received: %s", text);
     escaped = escape_commas(value);
     json_t *p = json_object();
     json_put_str(p, "name", name);
@@ -183,8 +185,9 @@ static int set_helm_values(json_t *helm, const char *where, const struct spec_fi
 static int set_helm(json_t *source, const args_t *args, const struct spec_files *files, err_t **err)
 {
     json_t *helm = child(source, "helm", false);
-    int rc = args_given(args, "values-literal-file") ? set_helm_values(helm, args_text(args, "values-literal-file"), files, err)
-                                                     : 0;
+    int rc = args_given(args, "values-literal-file")
+                 ? set_helm_values(helm, args_text(args, "values-literal-file"), files, err)
+                 : 0;
     for (char *const *t = args_list(args, "helm-set"); rc == 0 && *t; t++)
         rc = add_helm_parameter(helm, *t, false, err);
     for (char *const *t = args_list(args, "helm-set-string"); rc == 0 && *t; t++)
@@ -228,7 +231,8 @@ static int merge_replica(json_t *replicas, const char *text, err_t **err)
     const char *value;
     int64_t count;
     if (!split_pair(text, &name, &value))
-        return err_set(err, ERR_INVALID_ARGUMENT, "expected parameter of the form: name=count. Received: %s", text);
+        return err_set(err, ERR_INVALID_ARGUMENT, "expected parameter of the form: name=count. Received: %s",
+                       text);
     if (!str_to_i64(value, &count))
         return err_set(err, ERR_INVALID_ARGUMENT, "expected integer value for count. Received: %s", value);
     json_t *r = json_object();
@@ -238,7 +242,8 @@ static int merge_replica(json_t *replicas, const char *text, err_t **err)
     return 0;
 }
 
-static int set_kustomize_map(json_t *kustomize, const char *field, const args_t *args, const char *option, err_t **err)
+static int set_kustomize_map(json_t *kustomize, const char *field, const args_t *args, const char *option,
+                             err_t **err)
 {
     if (!args_given(args, option))
         return 0;
@@ -266,10 +271,11 @@ static void set_jsonnet(json_t *source, const args_t *args)
     static const struct {
         const char *option, *field;
         bool code;
-    } lists[] = {{"jsonnet-tla-code", "tlas", true}, /* in the order of the options' names, as argocd applies them */
-                 {"jsonnet-tla-str", "tlas", false},
-                 {"jsonnet-ext-var-code", "extVars", true},
-                 {"jsonnet-ext-var-str", "extVars", false}};
+    } lists[] = {
+        {"jsonnet-tla-code", "tlas", true}, /* in the order of the options' names, as argocd applies them */
+        {"jsonnet-tla-str", "tlas", false},
+        {"jsonnet-ext-var-code", "extVars", true},
+        {"jsonnet-ext-var-str", "extVars", false}};
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         for (char *const *t = args_list(args, lists[i].option); *t; t++) {
             AUTO(free_p) char *name = NULL;
@@ -300,7 +306,8 @@ static int set_plugin(json_t *source, const args_t *args, err_t **err)
         AUTO(free_p) char *name = NULL;
         const char *value;
         if (!split_pair(*t, &name, &value))
-            return err_set(err, ERR_INVALID_ARGUMENT, "expected env entry of the form: param=value but received: %s", *t);
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "expected env entry of the form: param=value but received: %s", *t);
         json_t *e = json_object();
         json_set_str(e, "name", name);
         json_set_str(e, "value", value);
@@ -346,7 +353,8 @@ static bool set_hydrator(json_t *spec, const args_t *args)
     return any;
 }
 
-static int set_sources(json_t *spec, int64_t position, const args_t *args, const struct spec_files *files, err_t **err)
+static int set_sources(json_t *spec, int64_t position, const args_t *args, const struct spec_files *files,
+                       err_t **err)
 {
     json_t *sources = json_object_get(spec, "sources");
     size_t n = json_array_size(sources);
@@ -355,8 +363,11 @@ static int set_sources(json_t *spec, int64_t position, const args_t *args, const
     if (!n)
         return spec_set_source(child(spec, "source", false), args, files, err);
     if (position > (int64_t)n)
-        return err_set(err, ERR_INVALID_ARGUMENT, "Source position should be less than the number of sources in the application");
-    AUTO_JSON source = position < 0 ? json_object() : json_incref(json_array_get(sources, position > 0 ? (size_t)position - 1 : 0));
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "Source position should be less than the number of sources in the application");
+    AUTO_JSON source = position < 0
+                           ? json_object()
+                           : json_incref(json_array_get(sources, position > 0 ? (size_t)position - 1 : 0));
     if (position < 0)
         json_array_append(sources, source);
     return spec_set_source(source, args, files, err);
@@ -398,10 +409,12 @@ static json_t *duration_json(int64_t ns)
 
 json_t *retry_of(const args_t *args, const char *prefix)
 {
-    static const char *const fields[][2] = {
-        {"backoff-duration", "duration"}, {"backoff-max-duration", "maxDuration"}, {"backoff-factor", "factor"}};
+    static const char *const fields[][2] = {{"backoff-duration", "duration"},
+                                            {"backoff-max-duration", "maxDuration"},
+                                            {"backoff-factor", "factor"}};
     json_t *retry = json_object(), *backoff = json_object();
-    AUTO(free_p) char *limit = xasprintf("%sretry-limit", prefix), *refresh = xasprintf("%sretry-refresh", prefix);
+    AUTO(free_p) char *limit = xasprintf("%sretry-limit", prefix);
+    AUTO(free_p) char *refresh = xasprintf("%sretry-refresh", prefix);
     json_object_set_new(retry, "limit", json_integer(args_int(args, limit)));
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         AUTO(free_p) char *option = xasprintf("%sretry-%s", prefix, fields[i][0]);
@@ -426,20 +439,24 @@ static int set_retry(json_t *spec, const args_t *args, err_t **err)
             json_drop_at(spec, "syncPolicy", "retry");
     }
     if (args_given(args, "sync-retry-refresh"))
-        json_put_at(spec, json_boolean(args_bool(args, "sync-retry-refresh")), "syncPolicy", "retry", "refresh");
+        json_put_at(spec, json_boolean(args_bool(args, "sync-retry-refresh")), "syncPolicy", "retry",
+                    "refresh");
     return 0;
 }
 
-/* Options that only mean something for an automated policy; without one they make one that is switched off. */
+/* Options that only mean something for an automated policy; without one they make one that is switched off.
+ */
 static void set_automated(json_t *spec, const args_t *args)
 {
-    static const char *const fields[][2] = {{"auto-prune", "prune"}, {"self-heal", "selfHeal"}, {"allow-empty", "allowEmpty"}};
+    static const char *const fields[][2] = {
+        {"auto-prune", "prune"}, {"self-heal", "selfHeal"}, {"allow-empty", "allowEmpty"}};
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         if (!args_given(args, fields[i][0]))
             continue;
         if (!json_is_map(json_at(spec, "syncPolicy", "automated")))
             json_put_at(spec, json_false(), "syncPolicy", "automated", "enabled");
-        json_put_at(spec, json_boolean(args_bool(args, fields[i][0])), "syncPolicy", "automated", fields[i][1]);
+        json_put_at(spec, json_boolean(args_bool(args, fields[i][0])), "syncPolicy", "automated",
+                    fields[i][1]);
     }
 }
 
@@ -461,7 +478,8 @@ static int set_sync_policy(json_t *spec, const args_t *args, err_t **err)
 
 static void set_destination(json_t *spec, const args_t *args)
 {
-    static const char *const fields[][2] = {{"dest-name", "name"}, {"dest-server", "server"}, {"dest-namespace", "namespace"}};
+    static const char *const fields[][2] = {
+        {"dest-name", "name"}, {"dest-server", "server"}, {"dest-namespace", "namespace"}};
     json_t *destination = child(spec, "destination", false);
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         if (!args_given(args, fields[i][0]))
@@ -480,7 +498,8 @@ int spec_set(json_t *spec, int64_t position, const args_t *args, const struct sp
     if (args_given(args, "project"))
         json_set_str(spec, "project", args_text(args, "project"));
     if (args_given(args, "revision-history-limit"))
-        json_object_set_new(spec, "revisionHistoryLimit", json_integer(args_int(args, "revision-history-limit")));
+        json_object_set_new(spec, "revisionHistoryLimit",
+                            json_integer(args_int(args, "revision-history-limit")));
     return set_sync_policy(spec, args, err);
 }
 
@@ -507,8 +526,9 @@ int spec_set_parameters(json_t *app, int64_t position, char *const *parameters, 
     if (!*parameters)
         return 0;
     json_t *sources = json_at(app, "spec", "sources");
-    json_t *source = json_array_size(sources) ? json_array_get(sources, position > 1 ? (size_t)position - 1 : 0)
-                                              : json_at(app, "spec", "source");
+    json_t *source = json_array_size(sources)
+                         ? json_array_get(sources, position > 1 ? (size_t)position - 1 : 0)
+                         : json_at(app, "spec", "source");
     if (!str_eq(kind_of(app, source, *parameters), "Helm"))
         return err_set(err, ERR_INVALID_ARGUMENT, "Parameters can only be set against Helm applications");
     int rc = 0;
@@ -525,7 +545,8 @@ int labels_parse(char *const *texts, json_t *into, err_t **err)
         AUTO(free_p) char *name = NULL;
         const char *value;
         if (!split_pair(*texts, &name, &value) || strchr(value, '='))
-            return err_set(err, ERR_INVALID_ARGUMENT, "labels should have key=value, but instead got: %s", *texts);
+            return err_set(err, ERR_INVALID_ARGUMENT, "labels should have key=value, but instead got: %s",
+                           *texts);
         json_set_str(into, name, value);
     }
     return 0;

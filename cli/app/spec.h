@@ -14,8 +14,8 @@ struct spec_files {
 
 /* Changes `source` by the options that were given. */
 int spec_set_source(json_t *source, const args_t *args, const struct spec_files *files, err_t **err);
-/* Changes the spec by the options that were given. Of several sources, the one at `position` (from 1; 0: the first) is
- * changed; with a negative position one is added. */
+/* Changes the spec by the options that were given. Of several sources, the one at `position` (from 1; 0: the
+ * first) is changed; with a negative position one is added. */
 int spec_set(json_t *spec, int64_t position, const args_t *args, const struct spec_files *files, err_t **err);
 /* Helm parameters ("name=value") for the source of an application at the position. */
 int spec_set_parameters(json_t *app, int64_t position, char *const *parameters, err_t **err);
@@ -23,8 +23,8 @@ int spec_set_parameters(json_t *app, int64_t position, char *const *parameters, 
 /* The retry strategy that the options --<prefix>retry-limit, --<prefix>retry-backoff-duration … stand for. */
 json_t *retry_of(const args_t *args, const char *prefix) MUST_USE;
 
-/* Takes out of the source what app unset's options name. *nothing: they name nothing that a source of this kind could
- * have; *changed: something was taken out. */
+/* Takes out of the source what app unset's options name. *nothing: they name nothing that a source of this
+ * kind could have; *changed: something was taken out. */
 void spec_unset(json_t *source, const args_t *args, bool *changed, bool *nothing);
 
 /* "a=b" texts into an object of texts. */

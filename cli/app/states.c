@@ -37,8 +37,7 @@ int res_filters_add(res_filters_t *filters, const char *text, err_t **err)
 
 void res_filters_dispose(res_filters_t *filters)
 {
-    VEC_FOREACH(filters, f)
-    {
+    VEC_FOREACH(filters, f) {
         free(f->group);
         free(f->kind);
         free(f->ns);
@@ -52,9 +51,11 @@ static bool fits(const char *pattern, const char *text)
     return !strcmp(pattern, "*") || str_same(pattern, text);
 }
 
-static bool filter_fits(const struct res_filter *f, const char *group, const char *kind, const char *ns, const char *name)
+static bool filter_fits(const struct res_filter *f, const char *group, const char *kind, const char *ns,
+                        const char *name)
 {
-    return fits(f->group, group) && fits(f->kind, kind) && fits(f->name, name) && (!*f->ns || fits(f->ns, ns));
+    return fits(f->group, group) && fits(f->kind, kind) && fits(f->name, name) &&
+           (!*f->ns || fits(f->ns, ns));
 }
 
 bool res_filters_match(const res_filters_t *filters, const char *group, const char *kind, const char *ns,
@@ -63,8 +64,7 @@ bool res_filters_match(const res_filters_t *filters, const char *group, const ch
     bool any_included = false, included = false;
     if (!filters)
         return true;
-    VEC_FOREACH(filters, f)
-    {
+    VEC_FOREACH(filters, f) {
         bool match = filter_fits(f, group, kind, ns, name);
         if (f->exclude && match)
             return false;
@@ -79,8 +79,8 @@ json_t *res_filters_select(const res_filters_t *filters, const json_t *app)
     json_t *out = json_array(), *r;
     size_t i;
     json_array_foreach(json_at(app, "status", "resources"), i, r) {
-        const char *group = json_str_at(r, "group"), *kind = json_str_at(r, "kind"), *ns = json_str_at(r, "namespace"),
-                   *name = json_str_at(r, "name");
+        const char *group = json_str_at(r, "group"), *kind = json_str_at(r, "kind"),
+                   *ns = json_str_at(r, "namespace"), *name = json_str_at(r, "name");
         if (!filters->n || !res_filters_match(filters, group, kind, ns, name))
             continue;
         json_t *one = json_object();
@@ -118,10 +118,13 @@ struct res_state res_state_copy(const struct res_state *s)
 
 static struct res_state state_new(const json_t *resource, const char *status, const char *health)
 {
-    static const char *const keys[] = {"group", "kind", "namespace", "name", NULL, NULL, "hookType", "message"};
+    static const char *const keys[] = {"group", "kind", "namespace", "name",
+                                       NULL,    NULL,   "hookType",  "message"};
     struct res_state s;
     for (size_t i = 0; i < RES_FIELDS; i++)
-        s.f[i] = xstrdup(keys[i] ? str_or_empty(json_str_at(resource, keys[i])) : i == RES_STATUS ? status : health);
+        s.f[i] = xstrdup(keys[i]           ? str_or_empty(json_str_at(resource, keys[i]))
+                         : i == RES_STATUS ? status
+                                           : health);
     return s;
 }
 
@@ -140,8 +143,7 @@ static int by_key(const void *a, const void *b)
 
 struct res_state *res_states_find(const res_states_t *states, const struct res_state *like)
 {
-    VEC_FOREACH(states, s)
-    {
+    VEC_FOREACH(states, s) {
         bool same = true;
         for (size_t i = 0; i <= RES_NAME && same; i++)
             same = !strcmp(s->f[i], like->f[i]);
@@ -179,7 +181,8 @@ static void result_states(const json_t *app, res_states_t *live, res_states_t *o
     size_t i;
     json_t *r;
     json_array_foreach(json_at(app, "status", "operationState", "syncResult", "resources"), i, r) {
-        struct res_state s = state_new(r, str_or_empty(json_str_at(r, "hookPhase")), str_or_empty(json_str_at(r, "status")));
+        struct res_state s = state_new(r, str_or_empty(json_str_at(r, "hookPhase")),
+                                       str_or_empty(json_str_at(r, "status")));
         struct res_state *now = res_states_find(live, &s);
         if (now && !*s.f[RES_HOOK]) {
             set_field(&s, RES_STATUS, now->f[RES_STATUS]);
@@ -202,8 +205,7 @@ void res_states_of(const json_t *app, const res_filters_t *filters, res_states_t
     VEC_FOREACH(&live, s)
         VEC_PUSH(&all, *s);
     VEC_FREE(&live);
-    VEC_FOREACH(&all, s)
-    {
+    VEC_FOREACH(&all, s) {
         if (res_filters_match(filters, s->f[RES_GROUP], s->f[RES_KIND], s->f[RES_NAMESPACE], s->f[RES_NAME]))
             VEC_PUSH(out, *s);
         else
@@ -216,8 +218,7 @@ void res_states_grouped(const json_t *app, const res_filters_t *filters, res_sta
 {
     res_states_t all = {};
     res_states_of(app, filters, &all);
-    VEC_FOREACH(&all, s)
-    {
+    VEC_FOREACH(&all, s) {
         struct res_state *have = res_states_find(out, s);
         if (have) {
             res_state_merge(have, s);
@@ -243,11 +244,13 @@ bool res_state_merge(struct res_state *s, const struct res_state *newer)
 
 /* ---- waiting ---- */
 
-static bool as_wanted(const struct wait_for_what *what, const char *health, const char *sync, const json_t *app)
+static bool as_wanted(const struct wait_for_what *what, const char *health, const char *sync,
+                      const json_t *app)
 {
     bool any_health = what->suspended || what->health || what->degraded;
     bool health_ok = !any_health || (what->health && str_eq(health, "Healthy")) ||
-                     (what->suspended && str_eq(health, "Suspended")) || (what->degraded && str_eq(health, "Degraded"));
+                     (what->suspended && str_eq(health, "Suspended")) ||
+                     (what->degraded && str_eq(health, "Degraded"));
     return !what->gone && health_ok && (!what->sync || str_eq(sync, "Synced")) &&
            (!what->operation || !json_is_map(json_object_get(app, "operation")));
 }
@@ -272,17 +275,19 @@ static bool operation_under_way(const json_t *app)
     if (!json_to_time(json_object_get(state, "finishedAt"), &finished))
         return true;
     return !json_bool_at(state, "operation", "sync", "dryRun") &&
-           (!json_to_time(json_at(app, "status", "reconciledAt"), &reconciled) || reconciled.ns < finished.ns);
+           (!json_to_time(json_at(app, "status", "reconciledAt"), &reconciled) ||
+            reconciled.ns < finished.ns);
 }
 
-bool wait_satisfied(const json_t *app, const struct wait_for_what *what, const res_filters_t *filters, bool *in_progress)
+bool wait_satisfied(const json_t *app, const struct wait_for_what *what, const res_filters_t *filters,
+                    bool *in_progress)
 {
     *in_progress = operation_under_way(app);
     if (what->hydrated && !hydrated(app))
         return false;
     if (!filters || !filters->n)
-        return as_wanted(what, json_str_at(app, "status", "health", "status"), json_str_at(app, "status", "sync", "status"),
-                         app);
+        return as_wanted(what, json_str_at(app, "status", "health", "status"),
+                         json_str_at(app, "status", "sync", "status"), app);
     res_states_t states = {};
     res_states_of(app, filters, &states);
     bool ready = true;
@@ -296,7 +301,9 @@ size_t pruning_required(const json_t *app)
 {
     size_t i, n = 0;
     json_t *r;
-    json_array_foreach(json_at(app, "status", "operationState", "syncResult", "resources"), i, r)
-        n += str_eq(json_str_at(r, "status"), "PruneSkipped") && !strstr(str_or_empty(json_str_at(r, "message")), "no prune");
+    json_array_foreach(json_at(app, "status", "operationState", "syncResult", "resources"), i, r) {
+        n += str_eq(json_str_at(r, "status"), "PruneSkipped") &&
+             !strstr(str_or_empty(json_str_at(r, "message")), "no prune");
+    }
     return n;
 }

@@ -1,5 +1,5 @@
-/* The rows that `app get`, `app sync` and `app wait` show: the resources of an application with what the last operation
- * did to them, and when waiting is over. */
+/* The rows that `app get`, `app sync` and `app wait` show: the resources of an application with what the last
+ * operation did to them, and when waiting is over. */
 #ifndef CARGOCD_CLI_APP_STATES_H
 #define CARGOCD_CLI_APP_STATES_H
 
@@ -58,9 +58,10 @@ struct res_state res_state_copy(const struct res_state *s);
 struct wait_for_what {
     bool sync, health, operation, suspended, degraded, gone, hydrated;
 };
-/* Whether the application (or the resources that are meant) are as wanted, but for an operation that is under way, which
- * *in_progress tells: requested, running, or ended and not yet compared anew. */
-bool wait_satisfied(const json_t *app, const struct wait_for_what *what, const res_filters_t *filters, bool *in_progress);
+/* Whether the application (or the resources that are meant) are as wanted, but for an operation that is under
+ * way, which *in_progress tells: requested, running, or ended and not yet compared anew. */
+bool wait_satisfied(const json_t *app, const struct wait_for_what *what, const res_filters_t *filters,
+                    bool *in_progress);
 /* Of the last operation: resources that were left because pruning was not asked for. */
 size_t pruning_required(const json_t *app);
 

@@ -2,12 +2,17 @@
 
 #include "cli/app/states.h"
 #include "cli/print.h"
+#include "common/base/map.h"
 
-/* Trees come from the server: a cycle or a long chain must not exhaust the stack. */
+/* Trees come from the server: whatever refers to whatever, each node is drawn once, and not too deep for the
+ * stack. */
 enum { DEPTH_MAX = 64 };
 
+typedef VEC(size_t) indices_t;
 struct drawing {
     const json_t *nodes;
+    bool *drawn;    /* by index */
+    map_t children; /* uid -> indices_t * of the nodes below it, in order */
     str_t *rows;
     void (*put)(struct drawing *d, const char *prefix, const json_t *node);
     /* what `put` needs */
@@ -34,39 +39,53 @@ static bool is_root(const json_t *node)
 
 /* ---- drawing ---- */
 
-static bool is_child(const json_t *node, const char *uid)
+static void indices_free(void *indices)
 {
-    return !is_root(node) && str_same(parent_uid(node), uid);
+    indices_t *v = indices;
+    VEC_FREE(v);
+    free(v);
+}
+
+static void find_children(struct drawing *d)
+{
+    size_t n = json_array_size(d->nodes);
+    d->drawn = xcalloc(n + 1, sizeof(*d->drawn));
+    d->children = (map_t)MAP_INIT(indices_free);
+    for (size_t i = 0; i < n; i++) {
+        const char *uid = str_or_empty(parent_uid(json_array_get(d->nodes, i)));
+        indices_t *list = map_get(&d->children, uid);
+        if (!list)
+            map_put(&d->children, uid, list = xcalloc(1, sizeof(*list)));
+        if (!is_root(json_array_get(d->nodes, i)))
+            VEC_PUSH(list, i);
+    }
 }
 
 /* `lines`: what stands before the children of this node: "│ " and blanks. */
-static void draw(struct drawing *d, const json_t *node, const char *prefix, const char *lines, unsigned depth)
+static void draw(struct drawing *d, size_t at, const char *prefix, const char *lines, unsigned depth)
 {
-    const char *uid = text(node, "uid");
-    size_t n = json_array_size(d->nodes), left = 0;
-    d->put(d, prefix, node);
-    if (depth == DEPTH_MAX)
+    const json_t *node = json_array_get(d->nodes, at);
+    const indices_t *list = map_get(&d->children, text(node, "uid"));
+    if (d->drawn[at])
         return;
-    for (size_t i = 0; i < n; i++)
-        left += is_child(json_array_get(d->nodes, i), uid);
-    for (size_t i = 0; i < n && left; i++) {
-        const json_t *child = json_array_get(d->nodes, i);
-        if (!is_child(child, uid))
-            continue;
-        bool last = --left == 0;
+    d->drawn[at] = true;
+    d->put(d, prefix, node);
+    for (size_t i = 0; list && i < list->n && depth < DEPTH_MAX; i++) {
+        bool last = i + 1 == list->n;
         AUTO(free_p) char *own = xasprintf("%s%s", lines, last ? "└─" : "├─");
         AUTO(free_p) char *below = xasprintf("%s%s", lines, last ? "  " : "│ ");
-        draw(d, child, own, below, depth + 1);
+        draw(d, list->v[i], own, below, depth + 1);
     }
 }
 
 static void draw_all(struct drawing *d)
 {
-    size_t i;
-    json_t *node;
-    json_array_foreach((json_t *)(uintptr_t)d->nodes, i, node)
-        if (is_root(node))
-            draw(d, node, "", "", 0);
+    find_children(d);
+    for (size_t i = 0; i < json_array_size(d->nodes); i++)
+        if (is_root(json_array_get(d->nodes, i)))
+            draw(d, i, "", "", 0);
+    map_dispose(&d->children);
+    free(d->drawn);
 }
 
 static void put_node_age(const json_t *node, str_t *out)
@@ -92,8 +111,8 @@ static void put_app_node(struct drawing *d, const char *prefix, const json_t *no
 {
     const struct res_state *s = state_of(d, node);
     const char *health = str_or_empty(json_str_at(node, "health", "status"));
-    str_printf(d->rows, "%s%s/%s\t%s\t%s\t", prefix, text(node, "kind"), text(node, "name"), s ? s->f[RES_STATUS] : "",
-               s ? s->f[RES_HEALTH] : health);
+    str_printf(d->rows, "%s%s/%s\t%s\t%s\t", prefix, text(node, "kind"), text(node, "name"),
+               s ? s->f[RES_STATUS] : "", s ? s->f[RES_HEALTH] : health);
     if (d->detailed) {
         put_node_age(node, d->rows);
         str_putc(d->rows, '\t');
@@ -108,7 +127,8 @@ void tree_of_app(const json_t *tree, const json_t *app, bool detailed, str_t *ro
 {
     struct drawing d = {
         .nodes = json_object_get(tree, "nodes"), .rows = rows, .put = put_app_node, .detailed = detailed};
-    str_puts(rows, detailed ? "KIND/NAME\tSTATUS\tHEALTH\tAGE\tMESSAGE\tREASON\n" : "KIND/NAME\tSTATUS\tHEALTH\tMESSAGE\n");
+    str_puts(rows, detailed ? "KIND/NAME\tSTATUS\tHEALTH\tAGE\tMESSAGE\tREASON\n"
+                            : "KIND/NAME\tSTATUS\tHEALTH\tMESSAGE\n");
     res_states_of(app, NULL, &d.states);
     draw_all(&d);
     res_states_dispose(&d.states);
@@ -118,8 +138,8 @@ void tree_of_app(const json_t *tree, const json_t *app, bool detailed, str_t *ro
 
 static void put_resource(struct drawing *d, const char *prefix, const json_t *node)
 {
-    str_printf(d->rows, "%s%s\t%s\t%s\t%s\t%s", prefix, text(node, "group"), text(node, "kind"), text(node, "namespace"),
-               text(node, "name"), d->orphaned);
+    str_printf(d->rows, "%s%s\t%s\t%s\t%s\t%s", prefix, text(node, "group"), text(node, "kind"),
+               text(node, "namespace"), text(node, "name"), d->orphaned);
     if (d->detailed) {
         str_putc(d->rows, '\t');
         put_node_age(node, d->rows);
@@ -149,7 +169,8 @@ static void put_list(const json_t *nodes, enum tree_form form, bool orphans, str
 
 void tree_of_resources(const json_t *tree, enum tree_form form, bool nodes, bool orphans, str_t *rows)
 {
-    str_printf(rows, "GROUP\tKIND\tNAMESPACE\tNAME\tORPHANED%s\n", form == TREE_DETAILED ? "\tAGE\tHEALTH\tREASON" : "");
+    str_printf(rows, "GROUP\tKIND\tNAMESPACE\tNAME\tORPHANED%s\n",
+               form == TREE_DETAILED ? "\tAGE\tHEALTH\tREASON" : "");
     if (nodes)
         put_list(json_object_get(tree, "nodes"), form, false, rows);
     if (orphans)

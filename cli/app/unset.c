@@ -19,10 +19,8 @@ static const struct {
     const char *option, *part, *list;
     const char *key; /* the element's member that is named; NULL: the element itself */
 } lists[] = {
-    {"kustomize-image", "kustomize", "images", NULL},
-    {"kustomize-replica", "kustomize", "replicas", "name"},
-    {"parameter", "helm", "parameters", "name"},
-    {"values", "helm", "valueFiles", NULL},
+    {"kustomize-image", "kustomize", "images", NULL}, {"kustomize-replica", "kustomize", "replicas", "name"},
+    {"parameter", "helm", "parameters", "name"},      {"values", "helm", "valueFiles", NULL},
     {"plugin-env", "plugin", "env", "name"},
 };
 
@@ -40,8 +38,14 @@ static bool asked_for(const args_t *args, const char *part)
 /* An image is named by its name, whatever its tag. */
 static bool names(const char *wanted, const char *element, bool image)
 {
-    size_t n = image ? strcspn(element, strchr(element, '=') ? "=" : strchr(element, ':') ? ":" : "@") : strlen(element);
-    size_t wanted_n = image ? strcspn(wanted, strchr(element, '=') ? "=" : strchr(element, ':') ? ":" : "@") : strlen(wanted);
+    size_t n = image ? strcspn(element, strchr(element, '=')   ? "="
+                                        : strchr(element, ':') ? ":"
+                                                               : "@")
+                     : strlen(element);
+    size_t wanted_n = image ? strcspn(wanted, strchr(element, '=')   ? "="
+                                              : strchr(element, ':') ? ":"
+                                                                     : "@")
+                            : strlen(wanted);
     return n == wanted_n && !strncmp(wanted, element, n);
 }
 

@@ -35,7 +35,8 @@ int account_user_info(struct run *r, err_t **err)
     printf_out("Logged In: %s\n", bool_text(logged_in));
     put_joined(json_object_get(info, "groups"), ",", &groups);
     if (logged_in)
-        printf_out("Username: %s\nIssuer: %s\nGroups: %s\n", text(info, "username"), text(info, "iss"), str_text(&groups));
+        printf_out("Username: %s\nIssuer: %s\nGroups: %s\n", text(info, "username"), text(info, "iss"),
+                   str_text(&groups));
     return 0;
 }
 
@@ -84,12 +85,14 @@ int account_list(struct run *r, err_t **err)
     if (!items)
         items = none;
     if (str_eq(format, "name")) {
-        json_array_foreach(items, i, a)
+        json_array_foreach(items, i, a) {
             printf_out("%s\n", text(a, "name"));
+        }
     } else if (!*format || str_eq(format, "wide")) {
         str_puts(&rows, "NAME\tENABLED\tCAPABILITIES\n");
-        json_array_foreach(items, i, a)
+        json_array_foreach(items, i, a) {
             put_account_row(a, &rows);
+        }
         print_table(&rows);
     } else if (!print_document(items, format)) {
         return print_unknown_format(format, err);
@@ -207,7 +210,8 @@ static int ask_new_password(const char *account, char **out, err_t **err)
 }
 
 /* A new password ends the session: the context gets a new one. */
-static int renew_session(client_t *c, const struct run *r, const char *username, const char *password, err_t **err)
+static int renew_session(client_t *c, const struct run *r, const char *username, const char *password,
+                         err_t **err)
 {
     AUTO_JSON config = NULL;
     AUTO(free_p) char *token = NULL;

@@ -4,6 +4,7 @@
 #include "cli/app/spec.h"
 #include "cli/remote/commands.h"
 #include "common/base/file.h"
+#include "common/base/map.h"
 
 #include <unistd.h>
 
@@ -25,7 +26,59 @@ int app_fetch(client_t *c, const char *name, const char *ns, const char *refresh
     return client_get(c, str_text(&path), out, err);
 }
 
-int apps_select(client_t *c, const char *selector, const char *ns, char *const *projects, names_t *names, err_t **err)
+static bool has_health(const json_t *resources)
+{
+    size_t i;
+    json_t *r;
+    json_array_foreach((json_t *)(uintptr_t)resources, i, r)
+        if (json_object_get(r, "health"))
+            return true;
+    return false;
+}
+
+static char *resource_key(const json_t *r)
+{
+    return xasprintf("%s/%s/%s/%s", str_or_empty(json_str_at(r, "group")),
+                     str_or_empty(json_str_at(r, "kind")), str_or_empty(json_str_at(r, "namespace")),
+                     str_or_empty(json_str_at(r, "name")));
+}
+
+static void take_health(json_t *resources, const json_t *nodes)
+{
+    map_t healths = MAP_INIT(NULL); /* of the nodes, borrowed */
+    size_t i;
+    json_t *v;
+    json_array_foreach((json_t *)(uintptr_t)nodes, i, v) {
+        AUTO(free_p) char *key = resource_key(v);
+        map_put(&healths, key, json_object_get(v, "health"));
+    }
+    json_array_foreach(resources, i, v) {
+        AUTO(free_p) char *key = resource_key(v);
+        json_t *health = map_get(&healths, key);
+        if (health)
+            json_object_set(v, "health", health);
+        else if (!map_has(&healths, key))
+            json_put_at(v, json_string("Missing"), "health", "status");
+    }
+    map_dispose(&healths);
+}
+
+void app_fill_health(client_t *c, json_t *app)
+{
+    json_t *status = json_object_get(app, "status"), *resources = json_object_get(status, "resources");
+    AUTO_STR path = STR_INIT;
+    AUTO_JSON tree = NULL;
+    if (!str_eq(json_str_at(status, "resourceHealthSource"), "appTree") || !json_array_size(resources) ||
+        has_health(resources))
+        return;
+    app_path(str_or_empty(json_str_at(app, "metadata", "name")), json_str_at(app, "metadata", "namespace"),
+             "/resource-tree", &path);
+    if (client_get(c, str_text(&path), &tree, NULL) == 0)
+        take_health(resources, json_object_get(tree, "nodes"));
+}
+
+int apps_select(client_t *c, const char *selector, const char *ns, char *const *projects, names_t *names,
+                err_t **err)
 {
     AUTO_STR path = STR_INIT;
     AUTO_JSON list = NULL;
@@ -37,8 +90,9 @@ int apps_select(client_t *c, const char *selector, const char *ns, char *const *
     int rc = client_get(c, str_text(&path), &list, err);
     size_t i;
     json_t *app;
-    json_array_foreach(json_object_get(list, "items"), i, app)
+    json_array_foreach(json_object_get(list, "items"), i, app) {
         VEC_PUSH(names, app_qualified_name(app));
+    }
     return rc;
 }
 
@@ -63,7 +117,8 @@ int app_url(client_t *c, const char *name, char **out, err_t **err)
     else if (client_plaintext(c))
         *out = xasprintf("http://%s/applications/%s", server, name);
     else
-        *out = xasprintf("https://%.*s/applications/%s", (int)(str_has_suffix(server, ":443") ? n - 4 : n), server, name);
+        *out = xasprintf("https://%.*s/applications/%s", (int)(str_has_suffix(server, ":443") ? n - 4 : n),
+                         server, name);
     return 0;
 }
 
@@ -74,16 +129,18 @@ int source_position_of(const struct run *r, const json_t *app, int64_t *out, err
     const char *name = args_text(r->args, "source-name");
     *out = args_int(r->args, "source-position");
     if (*name && *out != -1)
-        return err_set(err, ERR_INVALID_ARGUMENT, "Only one of source-position and source-name can be specified.");
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "Only one of source-position and source-name can be specified.");
     return *name ? source_position(app, name, out, err) : 0;
 }
 
 int source_position_check(const json_t *app, int64_t position, err_t **err)
 {
     if (position <= 0)
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "Source position should be specified and must be greater than 0 for applications with multiple "
-                       "sources");
+        return err_set(
+            err, ERR_INVALID_ARGUMENT,
+            "Source position should be specified and must be greater than 0 for applications with multiple "
+            "sources");
     if ((int64_t)json_array_size(json_at(app, "spec", "sources")) < position)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "Source position should be less than the number of sources in the application");
@@ -92,14 +149,17 @@ int source_position_check(const json_t *app, int64_t position, err_t **err)
 
 static int check_revisions(const struct run *r, err_t **err)
 {
-    size_t revisions = args_list_count(r->args, "revisions"), positions = args_list_count(r->args, "source-positions"),
+    size_t revisions = args_list_count(r->args, "revisions"),
+           positions = args_list_count(r->args, "source-positions"),
            names = args_list_count(r->args, "source-names");
     if (positions && names)
-        return err_set(err, ERR_INVALID_ARGUMENT, "Only one of source-positions and source-names can be specified.");
-    if ((positions && positions != revisions) || (names && names != revisions))
         return err_set(err, ERR_INVALID_ARGUMENT,
-                       "While using --revisions and --source-%s, length of values for both flags should be same.",
-                       positions ? "positions" : "names");
+                       "Only one of source-positions and source-names can be specified.");
+    if ((positions && positions != revisions) || (names && names != revisions))
+        return err_set(
+            err, ERR_INVALID_ARGUMENT,
+            "While using --revisions and --source-%s, length of values for both flags should be same.",
+            positions ? "positions" : "names");
     for (char *const *p = args_list(r->args, "source-positions"); *p; p++)
         if (**p == '-' || **p == '0')
             return err_set(err, ERR_INVALID_ARGUMENT,

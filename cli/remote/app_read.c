@@ -4,6 +4,7 @@
 #include "cli/print.h"
 #include "cli/remote/commands.h"
 #include "common/argo/app.h"
+#include "common/argo/windows.h"
 #include "common/yaml/yaml.h"
 
 /* ---- list ---- */
@@ -11,13 +12,15 @@
 static bool is_listed(const struct run *r, const json_t *app)
 {
     char *const *projects = args_list(r->args, "project");
-    const char *repo = args_text(r->args, "repo"), *cluster = args_text(r->args, "cluster"), *path = args_text(r->args, "path");
+    const char *repo = args_text(r->args, "repo"), *cluster = args_text(r->args, "cluster"),
+               *path = args_text(r->args, "path");
     AUTO_JSON sources = app_sources(app);
     const json_t *source = json_array_get(sources, 0), *to = json_at(app, "spec", "destination");
     return (!*projects || strv_contains(projects, app_project(app))) &&
            (!*repo || str_same(json_str_at(source, "repoURL"), repo)) &&
            (!*path || str_same(json_str_at(source, "path"), path)) &&
-           (!*cluster || str_same(json_str_at(to, "server"), cluster) || str_same(json_str_at(to, "name"), cluster));
+           (!*cluster || str_same(json_str_at(to, "server"), cluster) ||
+            str_same(json_str_at(to, "name"), cluster));
 }
 
 static int print_apps(const struct run *r, const json_t *apps, err_t **err)
@@ -66,10 +69,13 @@ int app_list(struct run *r, err_t **err)
 /* ---- get ---- */
 
 /* With --timeout, a refresh that takes longer is given up, and the application shown as it is. */
-static int fetch_in_time(client_t *c, const struct run *r, const char *name, const char *ns, json_t **app, err_t **err)
+static int fetch_in_time(client_t *c, const struct run *r, const char *name, const char *ns, json_t **app,
+                         err_t **err)
 {
     int64_t seconds = args_int(r->args, "timeout");
-    const char *refresh = args_bool(r->args, "hard-refresh") ? "hard" : args_bool(r->args, "refresh") ? "normal" : NULL;
+    const char *refresh = args_bool(r->args, "hard-refresh") ? "hard"
+                          : args_bool(r->args, "refresh")    ? "normal"
+                                                             : NULL;
     AUTO_ERR why = NULL;
     if (!refresh || !seconds)
         return app_fetch(c, name, ns, refresh, app, err);
@@ -81,19 +87,21 @@ static int fetch_in_time(client_t *c, const struct run *r, const char *name, con
     return app_fetch(c, name, ns, NULL, app, err);
 }
 
-/* Only the server can tell which windows are open now. */
-static int fetch_windows(client_t *c, const char *name, const char *ns, const json_t *project, json_t **windows, err_t **err)
+/* What the server's sync windows method would answer; {} when a window cannot be read. */
+static json_t *windows_of(const json_t *project, const json_t *app)
 {
-    AUTO_STR path = STR_INIT;
-    if (!json_array_size(json_at(project, "spec", "syncWindows")))
-        return 0;
-    AUTO_ERR why = NULL;
-    app_path(name, ns, "/syncwindows", &path);
-    int rc = client_get(c, str_text(&path), windows, &why);
-    if (rc != -ERR_UNIMPLEMENTED)
-        return rc < 0 ? err_move(err, TAKE(why)) : 0;
-    *windows = json_object();
-    return 0;
+    AUTO_JSON assigned = windows_matching(project, app), *active = NULL;
+    const struct window_question q = {.manual = true, .now = wall_now()};
+    struct window_answer answer;
+    if (!json_array_size(assigned))
+        return NULL;
+    json_t *out = json_object();
+    if (windows_active(assigned, q.now, &active, NULL) < 0 || windows_ask(assigned, &q, &answer, NULL) < 0)
+        return out;
+    json_object_set(out, "assignedWindows", assigned);
+    json_object_set(out, "activeWindows", active);
+    json_object_set_new(out, "canSync", json_boolean(answer.can_sync));
+    return out;
 }
 
 static int fetch_project(client_t *c, const char *name, json_t **project, err_t **err)
@@ -128,8 +136,8 @@ static void print_parts(const struct run *r, const json_t *app, int64_t position
     }
 }
 
-static int print_header(client_t *c, const struct run *r, const json_t *app, const json_t *windows, int64_t position,
-                        err_t **err)
+static int print_header(client_t *c, const struct run *r, const json_t *app, const json_t *windows,
+                        int64_t position, err_t **err)
 {
     AUTO(free_p) char *url = NULL;
     AUTO_STR text = STR_INIT;
@@ -193,7 +201,7 @@ int app_get(struct run *r, err_t **err)
 {
     AUTO(client_free_p) client_t *c = NULL;
     AUTO(free_p) char *name = NULL, *ns = NULL;
-    AUTO_JSON app = NULL, *project = NULL, *windows = NULL;
+    AUTO_JSON app = NULL, *project = NULL;
     int64_t position = -1;
     if (!args_count(r->args))
         return run_usage(r);
@@ -205,8 +213,9 @@ int app_get(struct run *r, err_t **err)
         rc = check_position(r, app, &position, err);
     if (rc == 0)
         rc = fetch_project(c, app_project(app), &project, err);
+    AUTO_JSON windows = rc == 0 ? windows_of(project, app) : NULL;
     if (rc == 0)
-        rc = fetch_windows(c, name, ns, project, &windows, err);
+        app_fill_health(c, app);
     return rc < 0 ? rc : print_app(c, r, name, ns, app, windows, position, err);
 }
 
@@ -254,7 +263,8 @@ static int print_manifest(const char *text, err_t **err)
     return 0;
 }
 
-static int print_rendered(client_t *c, const struct run *r, const json_t *app, const char *name, const char *ns, err_t **err)
+static int print_rendered(client_t *c, const struct run *r, const json_t *app, const char *name,
+                          const char *ns, err_t **err)
 {
     AUTO_STR path = STR_INIT;
     AUTO_JSON request = json_object(), *answer = NULL;
@@ -265,8 +275,9 @@ static int print_rendered(client_t *c, const struct run *r, const json_t *app, c
     query_add(&path, "revision", args_text(r->args, "revision"));
     size_t i;
     json_t *v;
-    json_array_foreach(json_object_get(request, "revisions"), i, v)
+    json_array_foreach(json_object_get(request, "revisions"), i, v) {
         query_add(&path, "revisions", json_string_value(v));
+    }
     json_array_foreach(json_object_get(request, "sourcePositions"), i, v) {
         AUTO(free_p) char *n = xasprintf("%lld", (long long)json_integer_value(v));
         query_add(&path, "sourcePositions", n);

@@ -56,11 +56,13 @@ static int wait_for_one(client_t *c, const struct run *r, const char *text, cons
                                    .filters = filters,
                                    .timeout_s = args_int(r->args, "timeout"),
                                    .output = args_text(r->args, "output"),
-                                   .min_version = min_version};
+                                   .min_version = min_version,
+                                   .dry_run = args_has(r->args, "dry-run") && args_bool(r->args, "dry-run")};
     return app_wait_for(c, &w, app, err);
 }
 
-static int wait_for_all(client_t *c, const struct run *r, const res_filters_t *filters, names_t *names, err_t **err)
+static int wait_for_all(client_t *c, const struct run *r, const res_filters_t *filters, names_t *names,
+                        err_t **err)
 {
     const char *selector = args_text(r->args, "selector");
     struct wait_for_what what = what_of(r);
@@ -119,7 +121,8 @@ static void put_options(const struct run *r, json_t *request)
     json_decref(items);
 }
 
-static int make_request(const struct run *r, const json_t *app, const res_filters_t *filters, json_t **out, err_t **err)
+static int make_request(const struct run *r, const json_t *app, const res_filters_t *filters, json_t **out,
+                        err_t **err)
 {
     AUTO_JSON request = json_object(), *resources = res_filters_select(filters, app);
     json_t *infos = NULL;
@@ -173,13 +176,15 @@ static int add_labelled(const json_t *manifests, const json_t *labels, res_filte
         const char *version = str_or_empty(json_str_at(object, "apiVersion")), *slash = strchr(version, '/');
         AUTO(free_p)
         char *filter = xasprintf("%.*s:%s:%s", slash ? (int)(slash - version) : 0, version,
-                                 str_or_empty(json_str_at(object, "kind")), str_or_empty(json_str_at(object, "metadata", "name")));
+                                 str_or_empty(json_str_at(object, "kind")),
+                                 str_or_empty(json_str_at(object, "metadata", "name")));
         rc = res_filters_add(filters, filter, err);
     }
     return rc;
 }
 
-static int filters_of_labels(client_t *c, const struct run *r, const json_t *app, res_filters_t *filters, err_t **err)
+static int filters_of_labels(client_t *c, const struct run *r, const json_t *app, res_filters_t *filters,
+                             err_t **err)
 {
     AUTO_JSON labels = json_object(), *answer = NULL;
     AUTO_STR path = STR_INIT;
@@ -205,9 +210,10 @@ static int check_app(const struct run *r, const json_t *app, const res_filters_t
 {
     if (app_multi_source(app) && *args_text(r->args, "revision"))
         return fail_with(1,
-                    "%s cli does not work on multi-source app with --revision flag. Use --revisions and --source-positions "
-                    "instead.",
-                    r->program);
+                         "%s cli does not work on multi-source app with --revision flag. Use --revisions and "
+                         "--source-positions "
+                         "instead.",
+                         r->program);
     AUTO_JSON resources = res_filters_select(filters, app);
     if (!filters->n || json_array_size(resources))
         return 0;
@@ -224,12 +230,14 @@ static int check_outcome(const struct run *r, const json_t *app, const res_filte
         return 0;
     if (strcmp(phase, "Succeeded") != 0)
         return fail_with(1, "Operation has completed with phase: %s", phase);
-    size_t left = filters->n || str_eq(json_str_at(app, "status", "sync", "status"), "Synced") ? 0 : pruning_required(app);
+    size_t left = filters->n || str_eq(json_str_at(app, "status", "sync", "status"), "Synced")
+                      ? 0
+                      : pruning_required(app);
     return left ? fail_with(1, "%zu resources require pruning", left) : 0;
 }
 
-static int request_and_wait(client_t *c, const struct run *r, const char *full, const json_t *app, const res_filters_t *filters,
-                            err_t **err)
+static int request_and_wait(client_t *c, const struct run *r, const char *full, const json_t *app,
+                            const res_filters_t *filters, err_t **err)
 {
     static const struct wait_for_what what = {.operation = true};
     AUTO_JSON request = NULL, *asked = NULL, *after = NULL;
@@ -288,13 +296,16 @@ static int check_usage(const struct run *r, err_t **err)
     if (n > 1 && *args_text(r->args, "selector"))
         return fail_with(1, "Cannot use selector option when application name(s) passed as argument(s)");
     if (n != 1 && args_list_count(r->args, "revisions"))
-        return fail_with(1, "Cannot use --revisions and --source-%s options when 0 or more than 1 application names are passed as "
-                       "argument(s)",
-                    args_list_count(r->args, "source-names") ? "names" : "positions");
+        return fail_with(1,
+                         "Cannot use --revisions and --source-%s options when 0 or more than 1 application "
+                         "names are passed as "
+                         "argument(s)",
+                         args_list_count(r->args, "source-names") ? "names" : "positions");
     if (*args_text(r->args, "local"))
         return err_set(err, ERR_UNIMPLEMENTED, "--local is not available");
     if (args_bool(r->args, "preview-changes"))
-        return err_set(err, ERR_UNIMPLEMENTED, "--preview-changes is not available; see \"%s app diff\"", r->program);
+        return err_set(err, ERR_UNIMPLEMENTED, "--preview-changes is not available; see \"%s app diff\"",
+                       r->program);
     return 0;
 }
 
@@ -335,7 +346,8 @@ static int find_deployment(const json_t *app, int64_t id, int64_t *out, err_t **
     const char *name = str_or_empty(json_str_at(app, "metadata", "name"));
     size_t n = json_array_size(history);
     if (id == -1 && n < 2)
-        return err_set(err, ERR_FAILED_PRECONDITION, "application '%s' should have at least two successful deployments", name);
+        return err_set(err, ERR_FAILED_PRECONDITION,
+                       "application '%s' should have at least two successful deployments", name);
     if (id == -1) {
         *out = json_int_at(json_array_get(history, n - 2), "id");
         return 0;
@@ -344,7 +356,8 @@ static int find_deployment(const json_t *app, int64_t id, int64_t *out, err_t **
     for (size_t i = 0; i < n; i++)
         if (json_int_at(json_array_get(history, i), "id") == id)
             return 0;
-    return err_set(err, ERR_NOT_FOUND, "application '%s' does not have deployment id '%lld' in history", name, (long long)id);
+    return err_set(err, ERR_NOT_FOUND, "application '%s' does not have deployment id '%lld' in history", name,
+                   (long long)id);
 }
 
 static int roll_back(client_t *c, const struct run *r, const json_t *app, int64_t id, err_t **err)

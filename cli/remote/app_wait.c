@@ -1,5 +1,5 @@
-/* Waiting for an application: its current state, then the server's stream of changes. The stream may break at any time
- * (a proxy, a restart); it is opened again a second later from the last version that was seen. */
+/* Waiting for an application: its current state, then the server's stream of changes. The stream may break at
+ * any time (a proxy, a restart); it is opened again a second later from the last version that was seen. */
 #include "cli/app/show.h"
 #include "cli/print.h"
 #include "cli/remote/commands.h"
@@ -40,24 +40,26 @@ static void put_row(const struct res_state *s, str_t *out)
 
 static void put_header(str_t *out)
 {
-    str_printf(out, "%s\t%5s\t%10s\t%10s\t%20s\t%8s\t%7s\t%10s\t%s\n", "TIMESTAMP", "GROUP", "KIND", "NAMESPACE", "NAME",
-               "STATUS", "HEALTH", "HOOK", "MESSAGE");
+    str_printf(out, "%s\t%5s\t%10s\t%10s\t%20s\t%8s\t%7s\t%10s\t%s\n", "TIMESTAMP", "GROUP", "KIND",
+               "NAMESPACE", "NAME", "STATUS", "HEALTH", "HOOK", "MESSAGE");
 }
 
 /* Whether a healthy (or progressing) resource became degraded while health is waited for. */
-static int check_health(const struct waiting *s, const struct res_state *before, const struct res_state *now, err_t **err)
+static int check_health(const struct waiting *s, const struct res_state *before, const struct res_state *now,
+                        err_t **err)
 {
     const char *was = before->f[RES_HEALTH];
-    if (!s->w->what.health || !str_eq(now->f[RES_HEALTH], "Degraded") || str_eq(was, "Degraded") || str_eq(was, "Unknown"))
+    if (!s->w->what.health || !str_eq(now->f[RES_HEALTH], "Degraded") || str_eq(was, "Degraded") ||
+        str_eq(was, "Unknown"))
         return 0;
-    return err_set(err, ERR_FAILED_PRECONDITION, "application '%s' health state has transitioned from %s to %s", s->w->name,
-                   was, now->f[RES_HEALTH]);
+    return err_set(err, ERR_FAILED_PRECONDITION,
+                   "application '%s' health state has transitioned from %s to %s", s->w->name, was,
+                   now->f[RES_HEALTH]);
 }
 
 static int put_changes(struct waiting *s, const res_states_t *states, str_t *rows, err_t **err)
 {
-    VEC_FOREACH(states, now)
-    {
+    VEC_FOREACH(states, now) {
         struct res_state *before = res_states_find(&s->printed, now);
         if (before) {
             int rc = check_health(s, before, now, err);
@@ -93,6 +95,15 @@ static int print_changes(struct waiting *s, err_t **err)
 
 /* ---- the end ---- */
 
+static void see(struct waiting *s, json_t *app_take)
+{
+    json_decref(s->app);
+    s->app = app_take;
+    app_fill_health(s->c, s->app);
+    free(s->version);
+    s->version = xstrdup(str_or_empty(json_str_at(app_take, "metadata", "resourceVersion")));
+}
+
 static void print_summary(const struct waiting *s)
 {
     AUTO_STR text = STR_INIT;
@@ -114,8 +125,7 @@ static int print_final(struct waiting *s, bool refresh, err_t **err)
         int rc = app_fetch(s->c, s->w->real_name, s->w->ns, "normal", &app, err);
         if (rc < 0)
             return rc;
-        json_decref(s->app);
-        s->app = app;
+        see(s, app);
     }
     if (s->summary)
         print_summary(s);
@@ -141,25 +151,17 @@ static int time_out(struct waiting *s, err_t **err)
     int rc = app_fetch(s->c, s->w->real_name, s->w->ns, NULL, &app, err);
     if (rc < 0)
         return rc;
-    json_decref(s->app);
-    s->app = app;
+    see(s, app);
     if (s->summary)
         printf_out("\nThe command timed out waiting for the conditions to be met.\n");
     rc = print_final(s, false, err);
     return rc < 0 ? rc
-                  : err_set(err, ERR_DEADLINE_EXCEEDED, "timed out (%llds) waiting for app \"%s\" match desired state",
+                  : err_set(err, ERR_DEADLINE_EXCEEDED,
+                            "timed out (%llds) waiting for app \"%s\" match desired state",
                             (long long)s->w->timeout_s, s->w->name);
 }
 
 /* ---- following ---- */
-
-static void see(struct waiting *s, json_t *app_take)
-{
-    json_decref(s->app);
-    s->app = app_take;
-    free(s->version);
-    s->version = xstrdup(str_or_empty(json_str_at(app_take, "metadata", "resourceVersion")));
-}
 
 /* A cache of the server may still have the application as it was before our request. */
 static bool is_new_enough(const struct waiting *s)
@@ -265,8 +267,12 @@ int app_wait_for(client_t *c, const struct wait_request *w, json_t **app, err_t 
                         .w = w,
                         .deadline = w->timeout_s ? mono_after(mono_now(), SECONDS(w->timeout_s)) : MONO_NEVER,
                         .summary = !quiet,
-                        .header_due = !quiet};
+                        .header_due = !quiet,
+                        .operated = w->min_version && !w->dry_run};
     int rc = begin(&s, err);
+    /* A short operation may be over already: its rows are shown all the same. */
+    if (rc > 0 && w->min_version && print_changes(&s, err) < 0)
+        rc = err_again(err);
     if (rc == 0)
         rc = follow(&s, err);
     if (rc > 0)

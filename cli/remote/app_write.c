@@ -24,7 +24,9 @@ static json_t *member(json_t *object, const char *key)
 static int apply_options(const struct run *r, json_t *app, bool spec, err_t **err)
 {
     json_t *metadata = member(app, "metadata");
-    int rc = args_list_count(r->args, "label") ? labels_parse(args_list(r->args, "label"), member(metadata, "labels"), err) : 0;
+    int rc = args_list_count(r->args, "label")
+                 ? labels_parse(args_list(r->args, "label"), member(metadata, "labels"), err)
+                 : 0;
     if (rc < 0)
         return rc;
     if (args_list_count(r->args, "annotations"))
@@ -37,10 +39,12 @@ static int apply_options(const struct run *r, json_t *app, bool spec, err_t **er
 
 static int app_of_name(const struct run *r, json_t **out, err_t **err)
 {
-    const char *option = args_text(r->args, "name"), *name = args_count(r->args) == 1 ? args_rest(r->args)[0] : option;
+    const char *option = args_text(r->args, "name"),
+               *name = args_count(r->args) == 1 ? args_rest(r->args)[0] : option;
     AUTO(free_p) char *real = NULL, *ns = NULL;
     if (args_count(r->args) == 1 && *option && strcmp(option, name) != 0)
-        return err_set(err, ERR_INVALID_ARGUMENT, "--name argument '%s' does not match app name %s", option, name);
+        return err_set(err, ERR_INVALID_ARGUMENT, "--name argument '%s' does not match app name %s", option,
+                       name);
     json_t *app = *out = json_object();
     app_name_split(name, "", &real, &ns);
     json_set_str(app, "apiVersion", "argoproj.io/v1alpha1");
@@ -52,7 +56,8 @@ static int app_of_name(const struct run *r, json_t **out, err_t **err)
 
 static int finish_file_app(const struct run *r, json_t *app, err_t **err)
 {
-    const char *name = str_or_empty(json_str_at(app, "metadata", "name")), *option = args_text(r->args, "name");
+    const char *name = str_or_empty(json_str_at(app, "metadata", "name")),
+               *option = args_text(r->args, "name");
     if (!json_is_map(app))
         return err_set(err, ERR_INVALID_ARGUMENT, "a document is no object");
     if (str_eq(args_text(r->args, "file"), "-"))
@@ -63,7 +68,8 @@ static int finish_file_app(const struct run *r, json_t *app, err_t **err)
     if (*option)
         json_put_at(app, json_str_new(option), "metadata", "name");
     if (str_empty(json_str_at(app, "metadata", "name")))
-        return err_set(err, ERR_INVALID_ARGUMENT, "app.Name is empty. --name argument can be used to provide app.Name");
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "app.Name is empty. --name argument can be used to provide app.Name");
     return apply_options(r, app, !app_multi_source(app), err);
 }
 
@@ -119,7 +125,8 @@ static const char *what_happened(const json_t *before, const json_t *after, bool
     if (!before)
         return "created";
     bool same = same_part(before, after, "spec", NULL) && same_part(before, after, "metadata", "labels") &&
-                same_part(before, after, "metadata", "annotations") && same_part(before, after, "metadata", "finalizers");
+                same_part(before, after, "metadata", "annotations") &&
+                same_part(before, after, "metadata", "finalizers");
     return !upsert || same ? "unchanged" : "updated";
 }
 
@@ -144,7 +151,8 @@ static int create_one(client_t *c, const struct run *r, json_t *app, err_t **err
     if (str_empty(json_str_at(app, "metadata", "name")))
         return run_usage(r);
     finish_app(r, app);
-    int rc = app_fetch(c, json_str_at(app, "metadata", "name"), json_str_at(app, "metadata", "namespace"), NULL, &before, &why);
+    int rc = app_fetch(c, json_str_at(app, "metadata", "name"), json_str_at(app, "metadata", "namespace"),
+                       NULL, &before, &why);
     /* Who may not see an application is not told whether there is one. */
     if (rc < 0 && rc != -ERR_NOT_FOUND && rc != -ERR_PERMISSION_DENIED)
         return err_move(err, TAKE(why));
@@ -274,7 +282,8 @@ int app_unset(struct run *r, err_t **err)
 
 static void print_updated(const struct target *t)
 {
-    printf_out("Application '%s' updated successfully\n", str_or_empty(json_str_at(t->app, "metadata", "name")));
+    printf_out("Application '%s' updated successfully\n",
+               str_or_empty(json_str_at(t->app, "metadata", "name")));
 }
 
 static int add_source(const struct run *r, struct target *t, err_t **err)
@@ -291,7 +300,8 @@ static int add_source(const struct run *r, struct target *t, err_t **err)
     json_array_append_new(sources, source);
     rc = spec_set_source(source, r->args, &files, err);
     if (rc == 0)
-        rc = spec_set_parameters(t->app, (int64_t)json_array_size(sources), args_list(r->args, "parameter"), err);
+        rc = spec_set_parameters(t->app, (int64_t)json_array_size(sources), args_list(r->args, "parameter"),
+                                 err);
     if (rc == 0)
         rc = update_spec(t, args_bool(r->args, "validate"), err);
     if (rc == 0)
@@ -321,7 +331,8 @@ static int remove_source(const struct run *r, struct target *t, err_t **err)
     if (json_array_size(sources) == 1)
         return err_set(err, ERR_FAILED_PRECONDITION, "Cannot remove the only source remaining in the app");
     if ((int64_t)json_array_size(sources) < position)
-        return err_set(err, ERR_INVALID_ARGUMENT, "Application does not have source at %lld", (long long)position);
+        return err_set(err, ERR_INVALID_ARGUMENT, "Application does not have source at %lld",
+                       (long long)position);
     rc = confirm(r, "Are you sure you want to delete the source? [y/n]", &yes, err);
     if (rc < 0)
         return rc;
@@ -413,7 +424,8 @@ static bool saw_deletion(stream_t *stream)
     }
 }
 
-/* The stream is opened before it is looked whether the application is there, so that no deletion is missed. */
+/* The stream is opened before it is looked whether the application is there, so that no deletion is missed.
+ */
 static int wait_until_gone(client_t *c, const char *name, const char *ns, err_t **err)
 {
     AUTO_STR path = STR_INIT;
@@ -450,10 +462,12 @@ static int delete_one(client_t *c, const struct run *r, const char *full, err_t 
 static int ask_to_delete(const char *full, size_t n, char *answer, err_t **err)
 {
     AUTO(free_p)
-    char *text = n == 1 ? xasprintf("Are you sure you want to delete '%s' and all its resources? [y/n] ", full)
-                        : xasprintf("Are you sure you want to delete '%s' and all its resources? [y/n/a] where 'a' is to "
-                                    "delete all specified apps and their resources without prompting ",
-                                    full);
+    char *text =
+        n == 1
+            ? xasprintf("Are you sure you want to delete '%s' and all its resources? [y/n] ", full)
+            : xasprintf("Are you sure you want to delete '%s' and all its resources? [y/n/a] where 'a' is to "
+                        "delete all specified apps and their resources without prompting ",
+                        full);
     return ask(text, n > 1, answer, err);
 }
 

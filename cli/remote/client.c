@@ -27,7 +27,8 @@ static int header_lines(char *const *headers, char ***out, err_t **err)
     for (size_t i = 0; i < n; i++) {
         const char *colon = strchr(headers[i], ':');
         if (!colon || colon == headers[i])
-            return err_set(err, ERR_INVALID_ARGUMENT, "additional headers must be colon(:)-separated: %s", headers[i]);
+            return err_set(err, ERR_INVALID_ARGUMENT, "additional headers must be colon(:)-separated: %s",
+                           headers[i]);
         view_t value = view_trim(view_of(colon + 1));
         lines[i] = xasprintf("%.*s: %.*s", (int)(colon - headers[i]), headers[i], (int)value.n, value.p);
     }
@@ -115,7 +116,8 @@ http_t *client_http(client_t *c)
 /* ---- from the command line ---- */
 
 /* A member of the context in base64, or the file that an option names. */
-static int read_pem(const struct run *r, const char *option, const json_t *server, const char *key, char **out, err_t **err)
+static int read_pem(const struct run *r, const char *option, const json_t *server, const char *key,
+                    char **out, err_t **err)
 {
     AUTO_STR text = STR_MAX(PEM_MAX);
     const char *path = args_text(r->args, option), *data = key ? json_str_at(server, key) : NULL;
@@ -135,11 +137,13 @@ static int read_pem(const struct run *r, const char *option, const json_t *serve
 int client_certificates(const struct run *r, const json_t *server, char *pem[3], err_t **err)
 {
     if (!*args_text(r->args, "client-crt") != !*args_text(r->args, "client-crt-key"))
-        return err_set(err, ERR_INVALID_ARGUMENT, "--client-crt and --client-crt-key must always be specified together");
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "--client-crt and --client-crt-key must always be specified together");
     if (str_empty(json_str_at(server, "client-certificate-data")) !=
         str_empty(json_str_at(server, "client-certificate-key-data")))
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "client-certificate-data and client-certificate-key-data must always be specified together");
+        return err_set(
+            err, ERR_INVALID_ARGUMENT,
+            "client-certificate-data and client-certificate-key-data must always be specified together");
     int rc = read_pem(r, "server-crt", server, "certificate-authority-data", &pem[0], err);
     if (rc == 0)
         rc = read_pem(r, "client-crt", server, "client-certificate-data", &pem[1], err);
@@ -151,11 +155,12 @@ int client_flags_check(const struct run *r, err_t **err)
     static const char *const flags[] = {"core", "port-forward"};
     for (size_t i = 0; i < ARRAY_LEN(flags); i++)
         if (args_bool(r->args, flags[i]))
-            return err_set(err, ERR_UNIMPLEMENTED, "--%s is not available; forward a port with kubectl and give --server",
-                           flags[i]);
+            return err_set(err, ERR_UNIMPLEMENTED,
+                           "--%s is not available; forward a port with kubectl and give --server", flags[i]);
     if (*args_text(r->args, "port-forward-namespace"))
-        return err_set(err, ERR_UNIMPLEMENTED,
-                       "--port-forward-namespace is not available; forward a port with kubectl and give --server");
+        return err_set(
+            err, ERR_UNIMPLEMENTED,
+            "--port-forward-namespace is not available; forward a port with kubectl and give --server");
     return 0;
 }
 
@@ -182,14 +187,16 @@ static int open_client(const struct run *r, client_t **out, err_t **err)
     key = pem[2];
     if (rc < 0)
         return rc;
-    AUTO(free_p) char *token = xstrdup(either(args_text(r->args, "auth-token"), json_str_at(context.user, "auth-token")));
+    AUTO(free_p)
+    char *token = xstrdup(either(args_text(r->args, "auth-token"), json_str_at(context.user, "auth-token")));
     view_t trimmed = view_trim(view_of(token));
     AUTO(free_p) char *clean = xstrndup(trimmed.p, trimmed.n);
     const struct client_options o = {
         .server = either(args_text(r->args, "server"), json_str_at(context.server, "server")),
         .plaintext = args_bool(r->args, "plaintext") || json_bool_at(context.server, "plain-text"),
         .insecure = args_bool(r->args, "insecure") || json_bool_at(context.server, "insecure"),
-        .root_path = either(args_text(r->args, "grpc-web-root-path"), json_str_at(context.server, "grpc-web-root-path")),
+        .root_path = either(args_text(r->args, "grpc-web-root-path"),
+                            json_str_at(context.server, "grpc-web-root-path")),
         .token = clean,
         .ca_pem = ca,
         .cert_pem = cert,
@@ -248,8 +255,8 @@ int client_rpc_error(const json_t *error, err_t **err)
     const char *message = json_str_at(error, "message"), *other = json_str_at(error, "error");
     if (code <= 0 || code >= ERR_CODE_MAX)
         code = ERR_UNKNOWN;
-    return err_set(err, (enum err_code)code, "rpc error: code = %s desc = %s", err_code_name((enum err_code)code),
-                   str_empty(message) ? str_or_empty(other) : message);
+    return err_set(err, (enum err_code)code, "rpc error: code = %s desc = %s",
+                   err_code_name((enum err_code)code), str_empty(message) ? str_or_empty(other) : message);
 }
 
 /* Something else than the API answered: a proxy, a page, another program. */
@@ -306,7 +313,8 @@ static int not_reached(const client_t *c, err_t *why_take, err_t **err)
     return err_wrap(err, "Failed to establish connection to %s", c->server);
 }
 
-int client_call(client_t *c, const char *method, const char *path, const json_t *body, json_t **out, err_t **err)
+int client_call(client_t *c, const char *method, const char *path, const json_t *body, json_t **out,
+                err_t **err)
 {
     AUTO(free_p) char *url = NULL, *text = body ? json_text(body, JSON_KEEP_ORDER) : NULL;
     struct http_request request;

@@ -23,8 +23,8 @@ int client_flags_check(const struct run *r, err_t **err);
 int client_new(const struct client_options *options, client_t **out, err_t **err);
 /* By the command's options, the environment and the context. */
 int client_of_run(const struct run *r, client_t **out, err_t **err);
-/* The certificates of the options, or of a server's entry in the configuration (NULL: none), as PEM: of the authority,
- * ours, its key. NULL where there is none; the caller's. */
+/* The certificates of the options, or of a server's entry in the configuration (NULL: none), as PEM: of the
+ * authority, ours, its key. NULL where there is none; the caller's. */
 int client_certificates(const struct run *r, const json_t *server, char *pem[3], err_t **err);
 void client_free(client_t *c);
 AUTO_DECL(client_free_p, client_t, client_free)
@@ -40,9 +40,10 @@ void path_add(str_t *path, const char *segment);
 void query_add(str_t *path, const char *name, const char *value);
 void query_add_bool(str_t *path, const char *name, bool value);
 
-/* One call: body NULL for none. *out (may be NULL) is the answer, {} when it is empty. Errors of the server carry its
- * code, and its words in the form of gRPC clients: "rpc error: code = NotFound desc = …". */
-int client_call(client_t *c, const char *method, const char *path, const json_t *body, json_t **out, err_t **err);
+/* One call: body NULL for none. *out (may be NULL) is the answer, {} when it is empty. Errors of the server
+ * carry its code, and its words in the form of gRPC clients: "rpc error: code = NotFound desc = …". */
+int client_call(client_t *c, const char *method, const char *path, const json_t *body, json_t **out,
+                err_t **err);
 int client_get(client_t *c, const char *path, json_t **out, err_t **err);
 
 /* Has the server forget a token; *status is what it answered with. */
@@ -56,8 +57,8 @@ void client_set_timeout(client_t *c, int64_t ns);
 typedef struct stream stream_t;
 /* Always opens; what goes wrong is told by stream_next. */
 stream_t *stream_open(client_t *c, const char *path) MUST_USE;
-/* 1 and the next event's "result"; 0: the stream has ended, or the deadline has passed (*timed_out); negative: it broke,
- * or the server sent an error. */
+/* 1 and the next event's "result"; 0: the stream has ended, or the deadline has passed (*timed_out);
+ * negative: it broke, or the server sent an error. */
 int stream_next(stream_t *s, mono_t deadline, json_t **event, bool *timed_out, err_t **err);
 void stream_close(stream_t *s);
 AUTO_DECL(stream_close_p, stream_t, stream_close)

@@ -39,8 +39,6 @@ int app_wait(struct run *r, err_t **err);
 /* app_diff.c, app_logs.c */
 int app_diff(struct run *r, err_t **err);
 int app_logs(struct run *r, err_t **err);
-int app_actions_list(struct run *r, err_t **err);
-int app_actions_run(struct run *r, err_t **err);
 /* others.c */
 int cluster_get(struct run *r, err_t **err);
 int cluster_list(struct run *r, err_t **err);
@@ -60,9 +58,13 @@ int confirm(const struct run *r, const char *question, bool *yes, err_t **err);
 void app_path(const char *name, const char *ns, const char *rest, str_t *out);
 /* The application of a name ("ns/name", or with `ns`); refresh: NULL, "normal", "hard". */
 int app_fetch(client_t *c, const char *name, const char *ns, const char *refresh, json_t **out, err_t **err);
+/* Puts the health of resources into the status when the server left it in the tree, where the controller
+ * keeps it. */
+void app_fill_health(client_t *c, json_t *app);
 /* Names ("ns/name") of the applications that a selector and projects match; added to *names. */
 typedef VEC(char *) names_t;
-int apps_select(client_t *c, const char *selector, const char *ns, char *const *projects, names_t *names, err_t **err);
+int apps_select(client_t *c, const char *selector, const char *ns, char *const *projects, names_t *names,
+                err_t **err);
 void names_dispose(names_t *names);
 /* The page of the application in the dashboard; the caller's. */
 int app_url(client_t *c, const char *name, char **out, err_t **err);
@@ -70,7 +72,8 @@ int app_url(client_t *c, const char *name, char **out, err_t **err);
 int source_position_of(const struct run *r, const json_t *app, int64_t *out, err_t **err);
 /* Whether one of several sources is at the position. */
 int source_position_check(const json_t *app, int64_t position, err_t **err);
-/* Reads --revisions with --source-positions or --source-names into `into` ("revisions", "sourcePositions"). */
+/* Reads --revisions with --source-positions or --source-names into `into` ("revisions", "sourcePositions").
+ */
 int revisions_of_run(const struct run *r, const json_t *app, json_t *into, err_t **err);
 /* Prints the resource tree of -o tree or tree=detailed for an application. */
 int print_app_tree(client_t *c, const char *name, const char *ns, bool detailed, err_t **err);
@@ -86,10 +89,13 @@ struct wait_request {
     const res_filters_t *filters; /* NULL: the application as a whole */
     int64_t timeout_s;            /* 0: none */
     const char *output;
-    int64_t min_version; /* an application older than this resource version is not looked at; 0: none */
+    /* After a request of ours: what it made of the application. Older versions are not looked at, and the
+     * status is compared anew at the end. 0: there was none. */
+    int64_t min_version;
+    bool dry_run;
 };
-/* Follows the application, prints rows as they change and its final state. *app: how it was when the wait ended (NULL
- * when it is gone). ERR_DEADLINE_EXCEEDED. */
+/* Follows the application, prints rows as they change and its final state. *app: how it was when the wait
+ * ended (NULL when it is gone). ERR_DEADLINE_EXCEEDED. */
 int app_wait_for(client_t *c, const struct wait_request *w, json_t **app, err_t **err);
 
 #endif

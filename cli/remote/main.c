@@ -11,9 +11,11 @@ const struct command_handler command_handlers[] = {
     {"app confirm-deletion", app_confirm_deletion},
     {"app create", app_create},
     {"app delete", app_delete},
+    {"app diff", app_diff},
     {"app get", app_get},
     {"app history", app_history},
     {"app list", app_list},
+    {"app logs", app_logs},
     {"app manifests", app_manifests},
     {"app patch", app_patch},
     {"app remove-source", app_remove_source},
@@ -39,5 +41,8 @@ const struct command_handler command_handlers[] = {
 
 int main(int argc, char **argv)
 {
-    return run_main(argc, argv);
+    int status = run_main(argc, argv);
+    if (status == RUN_ELSEWHERE)
+        abort(); /* the table of commands has one that no program does */
+    return status;
 }

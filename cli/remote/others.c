@@ -25,8 +25,9 @@ static void print_members(const json_t *list, const char *a, const char *b)
 {
     size_t i;
     json_t *v;
-    json_array_foreach((json_t *)(uintptr_t)list, i, v)
+    json_array_foreach((json_t *)(uintptr_t)list, i, v) {
         printf_out("%s\n", str_or_empty(b ? json_str_at(v, a, b) : json_str_at(v, a)));
+    }
 }
 
 static json_t *items_of(const json_t *answer)
@@ -104,7 +105,8 @@ static void put_project_row(const json_t *p, str_t *out)
                    {"clusterResourceWhitelist", "resources", put_kind},
                    {"namespaceResourceBlacklist", "resources", NULL},
                    {"signatureKeys", "key(s)", NULL}};
-    str_printf(out, "%s\t%s", str_or_empty(json_str_at(p, "metadata", "name")), str_or_empty(json_str_at(p, "spec", "description")));
+    str_printf(out, "%s\t%s", str_or_empty(json_str_at(p, "metadata", "name")),
+               str_or_empty(json_str_at(p, "spec", "description")));
     for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
         str_putc(out, '\t');
         put_count(json_at(p, "spec", columns[i].list), columns[i].put, columns[i].noun, out);
@@ -112,7 +114,8 @@ static void put_project_row(const json_t *p, str_t *out)
     str_putc(out, '\t');
     put_orphans(p, out);
     str_putc(out, '\t');
-    put_count(json_at(p, "spec", "destinationServiceAccounts"), put_account, "destinationServiceAccounts", out);
+    put_count(json_at(p, "spec", "destinationServiceAccounts"), put_account, "destinationServiceAccounts",
+              out);
     str_putc(out, '\n');
 }
 
@@ -208,7 +211,8 @@ static void put_cluster_row(const json_t *c, str_t *out)
     str_puts(out, text(c, "server"));
     if (namespaces)
         str_printf(out, " (%zu namespaces)", namespaces);
-    str_printf(out, "\t%s\t%s\t%s\t%s\t%s\n", text(c, "name"), str_or_empty(json_str_at(c, "info", "serverVersion")),
+    str_printf(out, "\t%s\t%s\t%s\t%s\t%s\n", text(c, "name"),
+               str_or_empty(json_str_at(c, "info", "serverVersion")),
                str_or_empty(json_str_at(c, "info", "connectionState", "status")),
                str_or_empty(json_str_at(c, "info", "connectionState", "message")), text(c, "project"));
 }
@@ -245,14 +249,16 @@ static void print_cluster(const json_t *c)
     printf_out("  Server URL:            %s\n", text(c, "server"));
     printf_out("  Server Name:           %s\n", *text(c, "name") ? text(c, "name") : "-");
     printf_out("  Server Version:        %s\n", str_or_empty(json_str_at(c, "info", "serverVersion")));
-    printf_out("  Namespaces:        \t %s\n", json_array_size(namespaces) ? str_text(&list) : "all namespaces");
+    printf_out("  Namespaces:        \t %s\n",
+               json_array_size(namespaces) ? str_text(&list) : "all namespaces");
     printf_out("\nTLS configuration\n\n");
     printf_out("  Client cert:           %s\n", bool_text(*text(tls, "certData") != 0));
     printf_out("  Cert validation:       %s\n", bool_text(!json_bool_at(tls, "insecure")));
     printf_out("\nAuthentication\n\n");
     printf_out("  Basic authentication:  %s\n", bool_text(*text(config, "username") != 0));
     printf_out("  oAuth authentication:  %s\n", bool_text(*text(config, "bearerToken") != 0));
-    printf_out("  AWS authentication:    %s\n", bool_text(json_is_map(json_object_get(config, "awsAuthConfig"))));
+    printf_out("  AWS authentication:    %s\n",
+               bool_text(json_is_map(json_object_get(config, "awsAuthConfig"))));
     printf_out("\nDisable compression: %s\n", bool_text(json_bool_at(config, "disableCompression")));
     printf_out("\nUse proxy: %s\n\n", bool_text(*text(config, "proxyUrl") != 0));
 }
@@ -289,7 +295,8 @@ int cluster_get(struct run *r, err_t **err)
         print_members(clusters, "server", NULL);
     for (size_t i = 0; i < n && is_wide(format); i++)
         print_cluster(json_array_get(clusters, i));
-    if (str_eq(format, "server") || is_wide(format) || print_document(n == 1 ? json_array_get(clusters, 0) : clusters, format))
+    if (str_eq(format, "server") || is_wide(format) ||
+        print_document(n == 1 ? json_array_get(clusters, 0) : clusters, format))
         return 0;
     return print_unknown_format(format, err);
 }
@@ -298,9 +305,9 @@ int cluster_get(struct run *r, err_t **err)
 
 static bool has_credentials(const json_t *repo)
 {
-    static const char *const keys[] = {"username",          "password",            "bearerToken",
-                                       "sshPrivateKey",     "tlsClientCertData",   "tlsClientCertKey",
-                                       "githubAppPrivateKey", "gcpServiceAccountKey"};
+    static const char *const keys[] = {
+        "username",          "password",         "bearerToken",         "sshPrivateKey",
+        "tlsClientCertData", "tlsClientCertKey", "githubAppPrivateKey", "gcpServiceAccountKey"};
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
         if (*text(repo, keys[i]))
             return true;
@@ -329,7 +336,8 @@ static int print_repos(const json_t *repos, const char *format, bool single, err
             put_repo_row(json_array_get(repos, i), &rows);
         print_table(&rows);
     } else if (!print_document(single ? json_array_get(repos, 0) : repos, format)) {
-        return err_set(err, ERR_INVALID_ARGUMENT, "unknown output format: %s. Supported formats: yaml|json|url|wide", format);
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "unknown output format: %s. Supported formats: yaml|json|url|wide", format);
     }
     return 0;
 }

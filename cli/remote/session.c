@@ -109,7 +109,8 @@ static void put_server(json_t *config, const struct run *r, const struct client_
     const json_t *old = config_find(config, CONFIG_SERVERS, o->server);
     json_t *s = json_object();
     /* Certificates in the file were put there by hand. */
-    static const char *const kept[] = {"certificate-authority-data", "client-certificate-data", "client-certificate-key-data"};
+    static const char *const kept[] = {"certificate-authority-data", "client-certificate-data",
+                                       "client-certificate-key-data"};
     for (size_t i = 0; i < ARRAY_LEN(kept); i++)
         json_put_str(s, kept[i], json_str_at(old, kept[i]));
     json_set_str(s, "server", o->server);
@@ -123,7 +124,8 @@ static void put_server(json_t *config, const struct run *r, const struct client_
     config_upsert(config, CONFIG_SERVERS, s);
 }
 
-static int save_login(const struct run *r, const struct client_options *o, const char *name, const char *token, err_t **err)
+static int save_login(const struct run *r, const struct client_options *o, const char *name,
+                      const char *token, err_t **err)
 {
     AUTO_JSON config = NULL;
     int rc = config_read(r->config_path, &config, err);
@@ -162,7 +164,8 @@ static int log_in(const struct run *r, struct client_options *o, err_t **err)
     AUTO(free_p) char *token = NULL, *name = NULL;
     AUTO_JSON claims = NULL;
     if (args_bool(r->args, "sso"))
-        return err_set(err, ERR_UNIMPLEMENTED, "--sso is not available; give --username and --password, or --auth-token");
+        return err_set(err, ERR_UNIMPLEMENTED,
+                       "--sso is not available; give --username and --password, or --auth-token");
     bool go = true;
     int rc = args_bool(r->args, "skip-test-tls") ? 0 : settle_tls(o, &go, err);
     if (rc < 0 || !go)
@@ -204,7 +207,8 @@ int login(struct run *r, err_t **err)
 
 /* ---- relogin ---- */
 
-static int log_in_again(const struct run *r, json_t *config, const struct config_context *context, err_t **err)
+static int log_in_again(const struct run *r, json_t *config, const struct config_context *context,
+                        err_t **err)
 {
     AUTO(client_free_p) client_t *c = NULL;
     AUTO(free_p) char *token = NULL, *account = NULL, *name = xstrdup(context->name);
@@ -213,7 +217,8 @@ static int log_in_again(const struct run *r, json_t *config, const struct config
     if (rc < 0)
         return rc;
     if (!str_eq(json_str_at(claims, "iss"), "argocd"))
-        return err_set(err, ERR_UNIMPLEMENTED, "single sign-on is not available; log in with a user name and a password");
+        return err_set(err, ERR_UNIMPLEMENTED,
+                       "single sign-on is not available; log in with a user name and a password");
     printf_out("Relogging in as '%s'\n", token_display_name(claims));
     account = account_of(claims);
     rc = client_of_run(r, &c, err);
@@ -249,11 +254,12 @@ int relogin(struct run *r, err_t **err)
 static void revoke(const struct run *r, const json_t *server, const char *token)
 {
     AUTO_ERR why = NULL;
-    const struct client_options o = {.server = str_or_empty(json_str_at(server, "server")),
-                                     .plaintext = args_bool(r->args, "plaintext") || json_bool_at(server, "plain-text"),
-                                     .insecure = args_bool(r->args, "insecure") || json_bool_at(server, "insecure"),
-                                     .root_path = json_str_at(server, "grpc-web-root-path"),
-                                     .headers = args_list(r->args, "header")};
+    const struct client_options o = {
+        .server = str_or_empty(json_str_at(server, "server")),
+        .plaintext = args_bool(r->args, "plaintext") || json_bool_at(server, "plain-text"),
+        .insecure = args_bool(r->args, "insecure") || json_bool_at(server, "insecure"),
+        .root_path = json_str_at(server, "grpc-web-root-path"),
+        .headers = args_list(r->args, "header")};
     int status = 0;
     int rc = str_empty(token) ? err_set(&why, ERR_NOT_FOUND, "error getting token from local context file")
                               : client_log_out(&o, token, &status, &why);

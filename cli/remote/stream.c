@@ -1,5 +1,5 @@
-/* The I/O thread cuts the stream into lines and queues the events; the command takes them. A full queue pauses the
- * transfer. A server that is silent for a minute is gone: it sends heartbeats every 15 seconds. */
+/* The I/O thread cuts the stream into lines and queues the events; the command takes them. A full queue
+ * pauses the transfer. A server that is silent for a minute is gone: it sends heartbeats every 15 seconds. */
 #include "cli/remote/client.h"
 
 #include "common/base/thread.h"
@@ -32,7 +32,8 @@ static int on_head(void *arg, int status, const str_t *headers)
     return 0;
 }
 
-/* An event's line is "data: {…}" in an event stream, and the object alone elsewhere; others are heartbeats. */
+/* An event's line is "data: {…}" in an event stream, and the object alone elsewhere; others are heartbeats.
+ */
 static char *event_of(const char *line, size_t n)
 {
     view_t v = view_trim((view_t){line, n});
@@ -44,7 +45,8 @@ static char *event_of(const char *line, size_t n)
 static void take_lines(struct stream *s)
 {
     size_t from = 0;
-    for (const char *end; (end = memchr(s->rest.p + from, '\n', s->rest.len - from)); from = (size_t)(end - s->rest.p) + 1) {
+    for (const char *end; (end = memchr(s->rest.p + from, '\n', s->rest.len - from));
+         from = (size_t)(end - s->rest.p) + 1) {
         char *event = event_of(s->rest.p + from, (size_t)(end - s->rest.p) - from);
         if (event)
             VEC_PUSH(&s->events, event);
@@ -90,7 +92,8 @@ stream_t *stream_open(client_t *c, const char *path)
     pthread_mutex_init(&s->lock, NULL);
     cond_init(&s->changed);
     client_request(c, path, &request, &s->url);
-    AUTO(free_p) const char **headers = xcalloc(strv_len((char *const *)request.headers) + 2, sizeof(*headers));
+    AUTO(free_p)
+    const char **headers = xcalloc(strv_len((char *const *)request.headers) + 2, sizeof(*headers));
     size_t n = 0;
     for (; request.headers[n]; n++)
         headers[n] = request.headers[n];

@@ -5,7 +5,9 @@
 #define CARGOCD_ARGO_SETTINGS_H
 
 #include "common/argo/tracking.h"
+#include "common/engine/health.h"
 #include "common/engine/normalize.h"
+#include "common/engine/script.h"
 
 #define LABEL_PART_OF "app.kubernetes.io/part-of"
 
@@ -20,6 +22,8 @@ void settings_unref(settings_t *s);
 uint64_t settings_epoch(const settings_t *s);
 /* A value by key; "" when absent. */
 const char *settings_value(const settings_t *s, const char *key);
+/* All of the data; borrowed. */
+const json_t *settings_data(const settings_t *s);
 bool settings_bool(const settings_t *s, const char *key, bool fallback);
 
 const struct tracking *settings_tracking(const settings_t *s);
@@ -35,6 +39,12 @@ bool settings_ignore_updates_enabled(const settings_t *s);
 /* resource.sensitive.mask.annotations; NULL-terminated. */
 char *const *settings_masked_annotations(const settings_t *s);
 bool settings_in_cluster_enabled(const settings_t *s);
+
+/* The health script of resource.customizations for the kind: by its name, else by a glob; NULL. Borrowed. */
+const struct script *settings_health_script(const settings_t *s, const char *group, const char *kind);
+/* The actions of a kind: {discovery.lua, definitions: [{name, action.lua}], mergeBuiltinActions}; NULL.
+ * Borrowed. */
+const json_t *settings_actions(const settings_t *s, const char *group, const char *kind, bool *open_libs);
 
 /* An application's ignoreDifferences as rules whose texts live as long as `list`; the array is the caller's.
  */

@@ -157,7 +157,7 @@ static const char *pump_run(struct pump *p, const struct proc_spec *spec, mono_t
         int64_t left = mono_left(deadline);
         if (left == 0)
             return "timeout";
-        if (spec->canceled && __atomic_load_n(spec->canceled, __ATOMIC_RELAXED))
+        if (spec->canceled && *spec->canceled)
             return "canceled";
         int64_t wait = spec->canceled && left > MILLIS(100) ? MILLIS(100) : left;
         int ms = wait > SECONDS(3600) ? 3600000 : (int)(wait / NS_PER_MS) + 1;

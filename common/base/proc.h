@@ -26,7 +26,7 @@ struct proc_spec {
      * 126. */
     int (*confine)(void *arg);
     void *confine_arg;
-    volatile bool *canceled; /* looked at ten times a second; NULL: never */
+    atomic_bool *canceled; /* looked at ten times a second; NULL: never */
 };
 
 struct proc_result {

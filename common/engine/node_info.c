@@ -1,6 +1,7 @@
 #include "common/engine/node_info.h"
 #include "common/base/intern.h"
 #include "common/engine/node_network.h"
+#include "common/engine/script.h"
 
 void node_info_release(struct node_info *i)
 {
@@ -196,6 +197,7 @@ const char *const *node_info_paths(const char *group, const char *kind, size_t *
         {"networking.istio.io", "ServiceEntry", network, ARRAY_LEN(network)},
         {"", "Secret", secret, ARRAY_LEN(secret)},
         {"", "Node", network, ARRAY_LEN(network)},
+        {"apiextensions.k8s.io", "CustomResourceDefinition", workload, ARRAY_LEN(workload)},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         if (strcmp(table[i].kind, kind) == 0 && strcmp(table[i].group, str_or_empty(group)) == 0) {
@@ -203,7 +205,7 @@ const char *const *node_info_paths(const char *group, const char *kind, size_t *
             return table[i].paths;
         }
     }
-    bool gateway = str_eq(group, "gateway.networking.k8s.io");
-    *n = gateway ? ARRAY_LEN(network) : ARRAY_LEN(plain);
-    return gateway ? network : plain;
+    bool more = str_eq(group, "gateway.networking.k8s.io") || script_bundled(str_or_empty(group), kind);
+    *n = more ? ARRAY_LEN(network) : ARRAY_LEN(plain);
+    return more ? network : plain;
 }

@@ -31,6 +31,8 @@ struct normalize_options {
 /* Changes *object in place: creationTimestamp, Secrets' stringData, empty role rules, order of Endpoints,
  * then the ignore rules. */
 void normalize_object(json_t **object, const struct normalize_options *options);
+/* Only the ignore rules. */
+void normalize_by_rules(json_t **object, const struct normalize_options *options);
 /* Only the folding of stringData into data. */
 void normalize_secret(json_t *object);
 bool object_is_secret(const json_t *object);

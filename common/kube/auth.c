@@ -21,7 +21,7 @@ struct kube_auth {
     /* Plugins. */
     struct kube_credential credential;
     bool have, running;
-    volatile bool canceled; /* atomic accesses only */
+    atomic_bool canceled; /* atomic accesses only */
     err_t *failure;
     mono_t pause_until;
     int64_t pause_ns;
@@ -216,7 +216,7 @@ int kube_auth_get(kube_auth_t *a, struct kube_identity *out, err_t **err)
 
 void kube_auth_cancel(kube_auth_t *a)
 {
-    __atomic_store_n(&a->canceled, true, __ATOMIC_RELAXED);
+    a->canceled = true;
 }
 
 http_endpoint_t *kube_auth_endpoint(kube_auth_t *a)

@@ -17,7 +17,7 @@ struct kube_credential {
 void kube_credential_dispose(struct kube_credential *c);
 /* Runs the plugin of the configuration; blocks for up to a minute, or until *canceled.
  * https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins */
-int kube_exec_run(const struct kube_config *c, volatile bool *canceled, struct kube_credential *out,
+int kube_exec_run(const struct kube_config *c, atomic_bool *canceled, struct kube_credential *out,
                   err_t **err);
 /* Reads what a plugin printed. */
 int kube_exec_read(const char *text, size_t n, const char *api_version, struct kube_credential *out,

@@ -157,7 +157,7 @@ static void add_complaint(str_t *errs, str_t *to)
         str_putc(to, (unsigned char)v.p[i] < 0x20 ? ' ' : v.p[i]);
 }
 
-static int run(const struct kube_config *c, volatile bool *canceled, str_t *out, err_t **err)
+static int run(const struct kube_config *c, atomic_bool *canceled, str_t *out, err_t **err)
 {
     AUTO(strv_free_p) char **argv = arguments(c->exec);
     AUTO(strv_free_p) char **env = environment(c);
@@ -178,7 +178,7 @@ static int run(const struct kube_config *c, volatile bool *canceled, str_t *out,
     return 0;
 }
 
-int kube_exec_run(const struct kube_config *c, volatile bool *canceled, struct kube_credential *out,
+int kube_exec_run(const struct kube_config *c, atomic_bool *canceled, struct kube_credential *out,
                   err_t **err)
 {
     AUTO_STR answer = STR_MAX(MAX_OUTPUT);

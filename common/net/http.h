@@ -59,7 +59,7 @@ struct http_request {
      * always may; others are then sent at most once and fail with ERR_UNAVAILABLE. */
     bool idempotent;
     unsigned max_redirects;  /* 0: none are followed. Credentials never follow to another host. */
-    volatile bool *canceled; /* http_do: looked at ten times a second */
+    atomic_bool *canceled; /* http_do: looked at ten times a second */
 };
 
 struct http_response {

@@ -40,13 +40,13 @@ static void take_end(void *arg, err_t *err)
     pthread_cond_signal(&w->wake);
 }
 
-static void wait_done(struct waiter *w, http_transfer_t *t, const volatile bool *canceled)
+static void wait_done(struct waiter *w, http_transfer_t *t, const atomic_bool *canceled)
 {
     bool told = false;
     LOCKED(&w->lock);
     while (!w->done) {
         cond_wait_until(&w->wake, &w->lock, canceled ? mono_after(mono_now(), MILLIS(100)) : MONO_NEVER);
-        if (canceled && __atomic_load_n(canceled, __ATOMIC_RELAXED) && !told && !w->done) {
+        if (canceled && *canceled && !told && !w->done) {
             http_cancel(t);
             told = true;
         }

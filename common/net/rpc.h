@@ -59,7 +59,7 @@ void rpc_reply(rpc_call_t *call, const ProtobufCMessage *out);
 void rpc_fail(rpc_call_t *call, const err_t *err);
 mono_t rpc_call_deadline(const rpc_call_t *call);
 /* Becomes true when the caller gave up or the deadline passed. Valid until the answer. */
-volatile bool *rpc_call_canceled(rpc_call_t *call);
+atomic_bool *rpc_call_canceled(rpc_call_t *call);
 /* fn(arg) runs once, on another thread, if the call is cancelled before its answer; the answer waits for it
  * to return. */
 void rpc_call_on_cancel(rpc_call_t *call, void (*fn)(void *arg), void *arg);
@@ -82,7 +82,7 @@ bool rpc_client_connected(rpc_client_t *c);
  * connection it waits for one up to two seconds or the timeout, then ERR_UNAVAILABLE. `canceled` (may be
  * NULL) is looked at ten times a second. */
 int rpc_do(rpc_client_t *c, const char *method, const ProtobufCMessage *in,
-           const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, volatile bool *canceled,
+           const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, atomic_bool *canceled,
            ProtobufCMessage **out, err_t **err);
 /* Asynchronous: done runs exactly once, on another thread; it owns out (NULL with an error), err stays the
  * library's. */
@@ -102,7 +102,7 @@ void rpc_replicas_free(rpc_replicas_t *r);
 /* The replica that `key` belongs to by rendezvous hashing (so that each clone is warm in one place); when it
  * is busy or not reached, the next ones. */
 int rpc_replicas_do(rpc_replicas_t *r, const char *key, const char *method, const ProtobufCMessage *in,
-                    const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, volatile bool *canceled,
+                    const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, atomic_bool *canceled,
                     ProtobufCMessage **out, err_t **err);
 
 /* nng starts threads by the processors it sees; called by process start-up, before anything else of this

@@ -263,7 +263,7 @@ static void run_call(void *arg)
 {
     rpc_call_t *call = arg;
     AUTO_ERR err = NULL;
-    if (__atomic_load_n(&call->canceled, __ATOMIC_RELAXED)) {
+    if (call->canceled) {
         fail_here(call, ERR_CANCELED, "the caller gave up before the call began");
         return;
     }

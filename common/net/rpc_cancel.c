@@ -27,7 +27,7 @@ void rpc_call_cancel(rpc_call_t *call)
 {
     if (call->done || call->canceled)
         return;
-    __atomic_store_n(&call->canceled, true, __ATOMIC_RELAXED);
+    call->canceled = true;
     if (call->cancel_fn)
         queue_cancel(call);
 }
@@ -43,7 +43,7 @@ void rpc_call_on_cancel(rpc_call_t *call, void (*fn)(void *arg), void *arg)
         queue_cancel(call);
 }
 
-volatile bool *rpc_call_canceled(rpc_call_t *call)
+atomic_bool *rpc_call_canceled(rpc_call_t *call)
 {
     return &call->canceled;
 }

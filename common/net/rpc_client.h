@@ -119,7 +119,7 @@ struct rpc_request_options {
 };
 /* rpc_do with the time it waits for a connection; *answered tells whether an error is the call's own;
  * otherwise the server was not reached or did not begin it. */
-int rpc_request_do(rpc_client_t *c, const struct rpc_request_options *o, volatile bool *canceled,
+int rpc_request_do(rpc_client_t *c, const struct rpc_request_options *o, atomic_bool *canceled,
                    bool *answered, ProtobufCMessage **out, err_t **err);
 /* These are called under the lock. */
 void rpc_requests_message(rpc_client_t *c, uint32_t number, const Cargocd__Rpc__Envelope *e);

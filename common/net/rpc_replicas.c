@@ -353,7 +353,7 @@ static bool next_may_help(enum err_code code, bool answered)
 }
 
 static int do_in_order(const struct candidate *c, size_t n, struct rpc_request_options *o,
-                       volatile bool *canceled, ProtobufCMessage **out, err_t **err)
+                       atomic_bool *canceled, ProtobufCMessage **out, err_t **err)
 {
     mono_t deadline = o->timeout_ns > 0 ? mono_after(mono_now(), o->timeout_ns) : MONO_NEVER;
     mono_t connect_by = mono_after(mono_now(), SECONDS(RPC_CONNECT_SECONDS)); /* for all of them together */
@@ -382,7 +382,7 @@ static int do_in_order(const struct candidate *c, size_t n, struct rpc_request_o
 }
 
 int rpc_replicas_do(rpc_replicas_t *r, const char *key, const char *method, const ProtobufCMessage *in,
-                    const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, volatile bool *canceled,
+                    const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, atomic_bool *canceled,
                     ProtobufCMessage **out, err_t **err)
 {
     AUTO(free_p) struct candidate *c = xcalloc(MAX_REPLICAS, sizeof(*c));

@@ -351,10 +351,10 @@ static void start(struct rpc_request *q)
         rpc_timer_set(&c->timer, next_look(q));
 }
 
-static void wait(struct rpc_request *q, volatile bool *canceled)
+static void wait(struct rpc_request *q, atomic_bool *canceled)
 {
     while (!expire(q, mono_now())) {
-        if (canceled && __atomic_load_n(canceled, __ATOMIC_RELAXED)) {
+        if (canceled && *canceled) {
             give_up(q, ERR_CANCELED, "the caller gave up");
             return;
         }
@@ -366,7 +366,7 @@ static void wait(struct rpc_request *q, volatile bool *canceled)
     }
 }
 
-int rpc_request_do(rpc_client_t *c, const struct rpc_request_options *o, volatile bool *canceled,
+int rpc_request_do(rpc_client_t *c, const struct rpc_request_options *o, atomic_bool *canceled,
                    bool *answered, ProtobufCMessage **out, err_t **err)
 {
     struct rpc_request *q = request_new(c, o);
@@ -382,7 +382,7 @@ int rpc_request_do(rpc_client_t *c, const struct rpc_request_options *o, volatil
 }
 
 int rpc_do(rpc_client_t *c, const char *method, const ProtobufCMessage *in,
-           const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, volatile bool *canceled,
+           const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, atomic_bool *canceled,
            ProtobufCMessage **out, err_t **err)
 {
     bool answered;

@@ -38,7 +38,7 @@ struct rpc_call {
     unsigned char *body; /* the request until it is decoded */
     size_t nbody;
     ProtobufCMessage *in;
-    bool canceled; /* atomic: the handler looks at it */
+    atomic_bool canceled; /* the handler looks at it */
     void (*cancel_fn)(void *);
     void *cancel_arg;
     bool cancel_queued, cancel_running; /* the job of cancel_fn holds the call */

@@ -3,6 +3,7 @@
  * Two passes, as Argo CD makes them: first the candidates are chosen and their sizes added up, so that too
  * much is refused before anything is parsed; then they are parsed in order. Each file is read once, between
  * the passes its text is kept (the limit bounds that). */
+#include "repo-server/directory/jsonnet_files.h"
 #include "repo-server/parse.h"
 
 #define SKIP_MARKER "+argocd:skip-file-rendering"
@@ -162,13 +163,11 @@ static int yaml_file(const struct candidate *f, rendered_objects_t *objects, str
     return 0;
 }
 
-static int parse_file(const struct candidate *f, rendered_objects_t *objects, struct render_output *out,
-                      err_t **err)
+static int parse_file(const struct candidate *f, struct jsonnet_files *j, rendered_objects_t *objects,
+                      struct render_output *out, err_t **err)
 {
     if (str_has_suffix(f->path, ".jsonnet"))
-        return err_set(err, ERR_FAILED_PRECONDITION,
-                       "Failed to evaluate jsonnet \"%s\": this repository server evaluates no Jsonnet",
-                       f->path);
+        return jsonnet_file(j, f->path, &f->text, objects, err);
     if (str_has_suffix(f->path, ".json"))
         return json_file(f, objects, err);
     return yaml_file(f, objects, out, err);
@@ -189,11 +188,13 @@ int directory_render(const struct render_input *in, const struct render_plan *pl
     int r = scan_dir(&s, "", 0, err);
     if (r < 0)
         err_wrap(err, "failed to get potentially valid manifests");
+    struct jsonnet_files j = {.in = in, .root = plan->path, .spec = json_object_get(d, "jsonnet")};
     for (size_t i = 0; r == 0 && i < s.files.n; i++) {
         if (str_has_suffix(s.files.v[i].path, ".jsonnet") && !in->directory_enabled)
             continue;
-        r = parse_file(&s.files.v[i], objects, out, err);
+        r = parse_file(&s.files.v[i], &j, objects, out, err);
     }
+    jsonnet_files_dispose(&j);
     scan_dispose(&s);
     return r;
 }

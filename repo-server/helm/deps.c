@@ -1,6 +1,7 @@
 /* Dependencies that Chart.yaml names and charts/ does not hold: `helm dependency build` after the
  * repositories were made known to helm, each with the credential that the caller found for it. Secrets go to
  * helm by standard input where it takes them so; `helm repo add` takes the password by standard input too. */
+#include "common/argo/project.h"
 #include "common/yaml/yaml.h"
 #include "repo-server/helm/helm.h"
 
@@ -27,27 +28,11 @@ static int read_dependencies(struct helm *h, const char *chart, json_t **out, er
     return 0;
 }
 
-/* The repository of that URL or name, else the template with the longest prefix. */
-static const struct render_repo *find_repo(const struct helm *h, const char *url, const char *name)
-{
-    const struct render_input *in = h->in;
-    const struct render_repo *best = NULL;
-    for (size_t i = 0; i < in->nhelm_repos; i++)
-        if ((url && str_eq(in->helm_repos[i].url, url)) || (name && str_eq(in->helm_repos[i].name, name)))
-            return &in->helm_repos[i];
-    for (size_t i = 0; url && i < in->nhelm_repo_creds; i++) {
-        const struct render_repo *c = &in->helm_repo_creds[i];
-        if (c->url && str_has_prefix(url, c->url) && (!best || strlen(c->url) > strlen(best->url)))
-            best = c;
-    }
-    return best;
-}
-
 static int credential_file(struct helm *h, words_t *args, const char *flag, const char *text, err_t **err)
 {
     if (str_empty(text))
         return 0;
-    AUTO(free_p) char *path = xasprintf("%s/pem-%zu", h->work.home, args->n);
+    AUTO(free_p) char *path = xasprintf("%s/pem-%u", h->work.home, h->credentials++);
     words_add(args, flag);
     words_add(args, path);
     return file_write(path, text, strlen(text), 0600, err);
@@ -118,6 +103,18 @@ static int login_oci(struct helm *h, const char *url, const struct render_repo *
     return r;
 }
 
+/* `helm dependency build` takes one file of authorities for all hosts. */
+static int write_authorities(struct helm *h, err_t **err)
+{
+    const char *own = getenv("SSL_CERT_FILE");
+    AUTO(free_p) char *path = xasprintf("%s/authorities.pem", h->work.home);
+    if (!h->authorities.len)
+        return 0;
+    if (own)
+        file_read(own, &h->authorities, NULL);
+    return file_write(path, h->authorities.p, h->authorities.len, 0600, err);
+}
+
 /* One dependency: a directory of this tree comes along, a repository is made known. */
 static int prepare_one(struct helm *h, const char *chart, const json_t *dependency, bool *network,
                        err_t **err)
@@ -136,13 +133,40 @@ static int prepare_one(struct helm *h, const char *chart, const json_t *dependen
     if (!*url)
         return 0;
     *network = true;
-    if (oci)
-        return login_oci(h, oci, find_repo(h, oci, NULL), err);
-    if (name) {
-        const struct render_repo *repo = find_repo(h, NULL, name);
+    const struct render_repo *repo = helm_find_repo(h->in, name ? NULL : oci ? oci : url, name, oci != NULL);
+    words_add(&h->asked, repo && name ? repo->url : oci ? oci : url);
+    helm_note_credential(h->in, name ? NULL : oci ? oci : url, name, oci != NULL);
+    h->insecure = h->insecure || (repo && repo->insecure);
+    if (repo && repo->ca_pem)
+        str_printf(&h->authorities, "%s\n", repo->ca_pem);
+    h->plain_http = h->plain_http || (repo && repo->plain_http);
+    if (oci || (name && repo && helm_repo_is_oci(repo)))
+        return login_oci(h, oci ? oci : helm_without_oci(repo->url), repo, err);
+    if (name)
         return repo ? add_http_repo(h, repo->url, name, repo, err) : 0;
-    }
-    return str_has_prefix(url, "https://") ? add_http_repo(h, url, NULL, find_repo(h, url, NULL), err) : 0;
+    return str_has_prefix(url, "https://") ? add_http_repo(h, url, NULL, repo, err) : 0;
+}
+
+/* The error that says more: the project does not permit a repository that could not be read. */
+static int explain(const struct helm *h, err_t **err)
+{
+    const char *said = err && *err ? err_text(*err) : "";
+    AUTO_STR refused = STR_INIT;
+    AUTO_JSON project = json_object();
+    json_t *list = json_array();
+    json_put_at(project, list, "spec", "sourceRepos");
+    for (size_t i = 0; h->in->project_repos && h->in->project_repos[i]; i++)
+        json_array_append_new(list, json_str_new(h->in->project_repos[i]));
+    if (!strstr(said, "is not a valid chart repository or cannot be reached") &&
+        !strstr(said, "could not download"))
+        return err_again(err);
+    VEC_FOREACH(&h->asked, url)
+        if (h->in->project_repos && !project_permits_source(project, *url))
+            str_printf(&refused, "%s%s", refused.len ? ", " : "", *url);
+    return refused.len
+               ? err_set(err, ERR_PERMISSION_DENIED, "helm repos %s are not permitted in project '%s'",
+                         str_text(&refused), str_or_empty(h->in->project))
+               : err_again(err);
 }
 
 int helm_build_dependencies(struct helm *h, err_t **err)
@@ -155,15 +179,23 @@ int helm_build_dependencies(struct helm *h, err_t **err)
     for (size_t i = 0; r == 0 && i < json_array_size(list); i++)
         r = prepare_one(h, h->plan->path, json_array_get(list, i), &network, err);
     if (r < 0)
-        return r;
+        return explain(h, err);
     words_t args = {};
     AUTO_STR out = STR_INIT;
+    r = write_authorities(h, err);
     words_add(&args, "dependency");
     words_add(&args, "build");
-    r = helm_run(h, &args, network, NULL, &out, NULL, err);
+    if (h->insecure || h->in->insecure)
+        words_add(&args, "--insecure-skip-tls-verify");
+    if (h->plain_http)
+        words_add(&args, "--plain-http");
+    if (r == 0)
+        r = helm_run(h, &args, network, NULL, &out, NULL, err);
     words_free(&args);
-    if (r < 0 || !network)
-        return r;
+    if (r < 0)
+        return explain(h, err);
+    if (!network)
+        return 0;
     /* Their texts have not been seen. Without a lock the same names may bring others tomorrow. */
     h->caps.all_apis = h->caps.kube_version = true;
     struct tree_place lock = {};

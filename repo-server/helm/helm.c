@@ -212,10 +212,18 @@ int helm_run(struct helm *h, const words_t *args, bool network, const char *inpu
     static const char *const homes[] = {"XDG_CACHE_HOME",  "XDG_CONFIG_HOME",  "XDG_DATA_HOME",
                                         "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"};
     words_t env = {};
+    AUTO(free_p) char *ca = xasprintf("%s/authorities.pem", h->work.home);
     AUTO(free_p) char *cwd = xasprintf("%s/%s", h->work.src, h->plan->path);
     for (size_t i = 0; i < ARRAY_LEN(homes); i++)
         words_addf(&env, "%s=%s", homes[i], h->work.home);
+    if (network && !str_empty(h->in->proxy)) {
+        words_addf(&env, "http_proxy=%s", h->in->proxy);
+        words_addf(&env, "https_proxy=%s", h->in->proxy);
+        words_addf(&env, "no_proxy=%s", str_or_empty(h->in->no_proxy));
+    }
     struct tool_run run = {
+        .ca_file = network && h->authorities.len ? ca : NULL,
+        .own_proxy = !str_empty(h->in->proxy),
         .work = &h->work,
         .program = h->program,
         .name = "helm",
@@ -331,6 +339,8 @@ int helm_render(const struct render_input *in, const struct render_plan *plan, r
     VEC_FOREACH(&h.charts, c)
         free(*c);
     VEC_FREE(&h.charts);
+    words_free(&h.asked);
+    str_dispose(&h.authorities);
     capabilities_dispose(&h.caps);
     workdir_remove(&h.work);
     free(h.program);

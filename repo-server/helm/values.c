@@ -8,6 +8,7 @@ enum { MAX_MATCHES = 1000, MAX_GLOB_DEPTH = 100 };
 struct place {
     tree_t *tree;
     struct export *export;
+    const char *role; /* of the tree */
     char *path;
 };
 
@@ -28,11 +29,15 @@ static int unknown_ref(struct helm *h, const char *name, err_t **err)
 static int ref_export(struct helm *h, const struct render_ref *ref, struct place *out, err_t **err)
 {
     size_t i = 0;
+    out->tree = ref->tree;
+    if (h->names_only) {
+        out->role = ref->name;
+        return 0;
+    }
     while (i < h->ref_of.n && h->ref_of.v[i] != ref)
         i++;
     if (i == h->ref_of.n)
         return err_set(err, ERR_INTERNAL, "the source %s was not prepared", ref->name);
-    out->tree = ref->tree;
     out->export = &h->refs.v[i];
     return 0;
 }
@@ -64,7 +69,7 @@ static int locate_ref(struct helm *h, const char *raw, struct place *out, bool *
 static int locate(struct helm *h, const char *raw, struct place *out, err_t **err)
 {
     bool is_ref;
-    *out = (struct place){.tree = h->in->tree, .export = &h->src};
+    *out = (struct place){.tree = h->in->tree, .export = &h->src, .role = ""};
     int r = locate_ref(h, raw, out, &is_ref, err);
     if (r < 0 || is_ref)
         return r;
@@ -84,6 +89,11 @@ static int bring(struct helm *h, const struct place *p, bool *exists, char **hos
     int r = tree_look(p->tree, p->path, true, &found, err);
     *exists = r == 0 && found.node.kind == NODE_FILE;
     tree_place_dispose(&found);
+    if (h->names_only) {
+        if (r == 0)
+            *host = xasprintf("%s\n%s", p->role, p->path);
+        return r;
+    }
     if (r == 0 && *exists)
         r = export_path(p->export, p->path, err);
     if (r == 0 && *exists) /* it may have come before with the chart, unnoted */
@@ -305,5 +315,37 @@ int helm_file_parameter(struct helm *h, const char *path, char **out, err_t **er
     if (r == 0)
         r = bring(h, &p, &exists, out, err);
     free(p.path);
+    return r;
+}
+
+/* ---- names only ---- */
+
+static int visit_file(const struct render_input *in, const char *name,
+                      int (*fn)(void *arg, tree_t *tree, const char *path, err_t **err), void *arg,
+                      err_t **err)
+{
+    const char *line = strchr(name, '\n');
+    if (!line)
+        return fn(arg, NULL, name, err);
+    AUTO(free_p) char *role = xstrndup(name, (size_t)(line - name));
+    tree_t *tree = in->tree;
+    for (size_t i = 0; *role && i < in->nrefs; i++)
+        if (str_eq(in->refs[i].name, role))
+            tree = in->refs[i].tree;
+    return fn(arg, tree, line + 1, err);
+}
+
+int helm_each_value_file(const struct render_input *in, const struct render_plan *plan,
+                         int (*fn)(void *arg, tree_t *tree, const char *path, err_t **err), void *arg,
+                         err_t **err)
+{
+    struct helm h = {
+        .in = in, .plan = plan, .spec = json_object_get(plan->source, "helm"), .names_only = true};
+    words_t files = {};
+    int r = helm_value_files(&h, &files, err);
+    VEC_FOREACH(&files, f)
+        if (r == 0)
+            r = visit_file(in, *f, fn, arg, err);
+    words_free(&files);
     return r;
 }

@@ -17,6 +17,7 @@ from .proc import Process, wait_for
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 BIN = os.environ.get("CARGOCD_BIN") or os.path.join(ROOT, "build", "bin")
 APP = ("argoproj.io/v1alpha1", "Application")
+os.environ.setdefault("TSAN_OPTIONS", "suppressions=" + os.path.join(ROOT, "tests", "integration", "tsan.txt"))
 LOG_LEVEL = os.environ.get("CARGOCD_LOGLEVEL", "debug")
 PROJECT = ("argoproj.io/v1alpha1", "AppProject")
 

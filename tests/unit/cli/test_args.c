@@ -27,7 +27,8 @@ static const char *env(const char *name)
     return !strcmp(name, "TEST_SERVER") ? env_server : NULL;
 }
 
-static int parse_with(const struct args_defaults *defaults, const char *line, char ***words, args_t **out, err_t **err)
+static int parse_with(const struct args_defaults *defaults, const char *line, char ***words, args_t **out,
+                      err_t **err)
 {
     assert_int_equal(shell_split(line, words, err), 0);
     return args_parse(tables, defaults, strv_len(*words), *words, out, err);
@@ -99,10 +100,13 @@ static void errors(void **state)
         {"-o", "flag needs an argument: 'o' in -o"},
         {"--=x", "bad flag syntax: --=x"},
         {"---x", "bad flag syntax: ---x"},
-        {"--timeout -1", "invalid argument \"-1\" for \"--timeout\" flag: strconv.ParseUint: parsing \"-1\": invalid syntax"},
-        {"--yes=maybe", "invalid argument \"maybe\" for \"-y, --yes\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax"},
+        {"--timeout -1",
+         "invalid argument \"-1\" for \"--timeout\" flag: strconv.ParseUint: parsing \"-1\": invalid syntax"},
+        {"--yes=maybe", "invalid argument \"maybe\" for \"-y, --yes\" flag: strconv.ParseBool: parsing "
+                        "\"maybe\": invalid syntax"},
         {"--pause 5", "invalid argument \"5\" for \"--pause\" flag: time: invalid duration \"5\""},
-        {"--positions 1,x", "invalid argument \"1,x\" for \"--positions\" flag: strconv.ParseInt: parsing \"x\": invalid syntax"},
+        {"--positions 1,x", "invalid argument \"1,x\" for \"--positions\" flag: strconv.ParseInt: parsing "
+                            "\"x\": invalid syntax"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_ERR err = NULL;
@@ -150,7 +154,7 @@ static void opts(void **state)
     ASSERT_OK(parse_with(&(struct args_defaults){&opts, NULL}, "-H c:3", &words, &a, &err));
     AUTO(free_p) char *headers = shown(a, "header");
     assert_true(args_bool(a, "plaintext"));
-    assert_string_equal(headers, "c:3"); /* what is given replaces the default */
+    assert_string_equal(headers, "c:3");                 /* what is given replaces the default */
     assert_string_equal(args_text(a, "output"), "wide"); /* not an option for ARGOCD_OPTS */
     map_clear(&opts);
     assert_int_equal(args_opts("server x", &opts, &err), -ERR_INVALID_ARGUMENT);
@@ -178,11 +182,8 @@ static void given(void **state)
 static void splitting(void **state)
 {
     static const char *const cases[][2] = {
-        {"a 'b c' \"d e\" f\\ g", "a|b c|d e|f g"},
-        {"", ""},
-        {"''", ""},
-        {"\"a\\\"b\\$c\\d\"", "a\"b$c\\d"},
-        {" a\tb\n", "a|b"},
+        {"a 'b c' \"d e\" f\\ g", "a|b c|d e|f g"}, {"", ""},           {"''", ""},
+        {"\"a\\\"b\\$c\\d\"", "a\"b$c\\d"},         {" a\tb\n", "a|b"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_ERR err = NULL;

@@ -34,8 +34,12 @@ static void finding(void **state)
 static void missing(void **state)
 {
     static const char *const cases[][2] = {
-        {"cluster add x", "cluster add"}, {"proj role list p", "proj role"}, {"--server x admin export", "admin"},
-        {"app list", NULL},               {"cluster", NULL},                 {"clus add", NULL},
+        {"cluster add x", "cluster add"},
+        {"proj role list p", "proj role"},
+        {"--server x admin export", "admin"},
+        {"app list", NULL},
+        {"cluster", NULL},
+        {"clus add", NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO(strv_free_p) char **words = NULL;

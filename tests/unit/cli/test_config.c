@@ -5,10 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char whole[] = "contexts:\n- name: a\n  server: s:1\n  user: a\n- name: b\n  server: t\n  user: nobody\n"
-                            "current-context: a\nfuture: {x: 1}\n"
-                            "servers:\n- server: s:1\n  plain-text: true\n- server: t\n"
-                            "users:\n- name: a\n  auth-token: tok\n";
+static const char whole[] =
+    "contexts:\n- name: a\n  server: s:1\n  user: a\n- name: b\n  server: t\n  user: nobody\n"
+    "current-context: a\nfuture: {x: 1}\n"
+    "servers:\n- server: s:1\n  plain-text: true\n- server: t\n"
+    "users:\n- name: a\n  auth-token: tok\n";
 
 static json_t *parse(const char *text)
 {
@@ -38,7 +39,8 @@ static void contexts(void **state)
 
 static void bad_texts(void **state)
 {
-    static const char *const cases[] = {"[1, 2]", "a: [", "current-context: x\n", "current-context: x\ncontexts: [{name: x}]\n"};
+    static const char *const cases[] = {"[1, 2]", "a: [", "current-context: x\n",
+                                        "current-context: x\ncontexts: [{name: x}]\n"};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_JSON c = NULL;
         assert_true(config_parse(cases[i], strlen(cases[i]), &c, NULL) < 0);
@@ -136,7 +138,8 @@ static void tokens(void **state)
     /* {"sub":"admin:login","email":"","name":"N"} */
     AUTO_ERR err = NULL;
     AUTO_JSON claims = NULL;
-    ASSERT_OK(token_claims("e30.eyJzdWIiOiJhZG1pbjpsb2dpbiIsImVtYWlsIjoiIiwibmFtZSI6Ik4ifQ.c2ln", &claims, &err));
+    ASSERT_OK(
+        token_claims("e30.eyJzdWIiOiJhZG1pbjpsb2dpbiIsImVtYWlsIjoiIiwibmFtZSI6Ik4ifQ.c2ln", &claims, &err));
     assert_string_equal(token_display_name(claims), "N");
     json_object_del(claims, "name");
     assert_string_equal(token_display_name(claims), "admin:login");

@@ -9,10 +9,10 @@ static void ages(void **state)
         int64_t seconds;
         const char *text;
     } cases[] = {
-        {-5, "<invalid>"}, {-1, "0s"},      {0, "0s"},       {119, "119s"},       {120, "2m"},         {125, "2m5s"},
-        {599, "9m59s"},    {600, "10m"},    {10799, "179m"}, {10800, "3h"},       {10860, "3h1m"},     {28800, "8h"},
-        {172799, "47h"},   {172800, "2d"},  {176400, "2d1h"}, {691200, "8d"},     {63071999, "729d"},  {63072000, "2y"},
-        {63158400, "2y1d"}, {252288000, "8y"},
+        {-5, "<invalid>"}, {-1, "0s"},         {0, "0s"},        {119, "119s"},      {120, "2m"},
+        {125, "2m5s"},     {599, "9m59s"},     {600, "10m"},     {10799, "179m"},    {10800, "3h"},
+        {10860, "3h1m"},   {28800, "8h"},      {172799, "47h"},  {172800, "2d"},     {176400, "2d1h"},
+        {691200, "8d"},    {63071999, "729d"}, {63072000, "2y"}, {63158400, "2y1d"}, {252288000, "8y"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_STR out = STR_INIT;
@@ -32,7 +32,8 @@ static void times(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_STR out = STR_INIT;
-        setenv("TZ", cases[i][0], 1); /* lint: allow setenv, because the test has one thread and tests the zone */
+        setenv("TZ", cases[i][0],
+               1); /* lint: allow setenv, because the test has one thread and tests the zone */
         tzset();
         put_go_time(cases[i][1], &out);
         assert_string_equal(str_text(&out), cases[i][2]);

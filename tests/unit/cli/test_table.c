@@ -13,10 +13,10 @@ static void layout(void **state)
         {"a\tb\n", 0, "a  b\n"},
         {"a\tb", 0, "a  b"},
         {"NAME\tX\nlonger\ty\n", 0, "NAME    X\nlonger  y\n"},
-        {"a\t\tc\n", 0, "a    c\n"},                     /* an empty column still has its padding */
-        {"a\tb\t\n", 0, "a  b  \n"},                     /* a last cell that is ended is in a column */
+        {"a\t\tc\n", 0, "a    c\n"}, /* an empty column still has its padding */
+        {"a\tb\t\n", 0, "a  b  \n"}, /* a last cell that is ended is in a column */
         {"a\tb\t\naa\tbbb\t\n", 0, "a   b    \naa  bbb  \n"},
-        {"x\n\na\tb\n", 0, "x\n\na  b\n"},               /* lines without cells end columns */
+        {"x\n\na\tb\n", 0, "x\n\na  b\n"}, /* lines without cells end columns */
         {"aaaa\tb\n\na\tb\n", 0, "aaaa  b\n\na  b\n"},
         {"a\tbbbb\tc\nd\te\n", 0, "a  bbbb  c\nd  e\n"}, /* a line's last cell is in no column */
         {"\xe2\x94\x94\xe2\x94\x80x\ty\nabc\tz\n", 0, "\xe2\x94\x94\xe2\x94\x80x  y\nabc  z\n"},

@@ -31,9 +31,9 @@ static void bump(int *counter)
     pthread_cond_broadcast(&g.cond);
 }
 
-static volatile bool *_Atomic seen;
+static atomic_bool *_Atomic seen;
 
-static int run(void *ctx, const char *key, void *job, volatile bool *canceled, void **result, err_t **err)
+static int run(void *ctx, const char *key, void *job, atomic_bool *canceled, void **result, err_t **err)
 {
     seen = canceled;
     bump(&g.running);

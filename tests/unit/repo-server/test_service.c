@@ -332,7 +332,7 @@ static void errors_say_what_is_wrong(void **state)
         {url, "", "", ERR_INVALID_ARGUMENT, "has no source"},
         {url, "[]", "", ERR_INVALID_ARGUMENT, "no object"},
         {url, "{", "", ERR_INVALID_ARGUMENT, "read the application's source"},
-        {url, "{\"chart\":\"x\"}", "", ERR_UNIMPLEMENTED, "charts"},
+        {url, "{\"chart\":\"x\"}", "", ERR_INVALID_ARGUMENT, "only http and https are known"},
         {"oci://x/y", "{}", "", ERR_UNIMPLEMENTED, "Helm and OCI repositories"},
         {url, "{\"path\":\".\",\"plugin\":{\"name\":\"p\"}}", "", ERR_UNIMPLEMENTED, "plugin 'p'"},
     };
@@ -579,13 +579,59 @@ static void details_are_told(void **state)
     }
 }
 
-static void what_is_not_served_is_named(void **state)
+/* Globs, files of other sources and of the network. */
+static void details_know_all_kinds_of_values(void **state)
+{
+    const char *base = fx_http(0);
+    if (!base)
+        skip();
+    AUTO_ERR err = NULL;
+    fx_repo("lent");
+    fx_write("lent/deep/v.yaml", "lent: yes\n");
+    fx_commit("lent", "one");
+    fx_write("remote.yaml", "remote: 1\na: remote\n");
+    AUTO(free_p) char *url = repo_url("details");
+    AUTO(free_p) char *lent = repo_url("lent");
+    AUTO(free_p)
+    char *source = xasprintf(
+        "{\"path\":\"chart\",\"helm\":{\"valueFiles\":[\"env/*.YAML\",\"$values/deep/v.yaml\","
+        "\"%.*s/remote.yaml\",\"$values/none.yaml\"],\"ignoreMissingValueFiles\":true}}",
+        (int)(strlen(base) - 4), base);
+    Cargocd__Repo__Repository rep = CARGOCD__REPO__REPOSITORY__INIT, other = CARGOCD__REPO__REPOSITORY__INIT;
+    Cargocd__Repo__RefTarget target = CARGOCD__REPO__REF_TARGET__INIT;
+    Cargocd__Repo__AppDetailsRequest__RefSourcesEntry entry =
+        CARGOCD__REPO__APP_DETAILS_REQUEST__REF_SOURCES_ENTRY__INIT;
+    Cargocd__Repo__AppDetailsRequest__RefSourcesEntry *entries[] = {&entry};
+    Cargocd__Repo__AppDetailsRequest q = CARGOCD__REPO__APP_DETAILS_REQUEST__INIT;
+    Cargocd__Repo__AppDetailsResponse *r = NULL;
+    rep.url = url;
+    other.url = lent;
+    target.repo = &other;
+    entry.key = (char *)"$values";
+    entry.value = &target;
+    q.repo = &rep;
+    q.ref_sources = entries;
+    q.n_ref_sources = 1;
+    q.source = (ProtobufCBinaryData){strlen(source), (uint8_t *)source};
+    ASSERT_OK(CALL("repo.AppDetails", q, app_details_response, &r, &err));
+    AUTO(free_p) char *text = xstrndup((const char *)r->details.data, r->details.len);
+    FREE(r);
+    static const char *const parts[] = {"{\"name\":\"a\",\"value\":\"remote\"}",
+                                        "{\"name\":\"lent\",\"value\":\"true\"}",
+                                        "{\"name\":\"remote\",\"value\":\"1\"}"};
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (!strstr(text, parts[i]))
+            fail_msg("%s is not in %s", parts[i], text);
+}
+
+static void without_plugins_the_list_is_empty(void **state)
 {
     AUTO_ERR err = NULL;
     Cargocd__Repo__ListPluginsRequest q = CARGOCD__REPO__LIST_PLUGINS_REQUEST__INIT;
     Cargocd__Repo__ListPluginsResponse *r = NULL;
-    assert_int_equal(CALL("repo.ListPlugins", q, list_plugins_response, &r, &err), -ERR_UNIMPLEMENTED);
-    assert_non_null(strstr(err_text(err), "ListPlugins is not served by this repository server"));
+    ASSERT_OK(CALL("repo.ListPlugins", q, list_plugins_response, &r, &err));
+    assert_int_equal(r->n_names, 0);
+    FREE(r);
 }
 
 /* A silent Git server costs its own requests their time, nobody else's. */
@@ -617,4 +663,5 @@ REPO_TESTS(setup, teardown, T(a_directory_is_rendered_and_then_only_confirmed), 
            T(a_stranger_gets_nothing_of_a_private_repository), T(errors_say_what_is_wrong),
            T(failures_are_paused), T(damaged_clones_are_replaced_on_the_way),
            T(references_are_listed_and_resolved), T(trees_are_searched), T(details_are_told),
-           T(what_is_not_served_is_named), T(a_silent_server_does_not_hold_up_others))
+           T(details_know_all_kinds_of_values), T(without_plugins_the_list_is_empty),
+           T(a_silent_server_does_not_hold_up_others))

@@ -47,7 +47,7 @@ static void outcome_dispose(struct outcome *o)
     str_dispose(&o->errs);
 }
 
-static struct outcome run(const char *body, const struct tools_options *more, volatile bool *canceled)
+static struct outcome run(const char *body, const struct tools_options *more, atomic_bool *canceled)
 {
     struct outcome o = {};
     AUTO_ERR err = NULL;
@@ -138,13 +138,13 @@ static void floods_are_cut(void **state)
 static void *cancel_soon(void *flag)
 {
     sleep_ns(MILLIS(300));
-    __atomic_store_n((volatile bool *)flag, true, __ATOMIC_RELAXED);
+    *(atomic_bool *)flag = true;
     return NULL;
 }
 
 static void who_is_cancelled_ends_at_once(void **state)
 {
-    volatile bool canceled = false;
+    atomic_bool canceled = false;
     pthread_t t = thread_start("cancel", cancel_soon, (void *)&canceled);
     struct outcome o = run("sleep 31", NULL, &canceled);
     pthread_join(t, NULL);

@@ -53,34 +53,49 @@ static void sources(void **state)
 {
     static const struct spec_case cases[] = {
         {"{}", "--repo r --path p --revision v --ref q --helm-chart c",
-         "{'destination':{},'source':{'repoURL':'r','path':'p','targetRevision':'v','ref':'q','chart':'c'}}", 0},
+         "{'destination':{},'source':{'repoURL':'r','path':'p','targetRevision':'v','ref':'q','chart':'c'}}",
+         0},
         {"{'source':{'path':'p','x':1}}", "--path ''", "{'destination':{},'source':{'x':1}}", 0},
-        {"{}", "--helm-set a=b,c --helm-set 'd=1\\,2' --helm-set-string a=x --values v1 --values v2 --release-name ''",
-         "{'destination':{},'source':{'helm':{'valueFiles':['v1','v2'],'parameters':[{'name':'a','value':'x','forceString':true},"
+        {"{}",
+         "--helm-set a=b,c --helm-set 'd=1\\,2' --helm-set-string a=x --values v1 --values v2 --release-name "
+         "''",
+         "{'destination':{},'source':{'helm':{'valueFiles':['v1','v2'],'parameters':[{'name':'a','value':'x',"
+         "'forceString':true},"
          "{'name':'d','value':'1\\\\,2'}]}}}",
          0},
         {"{}", "--release-name ''", "{'destination':{},'source':{}}", 0},
         {"{'source':{'helm':{'values':'x: y'}}}", "--values-literal-file values.yaml",
          "{'destination':{},'source':{'helm':{'valuesObject':{'a':{'b':1}}}}}", 0},
         {"{'source':{'kustomize':{'images':['a:1','b=c:2']}}}",
-         "--kustomize-image a:2 --kustomize-image b=d --kustomize-image e@sha256:0 --kustomize-replica r=3 --nameprefix p-",
-         "{'destination':{},'source':{'kustomize':{'images':['a:2','b=d','e@sha256:0'],'replicas':[{'name':'r','count':3}],"
+         "--kustomize-image a:2 --kustomize-image b=d --kustomize-image e@sha256:0 --kustomize-replica r=3 "
+         "--nameprefix p-",
+         "{'destination':{},'source':{'kustomize':{'images':['a:2','b=d','e@sha256:0'],'replicas':[{'name':'"
+         "r','count':3}],"
          "'namePrefix':'p-'}}}",
          0},
         {"{}", "--kustomize-common-label a=b --kustomize-force-common-label",
          "{'destination':{},'source':{'kustomize':{'commonLabels':{'a':'b'},'forceCommonLabels':true}}}", 0},
-        {"{}", "--directory-recurse --directory-exclude x --jsonnet-tla-str a=b=c --jsonnet-ext-var-code d --jsonnet-libs l",
-         "{'destination':{},'source':{'directory':{'recurse':true,'exclude':'x','jsonnet':{'tlas':[{'name':'a','value':'b=c'}],"
+        {"{}",
+         "--directory-recurse --directory-exclude x --jsonnet-tla-str a=b=c --jsonnet-ext-var-code d "
+         "--jsonnet-libs l",
+         "{'destination':{},'source':{'directory':{'recurse':true,'exclude':'x','jsonnet':{'tlas':[{'name':'"
+         "a','value':'b=c'}],"
          "'extVars':[{'name':'d','value':'','code':true}],'libs':['l']}}}}",
          0},
-        {"{'source':{'plugin':{'name':'x','env':[{'name':'A','value':'1'}]}}}", "--plugin-env A=2 --plugin-env B=",
-         "{'destination':{},'source':{'plugin':{'name':'x','env':[{'name':'A','value':'2'},{'name':'B','value':''}]}}}", 0},
-        {"{'sources':[{'path':'a'},{'path':'b'}]}", "--path c", "{'destination':{},'sources':[{'path':'a'},{'path':'c'}]}", 2},
-        {"{'sources':[{'path':'a'}]}", "--path c", "{'destination':{},'sources':[{'path':'a'},{'path':'c'}]}", -1},
+        {"{'source':{'plugin':{'name':'x','env':[{'name':'A','value':'1'}]}}}",
+         "--plugin-env A=2 --plugin-env B=",
+         "{'destination':{},'source':{'plugin':{'name':'x','env':[{'name':'A','value':'2'},{'name':'B','"
+         "value':''}]}}}",
+         0},
+        {"{'sources':[{'path':'a'},{'path':'b'}]}", "--path c",
+         "{'destination':{},'sources':[{'path':'a'},{'path':'c'}]}", 2},
+        {"{'sources':[{'path':'a'}]}", "--path c", "{'destination':{},'sources':[{'path':'a'},{'path':'c'}]}",
+         -1},
         {"{}", "--dry-source-repo r --hydrate-to-branch b --path ignored",
-         "{'destination':{},'sourceHydrator':{'drySource':{'repoURL':'r'},'hydrateTo':{'targetBranch':'b'}}}", 0},
-        {"{'sourceHydrator':{'drySource':{'repoURL':'r'},'hydrateTo':{'targetBranch':'b'}}}", "--hydrate-to-branch ''",
-         "{'destination':{},'sourceHydrator':{'drySource':{'repoURL':'r'}}}", 0},
+         "{'destination':{},'sourceHydrator':{'drySource':{'repoURL':'r'},'hydrateTo':{'targetBranch':'b'}}}",
+         0},
+        {"{'sourceHydrator':{'drySource':{'repoURL':'r'},'hydrateTo':{'targetBranch':'b'}}}",
+         "--hydrate-to-branch ''", "{'destination':{},'sourceHydrator':{'drySource':{'repoURL':'r'}}}", 0},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         check(&cases[i]);
@@ -91,18 +106,21 @@ static void policies(void **state)
 #define S "'destination':{},'source':{}"
     static const struct spec_case cases[] = {
         {"{}", "--dest-server s --dest-namespace n --project p --revision-history-limit 3",
-         "{'destination':{'server':'s','namespace':'n'},'source':{},'project':'p','revisionHistoryLimit':3}", 0},
+         "{'destination':{'server':'s','namespace':'n'},'source':{},'project':'p','revisionHistoryLimit':3}",
+         0},
         {"{}", "--sync-policy auto --auto-prune --self-heal=false",
          "{" S ",'syncPolicy':{'automated':{'prune':true,'selfHeal':false}}}", 0},
         {"{}", "--auto-prune", "{" S ",'syncPolicy':{'automated':{'enabled':false,'prune':true}}}", 0},
         {"{'syncPolicy':{'automated':{}}}", "--sync-policy none", "{" S "}", 0},
-        {"{'syncPolicy':{'automated':{},'syncOptions':['A=b']}}", "--sync-policy manual", "{" S ",'syncPolicy':{'syncOptions':['A=b']}}",
-         0},
+        {"{'syncPolicy':{'automated':{},'syncOptions':['A=b']}}", "--sync-policy manual",
+         "{" S ",'syncPolicy':{'syncOptions':['A=b']}}", 0},
         {"{'syncPolicy':{'syncOptions':['A=b']}}", "--sync-option C=d --sync-option '!A=b' --sync-option C=d",
          "{" S ",'syncPolicy':{'syncOptions':['C=d']}}", 0},
         {"{'syncPolicy':{'syncOptions':['A=b']}}", "--sync-option '!A=b'", "{" S "}", 0},
         {"{}", "--sync-retry-limit 2 --sync-retry-backoff-max-duration 90s",
-         "{" S ",'syncPolicy':{'retry':{'limit':2,'backoff':{'duration':'5s','maxDuration':'1m30s','factor':2}}}}", 0},
+         "{" S
+         ",'syncPolicy':{'retry':{'limit':2,'backoff':{'duration':'5s','maxDuration':'1m30s','factor':2}}}}",
+         0},
         {"{'syncPolicy':{'retry':{'limit':2}}}", "--sync-retry-limit 0", "{" S "}", 0},
         {"{}", "--sync-retry-refresh", "{" S ",'syncPolicy':{'retry':{'refresh':true}}}", 0},
     };
@@ -171,11 +189,21 @@ static void texts(void **state)
 
 /* The command's own table. */
 static const struct option unset_like[] = {
-    LIST("parameter", "", .shorthand = 'p'), LIST("values", ""),      BOOL("values-literal", ""),
-    BOOL("ignore-missing-value-files", ""),  BOOL("nameprefix", ""),  BOOL("namesuffix", ""),
-    BOOL("kustomize-version", ""),           BOOL("kustomize-namespace", ""), LIST("kustomize-image", ""),
-    LIST("kustomize-replica", ""),           BOOL("ignore-missing-components", ""), LIST("plugin-env", ""),
-    BOOL("pass-credentials", ""),            BOOL("ref", ""),         OPTIONS_END,
+    LIST("parameter", "", .shorthand = 'p'),
+    LIST("values", ""),
+    BOOL("values-literal", ""),
+    BOOL("ignore-missing-value-files", ""),
+    BOOL("nameprefix", ""),
+    BOOL("namesuffix", ""),
+    BOOL("kustomize-version", ""),
+    BOOL("kustomize-namespace", ""),
+    LIST("kustomize-image", ""),
+    LIST("kustomize-replica", ""),
+    BOOL("ignore-missing-components", ""),
+    LIST("plugin-env", ""),
+    BOOL("pass-credentials", ""),
+    BOOL("ref", ""),
+    OPTIONS_END,
 };
 
 static void unsetting(void **state)
@@ -191,7 +219,8 @@ static void unsetting(void **state)
         {"{'helm':{}}", "-p x", "{'helm':{}}", false, false},
         {"{'kustomize':{'images':['a:1','b=c:2'],'namePrefix':'p'}}", "--kustomize-image b --nameprefix",
          "{'kustomize':{'images':['a:1']}}", true, false},
-        {"{'kustomize':{'replicas':[{'name':'r','count':1}]}}", "--kustomize-replica r", "{'kustomize':{}}", true, false},
+        {"{'kustomize':{'replicas':[{'name':'r','count':1}]}}", "--kustomize-replica r", "{'kustomize':{}}",
+         true, false},
         {"{'ref':'r','helm':{}}", "--ref", "{'helm':{}}", true, false},
         {"{'plugin':{'env':[{'name':'A','value':'1'}]}}", "--plugin-env A", "{'plugin':{}}", true, false},
         {"{'path':'x'}", "--nameprefix", "{'path':'x'}", false, false},

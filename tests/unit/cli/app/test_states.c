@@ -44,7 +44,8 @@ static void filters(void **state)
     static const char *const bad[][2] = {
         {"a:b", "resource should have GROUP:KIND:NAME, but instead got: a:b"},
         {"!a:b:c:d", "resource should have GROUP:KIND:NAME, but instead got: a:b:c:d"},
-        {"a:b:c/d/e", "resource with namespace should have GROUP:KIND:NAMESPACE/NAME, but instead got: a:b:c/d/e"},
+        {"a:b:c/d/e",
+         "resource with namespace should have GROUP:KIND:NAMESPACE/NAME, but instead got: a:b:c/d/e"},
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         AUTO_ERR err = NULL;
@@ -58,13 +59,18 @@ static void filters(void **state)
 static const char app_text[] =
     "{'status':{'resources':["
     "{'kind':'Service','namespace':'n','name':'s','status':'Synced','health':{'status':'Healthy'}},"
-    "{'group':'apps','kind':'Deployment','namespace':'n','name':'d','status':'OutOfSync','health':{'status':'Progressing'}},"
+    "{'group':'apps','kind':'Deployment','namespace':'n','name':'d','status':'OutOfSync','health':{'status':'"
+    "Progressing'}},"
     "{'kind':'ConfigMap','namespace':'n','name':'c','status':'Synced'}],"
     "'operationState':{'syncResult':{'resources':["
-    "{'kind':'Job','group':'batch','namespace':'n','name':'h','hookType':'PreSync','hookPhase':'Running','message':'m1'},"
-    "{'kind':'Deployment','group':'apps','namespace':'n','name':'d','hookPhase':'Running','status':'Synced','message':'created'},"
-    "{'kind':'Job','group':'batch','namespace':'n','name':'h','hookType':'PreSync','hookPhase':'Succeeded','message':''},"
-    "{'kind':'Pod','namespace':'n','name':'gone','hookPhase':'Succeeded','status':'Pruned','message':'pruned'}]}}}}";
+    "{'kind':'Job','group':'batch','namespace':'n','name':'h','hookType':'PreSync','hookPhase':'Running','"
+    "message':'m1'},"
+    "{'kind':'Deployment','group':'apps','namespace':'n','name':'d','hookPhase':'Running','status':'Synced','"
+    "message':'created'},"
+    "{'kind':'Job','group':'batch','namespace':'n','name':'h','hookType':'PreSync','hookPhase':'Succeeded','"
+    "message':''},"
+    "{'kind':'Pod','namespace':'n','name':'gone','hookPhase':'Succeeded','status':'Pruned','message':'pruned'"
+    "}]}}}}";
 
 static json_t *app_doc(const char *text)
 {
@@ -77,8 +83,7 @@ static json_t *app_doc(const char *text)
 
 static void put(const res_states_t *states, str_t *out)
 {
-    VEC_FOREACH(states, s)
-    {
+    VEC_FOREACH(states, s) {
         for (size_t i = 0; i < RES_FIELDS; i++)
             str_printf(out, "%s%s", i ? "|" : "", s->f[i]);
         str_putc(out, '\n');
@@ -115,7 +120,8 @@ static void rows(void **state)
     assert_string_equal(str_text(&some), "apps|Deployment|n|d|OutOfSync|Progressing||created\n");
     AUTO_JSON selected = res_filters_select(&f, app);
     AUTO(free_p) char *text = json_text(selected, JSON_GO);
-    assert_string_equal(text, "[{\"group\":\"apps\",\"kind\":\"Deployment\",\"name\":\"d\",\"namespace\":\"n\"}]");
+    assert_string_equal(text,
+                        "[{\"group\":\"apps\",\"kind\":\"Deployment\",\"name\":\"d\",\"namespace\":\"n\"}]");
     res_states_dispose(&states);
     res_filters_dispose(&f);
 }
@@ -145,9 +151,10 @@ static void merging(void **state)
 
 static void waiting(void **state)
 {
-    static const struct wait_for_what both = {.sync = true, .health = true, .operation = true}, sync = {.sync = true},
-                                      operation = {.operation = true}, gone = {.gone = true},
-                                      bad = {.degraded = true, .suspended = true}, hydrated = {.hydrated = true};
+    static const struct wait_for_what both = {.sync = true, .health = true, .operation = true},
+                                      sync = {.sync = true}, operation = {.operation = true},
+                                      gone = {.gone = true}, bad = {.degraded = true, .suspended = true},
+                                      hydrated = {.hydrated = true};
     static const struct {
         const char *app;
         const struct wait_for_what *what;
@@ -162,14 +169,16 @@ static void waiting(void **state)
         {"{'status':{" DONE "'2026-01-01T00:00:09Z'}}", &operation, true, true},
         {"{'status':{" DONE "'2026-01-01T00:00:10Z'}}", &operation, true, false},
         {"{'status':{'operationState':{'finishedAt':'2026-01-01T00:00:10Z'}}}", &operation, true, true},
-        {"{'status':{'operationState':{'finishedAt':'2026-01-01T00:00:10Z','operation':{'sync':{'dryRun':true}}}}}", &operation,
-         true, false},
+        {"{'status':{'operationState':{'finishedAt':'2026-01-01T00:00:10Z','operation':{'sync':{'dryRun':"
+         "true}}}}}",
+         &operation, true, false},
         {"{'status':{" SYNCED "}}", &gone, false, false},
         {"{'status':{'health':{'status':'Suspended'}}}", &bad, true, false},
         {"{'status':{'health':{'status':'Degraded'}}}", &bad, true, false},
         {"{'status':{'health':{'status':'Healthy'}}}", &bad, false, false},
         {"{'status':{}}", &hydrated, false, false},
-        {"{'status':{'sourceHydrator':{'currentOperation':{'phase':'Hydrated','drySHA':'a','sourceHydrator':{'x':1}},"
+        {"{'status':{'sourceHydrator':{'currentOperation':{'phase':'Hydrated','drySHA':'a','sourceHydrator':{"
+         "'x':1}},"
          "'lastSuccessfulOperation':{'drySHA':'a','sourceHydrator':{'x':1}}}}}",
          &hydrated, true, false},
         {"{'status':{'sourceHydrator':{'currentOperation':{'phase':'Hydrated','drySHA':'b'},"
@@ -189,15 +198,17 @@ static void waiting(void **state)
     assert_int_equal(res_filters_add(&f, "*:Service:*", NULL), 0);
     assert_true(wait_satisfied(app, &(struct wait_for_what){.sync = true, .health = true}, &f, &in_progress));
     assert_int_equal(res_filters_add(&f, "apps:*:*", NULL), 0);
-    assert_false(wait_satisfied(app, &(struct wait_for_what){.sync = true, .health = true}, &f, &in_progress));
+    assert_false(
+        wait_satisfied(app, &(struct wait_for_what){.sync = true, .health = true}, &f, &in_progress));
     res_filters_dispose(&f);
 }
 
 static void pruning(void **state)
 {
-    AUTO_JSON app = app_doc("{'status':{'operationState':{'syncResult':{'resources':["
-                            "{'status':'PruneSkipped','message':'ignored (requires pruning)'},"
-                            "{'status':'PruneSkipped','message':'ignored (no prune)'},{'status':'Pruned'}]}}}}");
+    AUTO_JSON app = app_doc(
+        "{'status':{'operationState':{'syncResult':{'resources':["
+        "{'status':'PruneSkipped','message':'ignored (requires pruning)'},"
+        "{'status':'PruneSkipped','message':'ignored (no prune)'},{'status':'Pruned'}]}}}}");
     assert_int_equal(pruning_required(app), 1);
 }
 

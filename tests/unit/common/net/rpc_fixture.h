@@ -29,7 +29,7 @@ static UNUSED int64_t deadline_seen;
 
 static UNUSED bool is_canceled(rpc_call_t *call)
 {
-    return __atomic_load_n(rpc_call_canceled(call), __ATOMIC_RELAXED);
+    return *rpc_call_canceled(call);
 }
 
 static UNUSED void on_echo(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)

@@ -330,7 +330,7 @@ static void compression_is_asked_for_and_bounded(void **state)
 static void *cancel_soon(void *arg)
 {
     sleep_ns(MILLIS(150));
-    __atomic_store_n((volatile bool *)arg, true, __ATOMIC_RELAXED);
+    *(atomic_bool *)arg = true;
     return NULL;
 }
 
@@ -339,7 +339,7 @@ static void a_blocking_request_is_canceled(void **state)
     fake_http_t *f = fake_http_start(false, faulty, NULL);
     AUTO_ERR err = NULL;
     struct http_response out;
-    volatile bool canceled = false;
+    atomic_bool canceled = false;
     pthread_t t = thread_start("canceler", cancel_soon, (void *)&canceled);
     mono_t start = mono_now();
     assert_int_equal(get(f, "/slow", (struct http_request){.canceled = &canceled}, &out, &err),

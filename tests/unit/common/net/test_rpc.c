@@ -159,7 +159,7 @@ static void deadline_reaches_the_handler(void **state)
 
 struct flagged {
     struct fixture *f;
-    bool flag;
+    atomic_bool flag;
     int result;
 };
 
@@ -180,7 +180,7 @@ static void cancel_reaches_the_handler(void **state)
     pthread_t t = thread_start("flagged", call_flagged, &c);
     assert_true(wait_until(int_is_set, &handled, SECONDS(30)));
     assert_int_equal(canceled_seen, 0);
-    __atomic_store_n(&c.flag, true, __ATOMIC_RELAXED);
+    c.flag = true;
     pthread_join(t, NULL);
     assert_int_equal(c.result, -ERR_CANCELED);
     assert_true(wait_until(int_is_set, &canceled_seen, SECONDS(30)));

@@ -119,7 +119,7 @@ struct caller {
 static void *keep_calling(void *arg)
 {
     struct caller *c = arg;
-    while (!__atomic_load_n(&c->stop, __ATOMIC_RELAXED)) {
+    while (!c->stop) {
         AUTO_ERR err = NULL;
         c->calls++;
         if (call_text(c->client, "test.PoolEcho", "x", &err) < 0 && c->failures++ == 0)
@@ -174,7 +174,7 @@ static void certificates_change_without_failing_calls(void **state)
     pthread_join(slow, &answered);
     assert_non_null(answered);
     for (int i = 0; i < 4; i++) {
-        __atomic_store_n(&callers[i].stop, true, __ATOMIC_RELAXED);
+        callers[i].stop = true;
         pthread_join(t[i], NULL);
         if (callers[i].failures)
             fail_msg("%d of %d calls failed: %s", callers[i].failures, callers[i].calls, callers[i].text);

@@ -1,0 +1,1 @@
+local y = std.parseYaml(importstr "data.yml"); y {kind: "ConfigMap", apiVersion: "v1", metadata: {name: "y"}}

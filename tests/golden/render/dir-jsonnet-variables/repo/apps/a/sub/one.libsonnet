@@ -1,0 +1,1 @@
+{ value: (import "two.libsonnet") + "/" + std.thisFile }
