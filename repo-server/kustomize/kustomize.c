@@ -207,6 +207,16 @@ static int without_log_head(int e, err_t **err)
     return err_set(err, ERR_UNKNOWN, "%s", str_text(&text));
 }
 
+static void add_build_env(struct run *r, words_t *env)
+{
+    for (size_t i = 0; build_env_names[i]; i++) {
+        AUTO(free_p) char *value = build_env_get(r->in->env, build_env_names[i]);
+        words_addf(env, "%s=%s", build_env_names[i], value);
+        if (r->in->trace && r->env[i])
+            trace_fact(r->in->trace, FACT_ENV, build_env_names[i], value);
+    }
+}
+
 static int build(struct run *r, str_t *text, err_t **err)
 {
     words_t args = {}, env = {};
@@ -233,12 +243,7 @@ static int build(struct run *r, str_t *text, err_t **err)
         if (r->helm && r->in->trace)
             trace_fact(r->in->trace, FACT_TOOL, "helm", helm_version);
     }
-    for (size_t i = 0; build_env_names[i]; i++) {
-        AUTO(free_p) char *value = build_env_get(r->in->env, build_env_names[i]);
-        words_addf(&env, "%s=%s", build_env_names[i], value);
-        if (r->in->trace && r->env[i])
-            trace_fact(r->in->trace, FACT_ENV, build_env_names[i], value);
-    }
+    add_build_env(r, &env);
     if (e == 0 && r->closure.remote)
         e = git_access_write(r->in, &r->work, &env, err);
     if (network && !str_empty(r->in->proxy)) {
