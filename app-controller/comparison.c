@@ -1,10 +1,11 @@
 /* Differences, statuses and health of an application's resources. */
-#include "app-controller/comparison.h"
+#include "app-controller/evaluation.h"
 #include "common/argo/app.h"
 #include "common/base/hash.h"
 #include "common/base/intern.h"
 #include "common/engine/diff.h"
 #include "common/engine/hooks.h"
+#include "common/engine/ignored.h"
 #include "common/engine/sync.h"
 
 void comparison_condition(struct comparison *c, const char *type, const char *fmt, ...)
@@ -122,6 +123,30 @@ static const struct found_resource *find_resource(const struct app *app, const s
     return NULL;
 }
 
+/* Who owns which field is not kept with the objects, but asked for where a rule wants to know. */
+int comparison_drop_managed(const struct compare_input *in, const struct normalize_options *options, json_t *target,
+                            json_t *live, err_t **err)
+{
+    if (!ignored_by_manager(live, options->rules, options->nrules))
+        return 0;
+    AUTO_JSON fresh = NULL;
+    kube_api_t *api = cluster_api(in->cluster);
+    AUTO(free_p) char *group = object_group(live);
+    const struct kube_resource *r = api ? kube_api_find(api, group, NULL, object_kind(live)) : NULL;
+    int code = r ? kube_get(cluster_kube(in->cluster), r, r->namespaced ? object_namespace(live) : NULL, object_name(live),
+                            NULL, &fresh, err)
+                 : 0;
+    kube_api_unref(api);
+    if (code == -ERR_NOT_FOUND) {
+        err_clear(err);
+        return 0;
+    }
+    if (code < 0)
+        return err_wrap(err, "owners of fields of %s %s", object_kind(live), object_name(live));
+    ignored_drop_managed(target, live, json_at(fresh, "metadata", "managedFields"), options->rules, options->nrules);
+    return 0;
+}
+
 static int compare_pair(struct controller *ctl, struct app *app, const struct compare_input *in,
                         const struct normalize_options *options, uint64_t rules, struct pair *p, err_t **err)
 {
@@ -139,9 +164,12 @@ static int compare_pair(struct controller *ctl, struct app *app, const struct co
         }
     }
     AUTO_JSON target = json_copy_deep(p->target);
+    AUTO_JSON live = json_copy_deep(p->live);
     mask_for_storage(target, ctl->mask_key);
+    if (comparison_drop_managed(in, options, target, live, err) < 0)
+        return err_again(err);
     struct diff_result r = {};
-    int code = diff_objects_compare(target, p->live, options, &r, err);
+    int code = diff_objects_compare(target, live, options, &r, err);
     p->modified = r.modified;
     diff_result_dispose(&r);
     return code;
@@ -188,18 +216,19 @@ static uint64_t hash_rules(const struct compare_input *in)
 static int compare_all(struct controller *ctl, struct app *app, const struct compare_input *in, struct comparison *c,
                        err_t **err)
 {
-    struct normalize_options options = {.ignore_aggregated_roles = settings_ignore_aggregated_roles(in->settings)};
-    struct ignore_rule *rules = comparison_rules(in, &options.nrules);
-    options.rules = rules;
+    struct evaluation e;
+    evaluation_open(ctl, in, &e);
     uint64_t rules_hash = hash_rules(in);
     int r = 0;
     for (size_t i = 0; r == 0 && i < c->pairs.n; i++) {
         struct pair *p = &c->pairs.v[i];
         const json_t *o = p->target ? p->target : p->live;
         if (!object_is_hook(o))
-            r = compare_pair(ctl, app, in, &options, rules_hash, p, err);
+            r = compare_pair(ctl, app, in, &e.options, rules_hash, p, err);
     }
-    comparison_rules_free(in, rules, options.nrules);
+    if (r == 0 && e.failure)
+        r = err_move(err, TAKE(e.failure));
+    evaluation_close(&e);
     return r;
 }
 

@@ -57,6 +57,9 @@ bool comparison_has_error(const struct comparison *c, const char *type);
 
 /* The destination as project rules want it. */
 struct destination comparison_destination(const struct comparison *c, const struct compare_input *in);
+/* Takes fields that managers of the rules own, and that differ, out of both sides. */
+int comparison_drop_managed(const struct compare_input *in, const struct normalize_options *options, json_t *target,
+                            json_t *live, err_t **err);
 /* The rules that differences are ignored by: the system's and the application's. */
 struct ignore_rule *comparison_rules(const struct compare_input *in, size_t *n) MUST_USE;
 void comparison_rules_free(const struct compare_input *in, struct ignore_rule *rules, size_t n);

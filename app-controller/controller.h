@@ -7,6 +7,7 @@
 #include "app-controller/world.h"
 #include "common/base/metrics.h"
 #include "common/base/workq.h"
+#include "common/eval/eval.h"
 #include "common/net/redis.h"
 #include "common/net/rpc.h"
 
@@ -17,6 +18,7 @@ struct controller_options {
     int64_t repo_timeout_ns, repo_error_grace_ns, sync_timeout_ns, wave_delay_ns;
     int64_t self_heal_timeout_ns, heal_backoff_ns, heal_backoff_factor, heal_backoff_cap_ns;
     int64_t status_processors, operation_processors;
+    int64_t eval_timeout_ns;
     bool persist_health;
     bool events;              /* write Kubernetes Events */
 };
@@ -33,6 +35,8 @@ struct controller {
     workq_t *refresh;         /* k: "namespace/name"; bits of enum refresh_bits */
     workq_t *operations;      /* k: "namespace/name" */
     pool_t *appliers;         /* side by side applies of all syncs */
+    eval_t *eval;             /* users' scripts and expressions */
+    pool_t *checks;           /* health checks of the settings, for objects as they arrive */
     rpc_replicas_t *repo;
     redis_t *redis;
     seal_t *seal;

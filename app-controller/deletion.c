@@ -6,6 +6,7 @@
  *   post-delete               hooks run and end
  *   …/cleanup                 hooks go as their delete policies say */
 #include "app-controller/deletion.h"
+#include "app-controller/evaluation.h"
 #include "app-controller/apply.h"
 #include "app-controller/comparison.h"
 #include "app-controller/publish.h"
@@ -41,6 +42,13 @@ static bool has(const json_t *doc, const char *finalizer)
         if (str_eq(json_string_value(json_array_get(list, i)), finalizer))
             return true;
     return false;
+}
+
+static void assess(const struct deletion *d, const json_t *live, struct health *out)
+{
+    AUTO(settings_unref_p) settings_t *settings = world_settings(d->ctl->world);
+    struct health_overrides overrides = evaluation_health(d->ctl->eval, settings);
+    health_assess_by(&overrides, live, out, NULL);
 }
 
 static bool is_cascade(const char *finalizer)
@@ -154,7 +162,7 @@ static int run_hooks(struct deletion *d, const struct comparison *c, json_t *con
             continue;
         }
         struct health h;
-        health_assess(lives[i], &h, NULL);
+        assess(d, lives[i], &h);
         progressing = progressing || h.status == HEALTH_PROGRESSING;
         if (h.status == HEALTH_DEGRADED) {
             str_printf(&failed, "%s%s/%s", failed.len ? "," : "", object_namespace(lives[i]), object_name(lives[i]));
@@ -175,7 +183,7 @@ static int clean_hooks(struct deletion *d, const struct comparison *c, json_t *c
         struct health h;
         if (!lives[i])
             continue;
-        health_assess(lives[i], &h, NULL);
+        assess(d, lives[i], &h);
         if (health_worse(worst, h.status))
             worst = h.status;
         health_dispose(&h);

@@ -14,7 +14,7 @@
 
 #define ENV "ARGOCD_APPLICATION_CONTROLLER"
 
-enum { APPLIERS = 20, QUERY_PORT = 8085, METRICS_PORT = 8082 };
+enum { APPLIERS = 20, MAX_CHECKS = 1 << 17, QUERY_PORT = 8085, METRICS_PORT = 8082 };
 
 struct settings_of_process {
     struct daemon_options daemon;
@@ -24,7 +24,7 @@ struct settings_of_process {
     int64_t qps_whole, burst;
 };
 
-enum { OWN_FLAGS = 25 };
+enum { OWN_FLAGS = 26 };
 
 static void own_flags(struct settings_of_process *p, struct controller_options *o, struct flag out[OWN_FLAGS])
 {
@@ -73,6 +73,9 @@ static void own_flags(struct settings_of_process *p, struct controller_options *
          .fallback = "0", .help = "Specifies the timeout after which a sync would be terminated. 0 means no timeout"},
         {.name = "sync-wave-delay", .type = FLAG_SECONDS, .target = &o->wave_delay_ns, .env = "ARGOCD_SYNC_WAVE_DELAY",
          .fallback = "2", .help = "Pause between two waves of a sync"},
+        {.name = "ignore-normalizer-jq-execution-timeout-seconds", .type = FLAG_SECONDS, .target = &o->eval_timeout_ns,
+         .env = "ARGOCD_IGNORE_NORMALIZER_JQ_TIMEOUT", .fallback = "1s",
+         .help = "Time limit of one evaluation of a jq expression or a health script"},
         {.name = "persist-resource-health", .type = FLAG_BOOL, .target = &o->persist_health,
          .env = ENV "_PERSIST_RESOURCE_HEALTH", .fallback = "false",
          .help = "Enables storing the managed resources health in the Application CRD"},
@@ -121,6 +124,8 @@ static void start_work(struct controller *ctl)
 {
     ctl->apps = apps_new();
     ctl->appliers = pool_new("apply", APPLIERS, 1024);
+    ctl->eval = eval_new(&(struct eval_options){.timeout_ns = ctl->options.eval_timeout_ns});
+    ctl->checks = pool_new("checks", 2, MAX_CHECKS);
     ctl->refresh = workq_new("refresh", (size_t)ctl->options.status_processors, refresh_run, ctl);
     ctl->operations = workq_new("operation", (size_t)ctl->options.operation_processors, operation_run, ctl);
     controller_metrics_init(ctl);
@@ -131,7 +136,9 @@ static void start_work(struct controller *ctl)
                                             .on_change = watch_cluster_changed,
                                             .on_state = watch_cluster_state,
                                             .ctx = ctl,
-                                            .own = &ctl->own},
+                                            .own = &ctl->own,
+                                            .eval = ctl->eval,
+                                            .checks = ctl->checks},
                             .on_change = watch_world_changed,
                             .ctx = ctl};
     ctl->world = world_new(&env);
@@ -164,7 +171,9 @@ static void stop(struct controller *ctl, watches_t *watches, query_t *query, htt
     workq_stop(ctl->refresh);
     workq_stop(ctl->operations);
     pool_free(ctl->appliers);
+    pool_free(ctl->checks);
     world_free(ctl->world);
+    eval_free(ctl->eval);
     workq_free(ctl->refresh);
     workq_free(ctl->operations);
     apps_free(ctl->apps);

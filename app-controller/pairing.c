@@ -1,5 +1,5 @@
 /* Targets and the live objects that go with them. */
-#include "app-controller/comparison.h"
+#include "app-controller/evaluation.h"
 #include "common/argo/app.h"
 #include "common/base/intern.h"
 #include "common/base/map.h"
@@ -117,7 +117,7 @@ static void dispose_targets(struct target_list *list)
 /* ---- live objects ---- */
 
 /* The live object straight from the API server, in the target's version. 0 with *out NULL when there is none. */
-static int get_live(const struct compare_input *in, const kube_api_t *api, const json_t *target, struct live *record,
+static int get_live(struct controller *ctl, const struct compare_input *in, const kube_api_t *api, const json_t *target, struct live *record,
                     json_t **out, err_t **err)
 {
     const struct kube_resource *r = resource_of(api, target);
@@ -134,7 +134,8 @@ static int get_live(const struct compare_input *in, const kube_api_t *api, const
     json_drop_at(o, "metadata", "managedFields");
     live_dispose(record);
     struct health h;
-    health_assess(o, &h, NULL);
+    struct health_overrides overrides = evaluation_health(ctl->eval, in->settings);
+    health_assess_by(&overrides, o, &h, NULL);
     *record = (struct live){.group = object_group(o),
                             .version = object_version(o),
                             .kind = xstrdup(object_kind(o)),
@@ -164,14 +165,14 @@ static int find_live(struct controller *ctl, const struct compare_input *in, con
     if (!cache_find(cache, &key, record)) {
         if (cache_watches(cache, group, key.kind))
             return 0;
-        int r = get_live(in, api, target, record, out, err);
+        int r = get_live(ctl, in, api, target, record, out, err);
         if (*out)
             mask_for_storage(*out, ctl->mask_key);
         return r;
     }
     /* Known by name only, or in another version than the target's. */
     if (!record->content || strcmp(record->version, version) != 0) {
-        int r = get_live(in, api, target, record, out, err);
+        int r = get_live(ctl, in, api, target, record, out, err);
         if (*out)
             mask_for_storage(*out, ctl->mask_key);
         return r;

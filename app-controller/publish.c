@@ -1,4 +1,5 @@
 #include "app-controller/publish.h"
+#include "app-controller/evaluation.h"
 #include "common/base/log.h"
 #include "common/engine/diff.h"
 #include "common/engine/mask.h"
@@ -128,7 +129,11 @@ static json_t *diff_item(struct controller *ctl, const struct compare_input *in,
         mask_for_storage(target, ctl->mask_key);
     mask_secrets((json_t *const[]){target, live}, 2, settings_masked_annotations(in->settings));
     struct diff_result r = {};
-    if (p->hook || diff_objects_compare(target, live, options, &r, NULL) < 0)
+    AUTO_JSON wanted = json_copy_deep(target);
+    AUTO_JSON have = json_copy_deep(live);
+    if (wanted && have)
+        comparison_drop_managed(in, options, wanted, have, NULL);
+    if (p->hook || diff_objects_compare(wanted, have, options, &r, NULL) < 0)
         r = (struct diff_result){p->modified, json_copy_deep(live), json_copy_deep(live)};
     put_state(item, "targetState", or_null(target));
     put_state(item, "liveState", or_null(live));
@@ -159,15 +164,14 @@ json_t *managed_resources_of(struct controller *ctl, struct app *app, const stru
 {
     (void)app;
     json_t *out = json_array();
-    struct normalize_options options = {.ignore_aggregated_roles = settings_ignore_aggregated_roles(in->settings)};
-    struct ignore_rule *rules = comparison_rules(in, &options.nrules);
-    options.rules = rules;
+    struct evaluation e;
+    evaluation_open(ctl, in, &e);
     for (size_t i = 0; i < c->pairs.n; i++) {
         const struct pair *p = &c->pairs.v[i];
         if (selected(filter, p->target ? p->target : p->live))
-            json_array_append_new(out, diff_item(ctl, in, &options, p));
+            json_array_append_new(out, diff_item(ctl, in, &e.options, p));
     }
-    comparison_rules_free(in, rules, options.nrules);
+    evaluation_close(&e);
     return out;
 }
 

@@ -3,11 +3,14 @@
  * operation when it is created, its outcome is recorded before its finalizer goes, and the end of the sync, its history entry
  * and the removal of the request are one write. */
 #include "app-controller/sync_step.h"
+#include "app-controller/evaluation.h"
 #include "app-controller/refresh.h"
 #include "app-controller/status.h"
 #include "common/argo/app.h"
 #include "common/argo/windows.h"
 #include "common/base/log.h"
+#include "common/engine/ignored.h"
+#include "common/engine/sync_options.h"
 
 enum { MAX_STEPS = 64 };
 
@@ -285,16 +288,6 @@ static char *option_value(const json_t *options, const char *name)
     return NULL;
 }
 
-static char *propagation_of(const json_t *options)
-{
-    AUTO(free_p) char *value = option_value(options, "PrunePropagationPolicy");
-    if (str_eq(value, "background"))
-        return xstrdup("Background");
-    if (str_eq(value, "orphan"))
-        return xstrdup("Orphan");
-    return xstrdup("Foreground");
-}
-
 static bool confirmed(const struct operation *op)
 {
     wall_t approved, started;
@@ -397,6 +390,40 @@ static void make_input(const struct step *s, struct sync_input *input, struct sy
     };
 }
 
+/* Fields that the ignore rules name are applied as they are: the live values take the place of the source's. */
+static int respect_ignored(struct step *s, const struct applier *a, err_t **err)
+{
+    struct evaluation e;
+    evaluation_open(s->op->ctl, &s->in, &e);
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < s->c.pairs.n; i++) {
+        struct pair *p = &s->c.pairs.v[i];
+        AUTO_JSON live = NULL;
+        if (!p->target || !p->live || object_is_hook(p->target))
+            continue;
+        /* What is kept of Secrets has no values. */
+        if (apply_get(a, p->target, &live, err) < 0) {
+            r = err_code(*err) == ERR_NOT_FOUND ? 0 : err_again(err);
+            continue;
+        }
+        json_t *wanted = ignored_respect(p->target, live, &e.options);
+        json_decref(p->target);
+        p->target = wanted;
+    }
+    if (r == 0)
+        err_clear(err);
+    if (r == 0 && e.failure)
+        r = err_move(err, TAKE(e.failure));
+    evaluation_close(&e);
+    return r;
+}
+
+static void end_applier(struct sync_exec *x)
+{
+    kube_api_unref(x->applier.api);
+    free(x->propagation);
+}
+
 static void sync_planned(struct step *s)
 {
     struct operation *op = s->op;
@@ -409,6 +436,8 @@ static void sync_planned(struct step *s)
     AUTO(free_p) char *failure = NULL;
     input.default_prune = str_or_empty(default_prune);
     input.operation_id = mark;
+    struct health_overrides health = evaluation_health(op->ctl->eval, s->settings);
+    input.health = &health;
     struct sync_plan plan;
     struct sync_exec x = {.op = op,
                           .plan = &plan,
@@ -417,9 +446,18 @@ static void sync_planned(struct step *s)
                           .dry_run = input.dry_run,
                           .prune = input.prune,
                           .confirmed = input.prune_confirmed,
-                          .propagation = propagation_of(s->options),
+                          .propagation = xstrdup(sync_propagation(s->options)),
                           .default_prune = default_prune,
                           .applier = {s->cluster, cluster_kube(s->cluster), cluster_api(s->cluster)}};
+    AUTO_ERR err = NULL;
+    if (options_have(s->options, "RespectIgnoreDifferences=true") && respect_ignored(s, &x.applier, &err) < 0) {
+        operation_set(op, "Error", "%s", err_text(err));
+        end_applier(&x);
+        free(pairs);
+        return;
+    }
+    for (size_t i = 0; i < input.npairs; i++)
+        pairs[i].target = s->c.pairs.v[i].target;
     plan_namespace(s, &x.applier, &input, &failure);
     sync_plan_init(&plan, &input, json_copy_deep(json_object_get(s->result, "resources")));
     struct destination d = comparison_destination(&s->c, &s->in);
@@ -430,8 +468,7 @@ static void sync_planned(struct step *s)
     sync_plan_dispose(&plan);
     json_decref(input.namespace_target);
     json_decref(input.namespace_live);
-    kube_api_unref(x.applier.api);
-    free(x.propagation);
+    end_applier(&x);
     free(pairs);
 }
 

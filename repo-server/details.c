@@ -1,5 +1,6 @@
 #include "common/base/map.h"
 #include "common/yaml/yaml.h"
+#include "repo-server/plugin/plugin.h"
 #include "repo-server/details.h"
 #include "repo-server/helm/helm.h"
 
@@ -247,6 +248,16 @@ static int kustomize_details(const struct render_input *in, const struct render_
     return r;
 }
 
+static int plugin_details(const struct render_input *in, const struct render_plan *plan, json_t *out,
+                          err_t **err)
+{
+    json_t *list = NULL;
+    int r = plugin_announcements(in, plan, &list, err);
+    if (r == 0)
+        json_put_at(out, list, "plugin", "parametersAnnouncement");
+    return r;
+}
+
 int details_of(const struct render_input *in, json_t **out, err_t **err)
 {
     struct render_plan plan = {};
@@ -262,8 +273,7 @@ int details_of(const struct render_input *in, json_t **out, err_t **err)
         else if (str_eq(type, "Directory"))
             json_object_set_new(doc, "directory", json_object());
         else
-            r = err_set(err, ERR_UNIMPLEMENTED,
-                        "details of plugins are not served by this repository server");
+            r = plugin_details(in, &plan, doc, err);
     }
     render_plan_dispose(&plan);
     if (r == 0)

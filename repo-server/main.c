@@ -25,11 +25,13 @@ struct artifact_settings {
 struct settings {
     struct daemon_options daemon;
     struct repo_options repo;
-    char *address, *metrics_address, *data, *max_directory, *tls_dir, *ssh_dir;
+    char *address, *metrics_address, *data, *max_directory, *tls_dir, *ssh_dir, *plugin_dir, *plugin_exclusions,
+        *gpg_enabled, *gpg_dir, *max_tar, *max_extracted;
+    char **exclusions;
     int64_t port, metrics_port;
     int64_t parallelism, list_parallelism, attempts, retry_factor, pause_attempts, pause_minutes,
         pause_requests;
-    int64_t cache_megabytes, exec_megabytes;
+    int64_t cache_megabytes, exec_megabytes, plugin_chunk, app_token_minutes;
     bool disable_tls;
     struct artifact_settings artifacts;
 };
@@ -42,7 +44,7 @@ struct state {
     struct tls_files tls;
 };
 
-enum { OWN_FLAGS = 30 };
+enum { OWN_FLAGS = 40 };
 
 static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
 {
@@ -128,6 +130,44 @@ static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
          .env = ENV "_INCLUDE_HIDDEN_DIRECTORIES",
          .fallback = "false",
          .help = "Include hidden directories from Git"},
+        {.name = "streamed-manifest-max-tar-size",
+         .type = FLAG_STRING,
+         .target = &s->max_tar,
+         .env = ENV "_STREAMED_MANIFEST_MAX_TAR_SIZE",
+         .fallback = "100M",
+         .help = "Maximum size of streamed manifest archives"},
+        {.name = "streamed-manifest-max-extracted-size",
+         .type = FLAG_STRING,
+         .target = &s->max_extracted,
+         .env = ENV "_STREAMED_MANIFEST_MAX_EXTRACTED_SIZE",
+         .fallback = "1G",
+         .help = "Maximum size of streamed manifest archives when extracted"},
+        {.name = "gpg-enabled",
+         .type = FLAG_STRING,
+         .target = &s->gpg_enabled,
+         .env = "ARGOCD_GPG_ENABLED",
+         .fallback = "true",
+         .help = "Whether projects may ask for signed commits; \"false\" or \"no\" for not"},
+        {.name = "gpg-keys-path",
+         .type = FLAG_STRING,
+         .target = &s->gpg_dir,
+         .env = "ARGOCD_GPG_DATA_PATH",
+         .fallback = "/app/config/gpg/source",
+         .help = "Directory with one file for each public key"},
+        {.name = "github-app-creds-expiration",
+         .type = FLAG_INT,
+         .target = &s->app_token_minutes,
+         .env = "ARGOCD_GITHUB_APP_CREDS_EXPIRATION_DURATION",
+         .fallback = "60",
+         .min = 1,
+         .max = 100000,
+         .help = "Minutes for which a GitHub App's token is kept, at most"},
+        {.name = "enable-git-submodule",
+         .type = FLAG_BOOL,
+         .target = &r->submodules,
+         .env = "ARGOCD_GIT_MODULES_ENABLED",
+         .fallback = "true",
+         .help = "Serve the submodules of repositories"},
         {.name = "git-ls-remote-parallelism-limit",
          .type = FLAG_INT,
          .target = &s->list_parallelism,
@@ -223,6 +263,32 @@ static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
          .fallback = "0",
          .max = 1000000,
          .help = "Requests after which a paused rendering is tried again; 0 for never"},
+        {.name = "plugin-socket-path",
+         .type = FLAG_STRING,
+         .target = &s->plugin_dir,
+         .env = "ARGOCD_PLUGINSOCKFILEPATH",
+         .fallback = "/home/argocd/cmp-server/plugins",
+         .help = "Directory of the sockets of config management plugins"},
+        {.name = "plugin-tar-exclude",
+         .type = FLAG_STRING,
+         .target = &s->plugin_exclusions,
+         .env = ENV "_PLUGIN_TAR_EXCLUSIONS",
+         .help = "Globs to filter when sending tarballs to plugins, separated by ;"},
+        {.name = "plugin-use-manifest-generate-paths",
+         .type = FLAG_BOOL,
+         .target = &r->plugin_generate_paths,
+         .env = ENV "_PLUGIN_USE_MANIFEST_GENERATE_PATHS",
+         .fallback = "false",
+         .help = "Pass the resources described in argocd.argoproj.io/manifest-generate-paths value to the "
+                 "cmpserver to generate the application manifests."},
+        {.name = "plugin-chunk-size",
+         .type = FLAG_INT,
+         .target = &s->plugin_chunk,
+         .env = "ARGOCD_CMP_CHUNK_SIZE",
+         .fallback = "32768",
+         .min = 1,
+         .max = 16 << 20,
+         .help = "Bytes in a message of what is streamed to plugins"},
         {.name = "helm-binary",
          .type = FLAG_STRING,
          .target = (char **)&r->helm,
@@ -308,6 +374,8 @@ static int finish_artifacts(struct settings *s, err_t **err)
         {"helm-manifest-max-extracted-size", a->max_chart, &r->max_chart},
         {"helm-registry-max-index-size", a->max_index, &r->max_index},
         {"oci-manifest-max-extracted-size", a->max_oci, &r->max_oci},
+        {"streamed-manifest-max-tar-size", s->max_tar, &r->max_streamed_tar},
+        {"streamed-manifest-max-extracted-size", s->max_extracted, &r->max_streamed},
     };
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
         if (!quantity_parse(sizes[i].text, sizes[i].out))
@@ -325,6 +393,13 @@ static int finish_settings(struct settings *s, err_t **err)
         return err_set(err, ERR_INVALID_ARGUMENT, "max-combined-directory-manifests-size: '%s' is no size",
                        s->max_directory);
     s->daemon.plaintext = s->daemon.plaintext || s->disable_tls;
+    s->exclusions = strv_split(str_or_empty(s->plugin_exclusions), ";", true);
+    r->gpg_disabled = strcasecmp(s->gpg_enabled, "false") == 0 || strcasecmp(s->gpg_enabled, "no") == 0;
+    r->gpg_keys_dir = s->gpg_dir;
+    r->app_token_ns = SECONDS(60 * s->app_token_minutes);
+    r->plugin_dir = s->plugin_dir;
+    r->plugin_exclusions = s->exclusions;
+    r->plugin_chunk = (size_t)s->plugin_chunk;
     r->root = s->data;
     r->max_directory_bytes = (int64_t)max_directory;
     r->git.tls_dir = s->tls_dir;
@@ -493,6 +568,7 @@ int main(int argc, char **argv)
     if (r < 0)
         log_error(NULL, "%s", err_text(err));
     flags_dispose(flags, ARRAY_LEN(flags));
+    strv_free(s.exclusions);
     daemon_options_dispose(&s.daemon);
     return r < 0;
 }

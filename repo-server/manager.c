@@ -109,7 +109,6 @@ static int make_artifacts(repo_t *r, err_t **err)
 {
     const struct repo_options *o = &r->options;
     AUTO(free_p) char *root = xasprintf("%s/artifacts", o->root);
-    r->http = http_new("artifacts");
     r->remote = (struct remote_settings){
         .http = r->http,
         .tls_dir = o->git.tls_dir,
@@ -136,6 +135,11 @@ static int make_artifacts(repo_t *r, err_t **err)
 static int make_parts(repo_t *r, err_t **err)
 {
     const struct repo_options *o = &r->options;
+    r->http = http_new("network");
+    r->tokens = tokens_new(&(struct tokens_options){.http = r->http, .max_age_ns = o->app_token_ns});
+    r->options.git.tokens = r->tokens;
+    r->gpg = gpg_new(&(struct gpg_options){
+        .keys_dir = o->gpg_keys_dir, .scratch = r->scratch, .timeout_ns = o->exec_timeout_ns});
     struct git_store_options store = {
         .root = o->root,
         .settings = &r->options.git,
@@ -172,21 +176,18 @@ static int make_parts(repo_t *r, err_t **err)
     r->failures = failures_new(&o->pause);
     r->renders = flights_new(r->render_pool, &render_flight_ops, r);
     r->tool_runs = flights_new(r->tool_pool, &render_flight_ops, r);
+    r->plugins = (struct plugin_settings){.dir = o->plugin_dir,
+                                          .scratch = r->scratch,
+                                          .exclusions = o->plugin_exclusions,
+                                          .use_generate_paths = o->plugin_generate_paths,
+                                          .chunk = o->plugin_chunk};
     r->render_settings = (struct render_settings){.max_directory_bytes = o->max_directory_bytes,
                                                   .tools = r->tools,
                                                   .remote = &r->remote,
+                                                  .plugins = o->plugin_dir ? &r->plugins : NULL,
                                                   .remote_ttl_ns = o->cache_ttl_ns};
     return 0;
 }
-
-#define UNSERVED(name)                                                                                       \
-    static void unserved_##name(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)                     \
-    {                                                                                                        \
-        request_unimplemented(ctx, call, #name);                                                             \
-    }
-UNSERVED(GenerateManifestWithFiles)
-UNSERVED(UpdateRevisionForPaths)
-UNSERVED(ListPlugins)
 
 #define IN(type) &cargocd__repo__##type##_request__descriptor
 
@@ -203,14 +204,14 @@ static void make_methods(repo_t *r)
         {"repo.GetFiles", IN(get_files), serve_get_files, r->step_pool},
         {"repo.GetDirectories", IN(get_directories), serve_get_directories, r->step_pool},
         {"repo.AppDetails", IN(app_details), serve_app_details, r->step_pool},
-        {"repo.GenerateManifestWithFiles", IN(generate_manifest_with_files),
-         unserved_GenerateManifestWithFiles, NULL},
-        {"repo.UpdateRevisionForPaths", IN(update_revision_for_paths), unserved_UpdateRevisionForPaths, NULL},
+        {"repo.GenerateManifestWithFiles", IN(generate_manifest_with_files), serve_generate_with_files,
+         r->step_pool},
+        {"repo.UpdateRevisionForPaths", IN(update_revision_for_paths), serve_update_revision, r->step_pool},
         {"repo.HelmCharts", IN(helm_charts), serve_helm_charts, r->step_pool},
         {"repo.ListOciTags", IN(list_refs), serve_list_oci_tags, r->step_pool},
         {"repo.ChartDetails", IN(chart_details), serve_chart_details, r->step_pool},
         {"repo.OciMetadata", IN(chart_details), serve_oci_metadata, r->step_pool},
-        {"repo.ListPlugins", IN(list_plugins), unserved_ListPlugins, NULL},
+        {"repo.ListPlugins", IN(list_plugins), serve_list_plugins, r->step_pool},
     };
     r->methods = xmemdup(table, sizeof(table));
     r->nmethods = ARRAY_LEN(table);
@@ -252,6 +253,8 @@ void repo_free(repo_t *r)
     flights_free(r->renders);
     flights_free(r->tool_runs);
     artifacts_free(r->artifacts);
+    tokens_free(r->tokens);
+    gpg_free(r->gpg);
     http_free(r->http);
     git_lists_free(r->lists);
     git_store_free(r->store);

@@ -1,7 +1,7 @@
 # Everything but main.c is the archive `repo`: cargocd-render links it too.
 LIB_repo := $(filter-out $(d)/main.c $(d)/render_main.c,$(wildcard $(d)/*.c $(d)/*/*.c))
 ARCHIVES += repo
-LDLIBS_repo := -lgit2 -larchive -lyaml -ljsonnet -lm
+LDLIBS_repo := -lgit2 -larchive -lyaml -ljsonnet -lnghttp2 -lm
 PROGS += cargocd-repo-server
 SRC_cargocd-repo-server := $(d)/main.c
 ARCHIVES_cargocd-repo-server := repo proto common
@@ -14,7 +14,7 @@ LDLIBS_cargocd-render := $(LDLIBS_all) $(LDLIBS_repo)
 # Servers and repositories for its unit tests.
 LIB_repotest := $(wildcard tests/unit/repo-server/fixture/*.c)
 ARCHIVES += repotest
-UNIT_ARCHIVES_repo-server := repo repotest proto
+UNIT_ARCHIVES_repo-server := repo repotest cmpserver proto
 UNIT_LDLIBS_repo-server := $(LDLIBS_repo)
 FUZZ_ARCHIVES_git_url := repo
 FUZZ_ARCHIVES_git_refs := repo

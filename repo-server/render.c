@@ -1,15 +1,7 @@
 #include "repo-server/render.h"
+#include "repo-server/plugin/plugin.h"
 
 #include <stdio.h>
-
-static int plugin_render(const struct render_input *in, const struct render_plan *plan,
-                         rendered_objects_t *objects, struct render_output *out, err_t **err)
-{
-    const char *name = json_str_at(plan->source, "plugin", "name");
-    return err_set(err, ERR_UNIMPLEMENTED,
-                   "config management plugin '%s': plugins are not served by this repository server",
-                   str_or_empty(name));
-}
 
 static const struct renderer renderers[] = {
     {"Directory", false, directory_render},

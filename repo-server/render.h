@@ -20,10 +20,12 @@
 enum { RENDERER_VERSION = 2 };
 
 /* Settings of the daemon. */
+struct plugin_settings;
 struct render_settings {
     int64_t max_directory_bytes; /* ARGOCD_REPO_SERVER_MAX_COMBINED_DIRECTORY_MANIFESTS_SIZE; 0: none */
     tools_t *tools;
     const struct remote_settings *remote; /* for details; NULL: values on the network are left out */
+    const struct plugin_settings *plugins; /* NULL: none are served */
     int64_t remote_ttl_ns; /* how long a rendering holds that has used what no trace can prove; 0: 24 h */
 };
 
@@ -58,6 +60,7 @@ struct render_input {
     const char *kube_version;
     char *const *api_versions; /* sorted; NULL-terminated */
     bool helm_enabled, kustomize_enabled, directory_enabled;
+    const char *generate_paths; /* the annotation manifest-generate-paths; NULL: none */
     const char *kustomize_build_options;
     const struct kustomize_version *kustomize_versions;
     size_t nkustomize_versions;

@@ -8,7 +8,9 @@
 #include "repo-server/flight.h"
 #include "repo-server/git/git_tree.h"
 #include "repo-server/git/lists.h"
+#include "repo-server/integrity/gpg.h"
 #include "repo-server/manager.h"
+#include "repo-server/plugin/plugin.h"
 #include "repo-server/render.h"
 
 struct repo_metrics {
@@ -27,12 +29,15 @@ struct repo {
     git_lists_t *lists;
     git_store_t *store;
     http_t *http;
+    tokens_t *tokens;
+    gpg_t *gpg;
     artifacts_t *artifacts;
     struct remote_settings remote;
     flights_t *renders, *tool_runs;
     tools_t *tools;
     cache_t *cache;
     failures_t *failures;
+    struct plugin_settings plugins;
     struct render_settings render_settings;
     char *scratch;
     struct rpc_method *methods;
@@ -43,6 +48,14 @@ struct repo {
 
 enum { TARGET_REVISION = 256 };
 
+/* A submodule of a target, or of one of its submodules. */
+struct target_module {
+    origin_t *origin;
+    char commit[GIT_OID_HEX];
+    unsigned depth;
+    bool listed, there;
+};
+
 /* A repository and revision that a request needs. */
 struct target {
     origin_t *origin;
@@ -50,11 +63,16 @@ struct target {
     remote_t *remote;
     struct artifact_want want; /* with texts of the message */
     char *pack;                /* out */
+    bool streamed;             /* the pack is what the caller sent; there is no origin */
     const char *name;          /* "" the source itself, "$values" a reference */
     const char *revision, *tag_prefix;
+    bool wants_tag;   /* an annotated tag is needed itself, not only its commit */
+    bool lfs;         /* the repository wants its LFS objects */
     bool fresh;       /* the list of references must be a new one */
     git_refs_t *refs; /* out: as the credential was shown them */
     struct git_revision resolved;
+    VEC(struct target_module) modules; /* out; also those of modules */
+    bool modules_known;                /* those of the commit itself */
     /* Out, when the request wants it: the commit; the version of a chart; the digest of an artifact. */
     char commit[TARGET_REVISION];
 };
@@ -103,7 +121,6 @@ bool request_again(struct request *q);
 void request_reply(struct request *q, const ProtobufCMessage *out);
 /* Borrows err. */
 void request_fail(struct request *q, err_t *err);
-void request_unimplemented(repo_t *r, rpc_call_t *call, const char *method);
 
 /* The repository of a message as an origin. ERR_UNIMPLEMENTED names a kind of credential or repository that
  * is not served. */
@@ -118,6 +135,9 @@ int message_source(const ProtobufCBinaryData *bytes, json_t **out, err_t **err);
 
 /* A target's tree, opened for reading on this thread. */
 struct opened {
+    repo_t *repo;
+    const struct target *target;
+    struct tree_lfs lfs;
     git_lease_t *lease;
     tree_backend_t *backend; /* owned until a tree takes it */
 };
@@ -127,6 +147,18 @@ void request_work(struct request *q, void (*fn)(void *q));
 void request_network(struct request *q, void (*fn)(void *q));
 int target_open(repo_t *r, const struct target *t, struct opened *out, err_t **err);
 void opened_close(struct opened *o);
+/* The tree of what was opened, which must stay where it is while the tree lives. */
+tree_t *opened_tree(struct opened *o, struct trace_root *trace) MUST_USE;
+
+/* Source integrity (service_integrity.c): what a project asks of the commits of a request, as JSON; empty:
+ * nothing. Tells the targets what they need for it. */
+int request_integrity(struct request *q, const ProtobufCBinaryData *spec, json_t **out, err_t **err);
+/* Verifies the targets, on a pool where programs may run. *result: SourceIntegrityCheckResult, NULL when
+ * nothing is asked of these repositories; *legacy (may be NULL): the text of an older field. Both are the
+ * caller's. */
+int request_verify(struct request *q, const json_t *spec, json_t **result, char **legacy, err_t **err);
+/* The same where a problem is an error. */
+int request_must_verify(struct request *q, const json_t *spec, err_t **err);
 
 /* ---- methods (service_*.c) ---- */
 
@@ -139,6 +171,9 @@ void serve_revision_metadata(void *ctx, rpc_call_t *call, const ProtobufCMessage
 void serve_list_apps(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_get_files(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_get_directories(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_generate_with_files(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_update_revision(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
+void serve_list_plugins(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_helm_charts(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_list_oci_tags(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
 void serve_chart_details(void *ctx, rpc_call_t *call, const ProtobufCMessage *in);
@@ -153,13 +188,26 @@ struct generate {
     char spec[SHA256_HEX]; /* digest of everything that counts but the trees and the facts */
     char *failure;         /* specification, commits and facts: what a pause after failures is for */
     char *question;        /* the same and how it is asked: equal questions share one rendering */
+    json_t *integrity;     /* what the project asks; NULL: nothing */
+    json_t *verified;      /* what was found; NULL: nothing is asked, or not yet */
+    bool verify_done;
+    char *streamed;        /* a directory with a pack, which goes with the request; NULL: none */
+    /* the message that the request came in */
+    const Cargocd__Repo__GenerateManifestWithFilesRequest *outer;
     flights_t *flights;    /* where it is being answered; NULL: nowhere yet */
 };
+
+/* service_render.c: makes q->data; reads the message's source and adds what it refers to, for targets that
+ * begin with the source itself; and what follows when the targets are there. */
+void generate_init(struct request *q);
+int generate_refs(struct request *q, err_t **err);
+void generate_ready(struct request *q);
 
 /* Everything a rendering of the request needs, opened for this thread. */
 struct scope {
     struct request *q;
-    VEC(struct opened) opened;
+    struct opened *opened; /* of the targets, at fixed places */
+    size_t nopened;
     VEC(tree_t *) trees;
     VEC(struct render_ref) refs;
     VEC(struct render_repo) helm_repos, helm_repo_creds;

@@ -3,6 +3,7 @@
  * thread or later on another one, and only puts the request back into the step pool. */
 #include "common/base/log.h"
 #include "repo-server/artifact/pack.h"
+#include "repo-server/git/modules.h"
 #include "repo-server/repo.h"
 
 enum { SOURCE_MAX = 16 << 20, MAX_RETRIES = 1 };
@@ -20,8 +21,17 @@ struct request *request_new(repo_t *r, rpc_call_t *call, const ProtobufCMessage 
     return q;
 }
 
+static void drop_modules(struct target *t)
+{
+    VEC_FOREACH(&t->modules, m)
+        origin_unref(m->origin);
+    VEC_FREE(&t->modules);
+    t->modules_known = false;
+}
+
 static void target_dispose(struct target *t)
 {
+    drop_modules(t);
     origin_unref(t->origin);
     remote_unref(t->remote);
     free(t->pack);
@@ -89,13 +99,6 @@ void request_fail(struct request *q, err_t *err)
     request_free(q);
 }
 
-void request_unimplemented(repo_t *r, rpc_call_t *call, const char *method)
-{
-    AUTO_ERR err = NULL;
-    err_set(&err, ERR_UNIMPLEMENTED, "%s is not served by this repository server", method);
-    fail_call(r, call, method, err);
-}
-
 int request_target(struct request *q, const char *name, const Cargocd__Repo__Repository *repo,
                    const char *revision, const char *tag_prefix, bool fresh, err_t **err)
 {
@@ -104,6 +107,7 @@ int request_target(struct request *q, const char *name, const Cargocd__Repo__Rep
     if (r == 0)
         VEC_PUSH(&q->targets, (struct target){.origin = origin,
                                               .name = name,
+                                              .lfs = repo->enable_lfs,
                                               .revision = str_or_empty(revision),
                                               .tag_prefix = tag_prefix,
                                               /* A full commit is not looked up in the list; the list is only
@@ -141,17 +145,17 @@ int request_source(struct request *q, const Cargocd__Repo__Repository *repo, con
 
 const char *target_shown(const struct target *t)
 {
-    return t->remote ? t->remote->shown : t->origin->shown;
+    return t->remote ? t->remote->shown : t->origin ? t->origin->shown : "streamed";
 }
 
 const char *target_access(const struct target *t)
 {
-    return t->remote ? t->remote->access_key : t->origin->access_key;
+    return t->remote ? t->remote->access_key : t->origin ? t->origin->access_key : "streamed";
 }
 
 const char *target_key(const struct target *t)
 {
-    return t->remote ? t->remote->access_key : t->origin->storage_key;
+    return t->remote ? t->remote->access_key : t->origin ? t->origin->storage_key : "streamed";
 }
 
 /* ---- steps ---- */
@@ -204,10 +208,93 @@ static bool advance_artifact(struct request *q, struct target *t)
     return false;
 }
 
+/* ---- submodules ---- */
+
+static int add_modules(struct request *q, struct target *t, const origin_t *parent, const char *commit,
+                       unsigned depth, err_t **err)
+{
+    repo_t *r = q->repo;
+    git_modules_t found = {};
+    AUTO(git_lease_close_p) git_lease_t *lease = NULL;
+    int e = git_lease_open(r->store, parent->storage_key, &lease, err);
+    if (e == 0)
+        e = git_modules_of(lease, commit, &found, err);
+    if (e == -ERR_DATA_LOSS && lease)
+        git_lease_corrupt(lease);
+    if (e == 0 && found.n && (depth >= GIT_MODULES_DEPTH || t->modules.n + found.n > GIT_MODULES_MAX))
+        e = err_set(err, ERR_RESOURCE_EXHAUSTED, "%s: too many submodules", parent->shown);
+    for (size_t i = 0; e == 0 && i < found.n; i++) {
+        origin_t *origin = NULL;
+        e = git_modules_origin(parent, found.v[i].url, &r->options.git, &origin, err);
+        if (e == 0) {
+            struct target_module *m = VEC_ADD(&t->modules);
+            *m = (struct target_module){.origin = origin, .depth = depth + 1};
+            memcpy(m->commit, found.v[i].commit, GIT_OID_HEX);
+        }
+    }
+    git_modules_dispose(&found);
+    return e;
+}
+
+static struct target_module *module_at_work(struct target *t)
+{
+    VEC_FOREACH(&t->modules, m)
+        if (!m->there)
+            return m;
+    return NULL;
+}
+
+static void on_module_list(void *arg, git_refs_t *refs, err_t *err)
+{
+    struct request *q = arg;
+    module_at_work(&q->targets.v[q->at])->listed = refs != NULL;
+    q->err = err_copy(err);
+    next_step(q);
+}
+
+static void on_module_commit(void *arg, const char *commit, err_t *err)
+{
+    struct request *q = arg;
+    struct target *t = &q->targets.v[q->at];
+    struct target_module *m = module_at_work(t);
+    q->err = err_copy(err);
+    if (commit) {
+        m->there = true;
+        AUTO(origin_unref_p) origin_t *parent = origin_ref(m->origin);
+        add_modules(q, t, parent, commit, m->depth, &q->err); /* may move the list */
+    }
+    next_step(q);
+}
+
+/* One after the other: listed (that is the gate, as for every repository), fetched, looked into. */
+static bool advance_modules(struct request *q, struct target *t)
+{
+    AUTO_ERR err = NULL;
+    if (!t->modules_known) {
+        t->modules_known = true;
+        int e = add_modules(q, t, t->origin, t->commit, 0, &err);
+        if (e < 0) {
+            if (e != -ERR_DATA_LOSS || !request_again(q))
+                request_fail(q, err);
+            return false;
+        }
+    }
+    struct target_module *m = module_at_work(t);
+    if (!m)
+        return true;
+    if (!m->listed)
+        git_lists_get(q->repo->lists, m->origin, false, on_module_list, q);
+    else
+        git_store_want(q->repo->store, m->origin, m->commit, NULL, on_module_commit, q);
+    return false;
+}
+
 /* Takes the target at hand one step further. True when it has all it needs. */
 static bool advance(struct request *q, struct target *t)
 {
     repo_t *r = q->repo;
+    if (t->streamed)
+        return true;
     if (t->remote)
         return advance_artifact(q, t);
     if (!t->refs) {
@@ -222,10 +309,11 @@ static bool advance(struct request *q, struct target *t)
         return false;
     }
     if (!*t->commit) {
-        git_store_want(r->store, t->origin, t->resolved.text, t->resolved.ref, on_commit, q);
+        const char *want = t->wants_tag && t->resolved.object ? t->resolved.object : t->resolved.text;
+        git_store_want(r->store, t->origin, want, t->resolved.ref, on_commit, q);
         return false;
     }
-    return true;
+    return !r->options.submodules || advance_modules(q, t);
 }
 
 static void step(void *arg)
@@ -270,7 +358,10 @@ bool request_again(struct request *q)
     if (q->retries++ >= MAX_RETRIES)
         return false;
     VEC_FOREACH(&q->targets, t) {
+        if (t->streamed)
+            continue;
         *t->commit = '\0';
+        drop_modules(t);
         t->want.fresh_content = true;
         free(TAKE(t->pack));
     }
@@ -288,6 +379,31 @@ static int unserved(err_t **err, const char *url, const char *what)
                    what);
 }
 
+/* What is exchanged for a token, when there is no credential that needs no exchange; the first that is given
+ * counts. */
+static struct token_source message_token(const Cargocd__Repo__Repository *m)
+{
+    if (!str_empty(m->password) || !str_empty(m->bearer_token) || !str_empty(m->ssh_private_key))
+        return (struct token_source){};
+    if (!str_empty(m->github_app_private_key) && m->github_app_id)
+        return (struct token_source){.kind = TOKEN_GITHUB_APP,
+                                     .secret = m->github_app_private_key,
+                                     .app_id = m->github_app_id,
+                                     .installation_id = m->github_app_installation_id,
+                                     .base_url = m->github_app_enterprise_base_url};
+    if (!str_empty(m->gcp_service_account_key))
+        return (struct token_source){.kind = TOKEN_GOOGLE, .secret = m->gcp_service_account_key};
+    if (m->use_azure_workload_identity)
+        return (struct token_source){.kind = TOKEN_AZURE_WORKLOAD};
+    if (!str_empty(m->azure_client_id) && !str_empty(m->azure_client_secret) && !str_empty(m->azure_tenant_id))
+        return (struct token_source){.kind = TOKEN_AZURE,
+                                     .secret = m->azure_client_secret,
+                                     .base_url = m->azure_endpoint,
+                                     .client_id = m->azure_client_id,
+                                     .tenant_id = m->azure_tenant_id};
+    return (struct token_source){};
+}
+
 int message_origin(repo_t *r, const Cargocd__Repo__Repository *m, origin_t **out, err_t **err)
 {
     if (!m || str_empty(m->url))
@@ -295,13 +411,6 @@ int message_origin(repo_t *r, const Cargocd__Repo__Repository *m, origin_t **out
     if (str_eq(m->type, "helm") || str_eq(m->type, "oci") || m->enable_oci ||
         str_has_prefix(m->url, "oci://"))
         return unserved(err, m->url, "Helm and OCI repositories are");
-    bool own = !str_empty(m->password) || !str_empty(m->bearer_token) || !str_empty(m->ssh_private_key);
-    if (!own && !str_empty(m->github_app_private_key) && m->github_app_id)
-        return unserved(err, m->url, "GitHub App credentials are");
-    if (!own && !str_empty(m->gcp_service_account_key))
-        return unserved(err, m->url, "Google Cloud credentials are");
-    if (!own && (m->use_azure_workload_identity || !str_empty(m->azure_client_id)))
-        return unserved(err, m->url, "Azure credentials are");
     struct git_access access = {
         .url = m->url,
         .username = m->username,
@@ -314,6 +423,7 @@ int message_origin(repo_t *r, const Cargocd__Repo__Repository *m, origin_t **out
         .no_proxy = m->no_proxy,
         .insecure = m->insecure,
         .force_basic = m->force_http_basic_auth,
+        .token = message_token(m),
     };
     return origin_new(&access, &r->options.git, out, err);
 }
@@ -359,16 +469,31 @@ int message_source(const ProtobufCBinaryData *bytes, json_t **out, err_t **err)
     return r < 0 ? err_wrap(err, "read the application's source") : 0;
 }
 
+static int mount_modules(repo_t *r, const struct target *t, struct opened *o, err_t **err)
+{
+    int e = 0;
+    for (size_t i = 0; e == 0 && i < t->modules.n; i++) {
+        const struct target_module *m = &t->modules.v[i];
+        git_lease_t *lease = NULL;
+        e = git_lease_open(r->store, m->origin->storage_key, &lease, err);
+        if (e == 0)
+            e = git_tree_mount(o->backend, lease, m->commit, err);
+    }
+    return e;
+}
+
 int target_open(repo_t *r, const struct target *t, struct opened *out, err_t **err)
 {
-    *out = (struct opened){};
-    if (t->remote) {
+    *out = (struct opened){.repo = r, .target = t};
+    if (t->remote || t->streamed) {
         int opened = pack_open(str_or_empty(t->pack), &out->backend, err);
         return opened == -ERR_NOT_FOUND ? err_recode(err, ERR_DATA_LOSS) : opened; /* space was needed */
     }
     int e = git_lease_open(r->store, t->origin->storage_key, &out->lease, err);
     if (e == 0)
         e = git_tree_open(out->lease, t->commit, &out->backend, err);
+    if (e == 0)
+        e = mount_modules(r, t, out, err);
     if (e == -ERR_NOT_FOUND) /* the clone was replaced since */
         e = err_recode(err, ERR_DATA_LOSS);
     if (e < 0)
@@ -381,4 +506,30 @@ void opened_close(struct opened *o)
     tree_backend_free(o->backend);
     git_lease_close(o->lease);
     *o = (struct opened){};
+}
+
+/* A pointer does not say whose it is: the commit's own repository is asked first, then its submodules'. */
+static int read_lfs(void *arg, const struct lfs_pointer *pointer, str_t *out, err_t **err)
+{
+    const struct opened *o = arg;
+    const struct target *t = o->target;
+    int r = git_store_lfs(o->repo->store, t->origin, pointer, out, err);
+    for (size_t i = 0; r < 0 && i < t->modules.n; i++) {
+        AUTO_ERR ignored = NULL;
+        if (git_store_lfs(o->repo->store, t->modules.v[i].origin, pointer, out, &ignored) == 0) {
+            r = 0;
+            if (err)
+                err_clear(err);
+        }
+    }
+    return r;
+}
+
+tree_t *opened_tree(struct opened *o, struct trace_root *trace)
+{
+    tree_t *tree = tree_new(TAKE(o->backend), trace);
+    o->lfs = (struct tree_lfs){read_lfs, o};
+    if (o->target->lfs && o->target->origin)
+        tree_set_lfs(tree, &o->lfs);
+    return tree;
 }

@@ -20,12 +20,11 @@ struct details_trees {
 static int open_trees(struct request *q, struct details_trees *t, err_t **err)
 {
     int r = 0;
+    for (size_t i = 0; r == 0 && i < q->targets.n; i++)
+        r = target_open(q->repo, &q->targets.v[i], VEC_ADD(&t->opened), err);
+    /* Trees refer to what was opened, which stays in its place from here on. */
     for (size_t i = 0; r == 0 && i < q->targets.n; i++) {
-        struct opened *o = VEC_ADD(&t->opened);
-        r = target_open(q->repo, &q->targets.v[i], o, err);
-        if (r < 0)
-            break;
-        VEC_PUSH(&t->trees, tree_new(TAKE(o->backend), NULL));
+        VEC_PUSH(&t->trees, opened_tree(&t->opened.v[i], NULL));
         if (i > 0)
             VEC_PUSH(&t->refs, (struct render_ref){q->targets.v[i].name, t->trees.v[i]});
     }
@@ -60,7 +59,8 @@ static int make_details(struct request *q, const struct details_trees *t, json_t
         .target_revision = json_str_at(source, "targetRevision"),
     };
     AUTO(free_p) char **schemes = xcalloc(m->n_values_file_schemes + 1, sizeof(*schemes));
-    memcpy(schemes, m->values_file_schemes, m->n_values_file_schemes * sizeof(*schemes));
+    if (m->n_values_file_schemes)
+        memcpy(schemes, m->values_file_schemes, m->n_values_file_schemes * sizeof(*schemes));
     struct render_input in = {
         .tree = t->trees.v[0],
         .source = source,

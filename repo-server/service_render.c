@@ -3,6 +3,7 @@
  * A request first gets its commits (request.c). Then the cache is asked, on the step pool, for a rendering
  * whose trace holds for them. If there is none, equal questions join one flight, which runs on the pool of
  * its kind: in the process, or through a program. What it makes goes into the cache and to all who joined. */
+#include "common/base/file.h"
 #include "repo-server/repo.h"
 
 #include <protobuf-c/protobuf-c.h>
@@ -14,6 +15,11 @@ static void generate_free(void *p)
 {
     struct generate *g = p;
     json_decref(g->source);
+    json_decref(g->integrity);
+    json_decref(g->verified);
+    if (g->streamed)
+        dir_remove(g->streamed, NULL);
+    free(g->streamed);
     free(g->failure);
     free(g->question);
     free(g);
@@ -26,7 +32,7 @@ static void add_bool(sha256_ctx_t *c, bool v)
     sha256_add(c, v ? "1" : "0", 1);
 }
 
-static void add_options(sha256_ctx_t *c, const message_t *m)
+static void add_options(sha256_ctx_t *c, const struct request *q, const message_t *m)
 {
     const Cargocd__Repo__KustomizeOptions *k = m->kustomize_options;
     const Cargocd__Repo__SourceTypes *t = m->source_types;
@@ -42,6 +48,7 @@ static void add_options(sha256_ctx_t *c, const message_t *m)
     for (size_t i = 0; i < m->n_values_file_schemes; i++)
         sha256_field_str(c, m->values_file_schemes[i]);
     add_bool(c, m->repo->enable_lfs);
+    sha256_field_str(c, q->repo->plugins.use_generate_paths ? m->manifest_generate_paths : "");
 }
 
 /* Without where the source is and at which revision: those are in the trace, as far as they are used. */
@@ -61,7 +68,7 @@ static void compute_spec(struct request *q)
     sha256_ctx_t *c = sha256_begin();
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         sha256_field_str(c, texts[i]);
-    add_options(c, m);
+    add_options(c, q, m);
     add_bool(c, m->has_multiple_sources);
     for (size_t i = 1; i < q->targets.n; i++)
         sha256_field_str(c, q->targets.v[i].name);
@@ -116,6 +123,16 @@ static char *strip_type(const char *key)
     return xstrdup(colon ? colon + 1 : key);
 }
 
+/* The text is the caller's. */
+static char *put_verified(const struct request *q, response_t *out)
+{
+    const struct generate *g = q->data;
+    char *text = g->verified ? json_text(g->verified, JSON_GO) : NULL;
+    if (text)
+        out->source_integrity_result = (ProtobufCBinaryData){strlen(text), (uint8_t *)text};
+    return text;
+}
+
 static void answer(struct request *q, const struct cached *cached)
 {
     const message_t *m = (const message_t *)q->in;
@@ -132,6 +149,7 @@ static void answer(struct request *q, const struct cached *cached)
     out.namespace_ = m->namespace_;
     out.revision = q->targets.v[0].commit;
     out.source_type = (char *)cached->note;
+    AUTO(free_p) char *verified = put_verified(q, &out);
     if (!same && !unpacked) {
         AUTO_ERR err = NULL;
         err_set(&err, ERR_DATA_LOSS, "a kept rendering could not be read");
@@ -277,6 +295,16 @@ static void on_cancel(void *arg)
     flight_leave(g->flights, g->question, q);
 }
 
+static bool plugins_may_match(const struct request *q, const json_t *source)
+{
+    static const char *const types[] = {"kustomize", "helm", "directory", "plugin"};
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (json_is_map(json_object_get(source, types[i])))
+            return false;
+    AUTO(strv_free_p) char **names = plugin_names(q->repo->render_settings.plugins);
+    return names[0] != NULL;
+}
+
 /* Which pool: looks at the overrides and names of the directory, but renders nothing. */
 static int choose_flights(struct request *q, err_t **err)
 {
@@ -284,6 +312,10 @@ static int choose_flights(struct request *q, err_t **err)
     struct generate *g = q->data;
     struct render_plan plan = {};
     struct scope s;
+    if (plugins_may_match(q, g->source)) { /* asking them takes a while: not here */
+        g->flights = q->repo->tool_runs;
+        return 0;
+    }
     int r = scope_open(&s, q, trace, err);
     if (r == 0)
         r = render_plan(&s.in, &plan, err);
@@ -324,12 +356,36 @@ static bool renders_nothing(const message_t *m, const json_t *source)
            str_empty(json_str_at(source, "chart"));
 }
 
-static void ready(struct request *q)
+static void verify(void *arg)
+{
+    struct request *q = arg;
+    struct generate *g = q->data;
+    AUTO_ERR err = NULL;
+    g->verify_done = true;
+    int r = request_verify(q, g->integrity, &g->verified, NULL, &err);
+    if (r == -ERR_DATA_LOSS && request_again(q)) {
+        g->verify_done = false;
+        return;
+    }
+    if (r < 0)
+        request_fail(q, err);
+    else
+        generate_ready(q);
+}
+
+void generate_ready(struct request *q)
 {
     const message_t *m = (const message_t *)q->in;
     struct generate *g = q->data;
+    if (g->integrity && !g->verify_done) {
+        AUTO_ERR busy = NULL;
+        if (pool_submit(q->repo->tool_pool, verify, q, &busy) < 0)
+            request_fail(q, busy);
+        return;
+    }
     if (renders_nothing(m, g->source)) {
         response_t out = CARGOCD__REPO__GENERATE_MANIFEST_RESPONSE__INIT;
+        AUTO(free_p) char *verified = put_verified(q, &out);
         out.revision = q->targets.v[0].commit;
         request_reply(q, &out.base);
         return;
@@ -388,32 +444,42 @@ static int add_refs(struct request *q, const message_t *m, const json_t *paths, 
     return 0;
 }
 
+int generate_refs(struct request *q, err_t **err)
+{
+    struct generate *g = q->data;
+    const message_t *m = (const message_t *)q->in;
+    const json_t *helm = json_object_get(g->source, "helm");
+    int r = 0;
+    if (m->has_multiple_sources)
+        r = add_refs(q, m, json_object_get(helm, "valueFiles"), NULL, err);
+    if (r == 0 && m->has_multiple_sources)
+        r = add_refs(q, m, json_object_get(helm, "fileParameters"), "path", err);
+    return r < 0 ? r : request_integrity(q, &m->source_integrity, &g->integrity, err);
+}
+
+void generate_init(struct request *q)
+{
+    q->data = xcalloc(1, sizeof(struct generate));
+    q->data_free = generate_free;
+}
+
 static int prepare(struct request *q, const message_t *m, err_t **err)
 {
     struct generate *g = q->data;
     int r = message_source(&m->source, &g->source, err);
     if (r < 0)
         return r;
-    if (m->source_integrity.len > 2 && memcmp(m->source_integrity.data, "null", 4) != 0)
-        return err_set(err, ERR_UNIMPLEMENTED,
-                       "the project's sourceIntegrity cannot be verified by this repository server");
     const char *revision = *m->revision ? m->revision
                                         : str_or_empty(json_str_at(g->source, "targetRevision"));
     r = request_source(q, m->repo, g->source, revision, m->no_revision_cache, m->no_cache, err);
-    const json_t *helm = json_object_get(g->source, "helm");
-    if (r == 0 && m->has_multiple_sources)
-        r = add_refs(q, m, json_object_get(helm, "valueFiles"), NULL, err);
-    if (r == 0 && m->has_multiple_sources)
-        r = add_refs(q, m, json_object_get(helm, "fileParameters"), "path", err);
-    return r;
+    return r < 0 ? r : generate_refs(q, err);
 }
 
 void serve_generate_manifest(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)
 {
-    struct request *q = request_new(ctx, call, in, "GenerateManifest", ready);
+    struct request *q = request_new(ctx, call, in, "GenerateManifest", generate_ready);
     AUTO_ERR err = NULL;
-    q->data = xcalloc(1, sizeof(struct generate));
-    q->data_free = generate_free;
+    generate_init(q);
     if (prepare(q, (const message_t *)in, &err) < 0)
         request_fail(q, err);
     else

@@ -73,7 +73,7 @@ static void fill_input(struct scope *s, const message_t *m, const json_t *source
         .app_name = m->app_name,
         .namespace = m->namespace_,
         .project = m->project_name,
-        .revision = q->targets.v[0].commit,
+        .revision = q->targets.v[0].streamed ? "streamed" : q->targets.v[0].commit,
         .repo_url = json_str_at(source, "repoURL"),
         .path = json_str_at(source, "path"),
         .target_revision = json_str_at(source, "targetRevision"),
@@ -91,6 +91,7 @@ static void fill_input(struct scope *s, const message_t *m, const json_t *source
         .helm_enabled = !types || types->helm,
         .kustomize_enabled = !types || types->kustomize,
         .directory_enabled = !types || types->jsonnet,
+        .generate_paths = m->manifest_generate_paths,
         .kustomize_build_options = m->kustomize_options ? m->kustomize_options->build_options : NULL,
         .kustomize_versions = s->versions.v,
         .nkustomize_versions = s->versions.n,
@@ -116,11 +117,10 @@ static void fill_input(struct scope *s, const message_t *m, const json_t *source
 static void make_trees(struct scope *s)
 {
     const struct request *q = s->q;
-    for (size_t i = 0; i < s->opened.n; i++) {
+    for (size_t i = 0; i < s->nopened; i++) {
         const char *name = q->targets.v[i].name;
-        tree_t *tree = tree_new(TAKE(s->opened.v[i].backend), trace_root(s->trace, name));
+        tree_t *tree = opened_tree(&s->opened[i], trace_root(s->trace, name));
         VEC_PUSH(&s->trees, tree);
-        tree_refuse_lfs(tree, ((const message_t *)q->in)->repo->enable_lfs);
         if (i > 0)
             VEC_PUSH(&s->refs, (struct render_ref){name, tree});
     }
@@ -136,8 +136,9 @@ int scope_open(struct scope *s, struct request *q, trace_t *trace, err_t **err)
     fill_lists(s, (const message_t *)q->in);
     fill_input(s, (const message_t *)q->in, g->source);
     int r = 0;
-    for (size_t i = 0; r == 0 && i < q->targets.n; i++)
-        r = target_open(q->repo, &q->targets.v[i], VEC_ADD(&s->opened), err);
+    s->opened = xcalloc(q->targets.n + 1, sizeof(*s->opened));
+    for (; r == 0 && s->nopened < q->targets.n; s->nopened++)
+        r = target_open(q->repo, &q->targets.v[s->nopened], &s->opened[s->nopened], err);
     if (r == 0 && trace)
         make_trees(s);
     return r;
@@ -148,9 +149,9 @@ void scope_close(struct scope *s)
     VEC_FOREACH(&s->trees, t)
         tree_free(*t);
     VEC_FREE(&s->trees);
-    VEC_FOREACH(&s->opened, o)
-        opened_close(o);
-    VEC_FREE(&s->opened);
+    for (size_t i = 0; i < s->nopened; i++)
+        opened_close(&s->opened[i]);
+    free(s->opened);
     VEC_FREE(&s->refs);
     VEC_FOREACH(&s->authorities, text)
         free(*text);
@@ -166,9 +167,9 @@ void scope_close(struct scope *s)
 
 void scope_corrupt(struct scope *s)
 {
-    VEC_FOREACH(&s->opened, o)
-        if (o->lease) /* packs are made again anyway */
-            git_lease_corrupt(o->lease);
+    for (size_t i = 0; i < s->nopened; i++)
+        if (s->opened[i].lease) /* packs are made again anyway */
+            git_lease_corrupt(s->opened[i].lease);
 }
 
 /* ---- the world that traces are checked against ---- */
@@ -176,10 +177,16 @@ void scope_corrupt(struct scope *s)
 static tree_backend_t *world_tree(void *arg, const char *role)
 {
     struct scope *s = arg;
-    for (size_t i = 0; i < s->opened.n; i++)
+    for (size_t i = 0; i < s->nopened; i++)
         if (str_eq(s->q->targets.v[i].name, role))
-            return s->opened.v[i].backend;
+            return s->opened[i].backend;
     return NULL;
+}
+
+static char *names_of_plugins(const repo_t *r)
+{
+    AUTO(strv_free_p) char **names = plugin_names(r->render_settings.plugins);
+    return strv_join(names, ",");
 }
 
 static const char *world_fact(void *arg, enum trace_fact kind, const char *name)
@@ -198,7 +205,8 @@ static const char *world_fact(void *arg, enum trace_fact kind, const char *name)
         return s->fact = strv_join(s->api_versions, ",");
     case FACT_TOOL:
         free(s->fact);
-        return s->fact = tools_version(s->q->repo->tools, name);
+        return s->fact = str_eq(name, "plugins") ? names_of_plugins(s->q->repo)
+                                                 : tools_version(s->q->repo->tools, name);
     case FACT_CREDENTIAL:
         free(s->fact);
         return s->fact = render_credential(&s->in, name);

@@ -19,10 +19,37 @@ static void fail(struct request *q, struct opened *o, err_t *err)
     request_fail(q, err);
 }
 
+static void free_json(void *p)
+{
+    json_decref(p);
+}
+
+static int take_integrity(struct request *q, const ProtobufCBinaryData *spec, err_t **err)
+{
+    json_t *doc = NULL;
+    int r = request_integrity(q, spec, &doc, err);
+    q->data = doc;
+    q->data_free = free_json;
+    return r;
+}
+
 /* ---- RevisionMetadata ---- */
 
-static void metadata_ready(struct request *q)
+static int add_verified(struct request *q, json_t *meta, err_t **err)
 {
+    AUTO_JSON result = NULL;
+    AUTO(free_p) char *legacy = NULL;
+    int r = request_verify(q, q->data, &result, &legacy, err);
+    if (r == 0 && result) {
+        json_object_set(meta, "sourceIntegrityResult", result);
+        json_put_str(meta, "signatureInfo", legacy);
+    }
+    return r;
+}
+
+static void metadata(void *arg)
+{
+    struct request *q = arg;
     const struct target *t = &q->targets.v[0];
     struct opened o;
     AUTO_ERR err = NULL;
@@ -30,6 +57,8 @@ static void metadata_ready(struct request *q)
     int r = target_open(q->repo, t, &o, &err);
     if (r == 0)
         r = git_commit_metadata(o.lease, t->commit, t->refs, &meta, &err);
+    if (r == 0 && q->data)
+        r = add_verified(q, meta, &err);
     if (r < 0) {
         fail(q, &o, err);
         return;
@@ -41,6 +70,14 @@ static void metadata_ready(struct request *q)
     request_reply(q, &out.base);
 }
 
+static void metadata_ready(struct request *q)
+{
+    if (q->data) /* programs are run */
+        request_work(q, metadata);
+    else
+        metadata(q);
+}
+
 void serve_revision_metadata(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)
 {
     const Cargocd__Repo__RevisionMetadataRequest *m = (const void *)in;
@@ -49,11 +86,10 @@ void serve_revision_metadata(void *ctx, rpc_call_t *call, const ProtobufCMessage
     int r = 0;
     if (!git_is_short_commit(m->revision))
         r = err_set(&err, ERR_INVALID_ARGUMENT, "revision %s must be resolved", m->revision);
-    else if (m->source_integrity.len > 2)
-        r = err_set(&err, ERR_UNIMPLEMENTED,
-                    "the project's sourceIntegrity cannot be verified by this repository server");
     if (r == 0)
         r = request_target(q, "", m->repo, m->revision, NULL, false, &err);
+    if (r == 0)
+        r = take_integrity(q, &m->source_integrity, &err);
     if (r < 0)
         request_fail(q, err);
     else
@@ -199,6 +235,8 @@ static void get_directories(void *arg)
     struct visit v = {
         .tree = o.backend, .hidden = q->repo->options.hidden_directories, .on_dir = note_dir, .arg = &dirs};
     if (r == 0)
+        r = request_must_verify(q, q->data, &err);
+    if (r == 0)
         r = visit(&v, &o.backend->root.id, "", 0, &err);
     if (r < 0) {
         fail(q, &o, err);
@@ -217,22 +255,14 @@ static void get_directories_ready(struct request *q)
     request_work(q, get_directories);
 }
 
-static int refuse_integrity(const ProtobufCBinaryData *integrity, err_t **err)
-{
-    if (integrity->len <= 2)
-        return 0;
-    return err_set(err, ERR_UNIMPLEMENTED,
-                   "the project's sourceIntegrity cannot be verified by this repository server");
-}
-
 void serve_get_directories(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)
 {
     const Cargocd__Repo__GetDirectoriesRequest *m = (const void *)in;
     struct request *q = request_new(ctx, call, in, "GetDirectories", get_directories_ready);
     AUTO_ERR err = NULL;
-    int r = refuse_integrity(&m->source_integrity, &err);
+    int r = request_target(q, "", m->repo, m->revision, NULL, m->no_revision_cache, &err);
     if (r == 0)
-        r = request_target(q, "", m->repo, m->revision, NULL, m->no_revision_cache, &err);
+        r = take_integrity(q, &m->source_integrity, &err);
     if (r < 0)
         request_fail(q, err);
     else
@@ -313,9 +343,10 @@ static void get_files(void *arg)
     AUTO_ERR err = NULL;
     int r = target_open(q->repo, &q->targets.v[0], &o, &err);
     struct visit v = {.tree = o.backend, .hidden = true, .on_file = note_file, .arg = &l};
+    if (r == 0)
+        r = request_must_verify(q, q->data, &err);
     if (r == 0) {
-        l.tree = tree_new(TAKE(o.backend), NULL);
-        tree_refuse_lfs(l.tree, m->repo->enable_lfs);
+        l.tree = opened_tree(&o, NULL);
         r = visit(&v, &v.tree->root.id, "", 0, &err);
     }
     tree_free(l.tree);
@@ -338,9 +369,9 @@ void serve_get_files(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)
     const Cargocd__Repo__GetFilesRequest *m = (const void *)in;
     struct request *q = request_new(ctx, call, in, "GetFiles", get_files_ready);
     AUTO_ERR err = NULL;
-    int r = refuse_integrity(&m->source_integrity, &err);
+    int r = request_target(q, "", m->repo, m->revision, NULL, m->no_revision_cache, &err);
     if (r == 0)
-        r = request_target(q, "", m->repo, m->revision, NULL, m->no_revision_cache, &err);
+        r = take_integrity(q, &m->source_integrity, &err);
     if (r < 0)
         request_fail(q, err);
     else

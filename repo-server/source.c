@@ -1,7 +1,7 @@
 /* What a source is: its path in the tree, its overrides, its type. */
 #include "common/json/patch.h"
 #include "common/yaml/yaml.h"
-#include "repo-server/render.h"
+#include "repo-server/plugin/plugin.h"
 
 enum { OVERRIDE_MAX = 1 << 20 };
 
@@ -154,8 +154,12 @@ int source_type(const struct render_input *in, const json_t *source, const char 
         return r;
     if (!*type && is_chart(source))
         *type = "Helm";
-    if (!*type)
-        return detect(in, path, type, err);
+    if (!*type) {
+        bool plugin = false;
+        r = plugin_detect(in, path, &plugin, err);
+        *type = "Plugin";
+        return r < 0 || plugin ? r : detect(in, path, type, err);
+    }
     if (!enabled(in, *type))
         *type = "Directory";
     return 0;

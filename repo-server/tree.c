@@ -12,7 +12,7 @@ struct tree {
     tree_backend_t *backend;
     trace_root_t *trace; /* NULL: none, or paused */
     trace_root_t *paused;
-    bool refuse_lfs;
+    const struct tree_lfs *lfs; /* NULL: pointers are text */
     map_t listings; /* by id in hex; struct tree_entries */
 };
 
@@ -222,9 +222,6 @@ static int step(tree_t *t, struct walk *w, const char *name, bool follow_last, s
         push_dir(w, node, name);
         return STEP_ON;
     }
-    if (node->kind == NODE_MODULE && !last)
-        return err_set(err, ERR_UNIMPLEMENTED,
-                       "%s is a submodule; submodules are not served by this repository server", path);
     out->node = last ? *node : absent; /* nothing is below a file */
     out->path = TAKE(path);
     return STEP_DONE;
@@ -340,23 +337,63 @@ static int find_file(tree_t *t, const char *path, struct tree_place *place, err_
     return r;
 }
 
-void tree_refuse_lfs(tree_t *t, bool refuse)
+void tree_set_lfs(tree_t *t, const struct tree_lfs *lfs)
 {
-    t->refuse_lfs = refuse;
+    t->lfs = lfs;
+}
+
+bool lfs_pointer_read(const char *p, size_t n, struct lfs_pointer *out)
+{
+    static const char version[] = "version https://git-lfs.github.com/spec/v";
+    view_t rest = {p, n}, line;
+    *out = (struct lfs_pointer){};
+    if (n < sizeof(version) || n > LFS_POINTER_MAX || memcmp(p, version, sizeof(version) - 1) != 0)
+        return false;
+    bool sized = false;
+    while (view_split(&rest, '\n', &line)) {
+        AUTO(free_p) char *text = xstrndup(line.p, line.n);
+        const char *oid = str_after(text, "oid sha256:"), *size = str_after(text, "size ");
+        if (oid && strlen(oid) == LFS_OID_HEX - 1 && strspn(oid, "0123456789abcdef") == LFS_OID_HEX - 1)
+            memcpy(out->oid, oid, LFS_OID_HEX);
+        else if (size)
+            sized = str_to_u64(size, &out->size);
+    }
+    return *out->oid && sized;
+}
+
+static int read_node(tree_t *t, const struct node *node, str_t *out, err_t **err)
+{
+    size_t before = out->len;
+    struct lfs_pointer pointer;
+    int r = t->backend->ops->read(t->backend, &node->id, out, err);
+    if (r < 0 || !t->lfs || !lfs_pointer_read(str_text(out) + before, out->len - before, &pointer))
+        return r;
+    str_truncate(out, before);
+    size_t max = out->max ? out->max : STR_DEFAULT_MAX;
+    if (pointer.size > max - before)
+        return err_set(err, ERR_RESOURCE_EXHAUSTED, "the file has %llu bytes, more than is allowed",
+                       (unsigned long long)pointer.size);
+    return t->lfs->read(t->lfs->arg, &pointer, out, err);
 }
 
 int tree_read(tree_t *t, const char *path, str_t *out, err_t **err)
 {
     struct tree_place place = {};
     int r = find_file(t, path, &place, err);
-    size_t before = out->len;
-    if (r == 0 && (r = t->backend->ops->read(t->backend, &place.node.id, out, err)) < 0)
+    if (r == 0 && (r = read_node(t, &place.node, out, err)) < 0)
         err_wrap(err, "read %s", path);
-    if (r == 0 && t->refuse_lfs &&
-        str_has_prefix(str_text(out) + before, "version https://git-lfs.github.com/spec/"))
-        r = err_set(err, ERR_UNIMPLEMENTED,
-                    "%s is kept in Git LFS, which is not served by this repository server", path);
     tree_place_dispose(&place);
+    return r;
+}
+
+/* What a pointer stands for counts, not the pointer. */
+static int size_of_pointed(tree_t *t, const struct node *node, uint64_t *size, err_t **err)
+{
+    AUTO_STR text = STR_MAX(LFS_POINTER_MAX);
+    struct lfs_pointer pointer;
+    int r = t->backend->ops->read(t->backend, &node->id, &text, err);
+    if (r == 0 && lfs_pointer_read(str_text(&text), text.len, &pointer))
+        *size = pointer.size;
     return r;
 }
 
@@ -366,6 +403,8 @@ int tree_size(tree_t *t, const char *path, uint64_t *out, err_t **err)
     int r = find_file(t, path, &place, err);
     if (r == 0)
         r = t->backend->ops->size(t->backend, &place.node.id, out, err);
+    if (r == 0 && t->lfs && *out < LFS_POINTER_MAX)
+        r = size_of_pointed(t, &place.node, out, err);
     tree_place_dispose(&place);
     return r;
 }

@@ -98,9 +98,21 @@ bool tree_pause(tree_t *t, bool paused);
 /* Notes that everything below the path (a directory or file) matters. */
 int tree_whole(tree_t *t, const char *path, err_t **err);
 
-/* From now on a file that is a Git LFS pointer is refused (ERR_UNIMPLEMENTED) instead of read as the
- * pointer's text. */
-void tree_refuse_lfs(tree_t *t, bool refuse);
+/* Git LFS: a file that is a pointer (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md) stands for an
+ * object elsewhere. */
+enum { LFS_OID_HEX = 65, LFS_POINTER_MAX = 1024 };
+struct lfs_pointer {
+    char oid[LFS_OID_HEX]; /* SHA-256 */
+    uint64_t size;
+};
+bool lfs_pointer_read(const char *p, size_t n, struct lfs_pointer *out);
+struct tree_lfs {
+    /* Appends the object. May block. */
+    int (*read)(void *arg, const struct lfs_pointer *pointer, str_t *out, err_t **err);
+    void *arg;
+};
+/* From now on pointers are read as what they stand for; NULL: as their own text. Borrowed. */
+void tree_set_lfs(tree_t *t, const struct tree_lfs *lfs);
 
 /* ---- paths as texts ---- */
 

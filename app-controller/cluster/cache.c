@@ -16,6 +16,7 @@ cache_t *cache_new(const settings_t *settings, const unsigned char mask_key[MASK
     c->on_change = on_change;
     c->ctx = ctx;
     c->nodes.value_free = free;
+    c->scripts = script_host_new();
     return c;
 }
 
@@ -53,6 +54,7 @@ void cache_free(cache_t *c)
     map_dispose(&c->by_app);
     map_dispose(&c->nodes);
     settings_unref(c->settings);
+    script_host_free(c->scripts);
     wipe(c->mask_key, sizeof(c->mask_key));
     pthread_mutex_destroy(&c->lock);
     free(c);
@@ -76,12 +78,23 @@ cache_kind_t *cache_kind_find(cache_t *c, const char *group, const char *kind)
 cache_kind_t *cache_kind_add(cache_t *c, const char *group, const char *version, const char *kind, bool namespaced)
 {
     cache_kind_t *k = xcalloc(1, sizeof(*k));
+    static const char *const everything[] = {"*"};
     size_t n;
     const char *const *paths = node_info_paths(group, kind, &n);
+    uint64_t script;
+    {
+        LOCKED(&c->lock);
+        script = cache_script_hash(c->settings, group, kind);
+    }
+    if (script) {
+        paths = everything;
+        n = 1;
+    }
     *k = (cache_kind_t){.group = intern(str_or_empty(group)),
                         .version = intern(version),
                         .kind = intern(kind),
                         .namespaced = namespaced,
+                        .script = script,
                         .projection = projection_new(paths, n)};
     LOCKED(&c->lock);
     k->next = c->kinds;
@@ -201,10 +214,13 @@ static void infer_owners(cache_t *c, struct obj *o, const json_t *doc)
         add_owner(o, "", key.kind, key.name, parent->uid);
 }
 
-static void assess(struct obj *o, const json_t *doc)
+static void assess(cache_t *c, struct obj *o, const json_t *doc)
 {
     struct health h;
-    health_assess(doc, &h, NULL);
+    if (cache_check_later(c, o, doc))
+        return;
+    struct health_overrides overrides = {.host = c->scripts};
+    health_assess_by(&overrides, doc, &h, NULL);
     o->health = (uint8_t)h.status;
     o->health_message = str_empty(h.message) ? NULL : intern(h.message);
     health_dispose(&h);
@@ -270,7 +286,7 @@ static int make_record(cache_t *c, cache_kind_t *k, const char *p, size_t n, str
         o->created = created.ns / NS_PER_SEC;
     read_owners(o, doc);
     infer_owners(c, o, doc);
-    assess(o, doc);
+    assess(c, o, doc);
     node_info_of(doc, NULL, &o->info);
     AUTO(free_p) char *app = tracking_owner(settings_tracking(c->settings), doc);
     if (app)

@@ -10,6 +10,7 @@
 #include "common/engine/health.h"
 #include "common/engine/mask.h"
 #include "common/engine/node_info.h"
+#include "common/eval/eval.h"
 #include "common/json/pack.h"
 #include "common/json/project.h"
 
@@ -36,11 +37,22 @@ void cache_free(cache_t *c);
 /* Other rules of tracking: takes effect for what is listed from now on. */
 void cache_set_settings(cache_t *c, const settings_t *settings);
 
+/* An object whose health check is the settings', and runs elsewhere. */
+struct cache_check;
+/* Takes the check over, to give it to cache_check_run in time; false when it cannot. */
+typedef bool (*cache_checker_fn)(void *ctx, struct cache_check *check);
+/* ctx is that of on_change. Without one such objects have no health. */
+void cache_set_checker(cache_t *c, cache_checker_fn checker);
+/* Runs the check (taken), and stores what it found if the object is still the same. Blocks; not for the I/O thread. */
+void cache_check_run(cache_t *c, eval_t *eval, struct cache_check *check_take);
+
 /* ---- writing ---- */
 
 /* One kind as it is being watched. */
 typedef struct cache_kind cache_kind_t;
 cache_kind_t *cache_kind_add(cache_t *c, const char *group, const char *version, const char *kind, bool namespaced) MUST_USE;
+/* Whether the kind was added under other health checks than these: it is to be listed anew. */
+bool cache_kind_outdated(const cache_kind_t *k, const settings_t *settings);
 /* Drops the kind's objects. */
 void cache_kind_remove(cache_t *c, cache_kind_t *k);
 /* A list begins (of one namespace, or of all with NULL): what is not put again until cache_kind_synced, which gets the mark

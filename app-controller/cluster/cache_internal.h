@@ -3,6 +3,7 @@
 #define CARGOCD_APP_CONTROLLER_CLUSTER_CACHE_INTERNAL_H
 
 #include "app-controller/cluster/cache.h"
+#include "common/engine/script.h"
 #include "common/base/intern.h"
 #include "common/base/map.h"
 #include "common/base/thread.h"
@@ -48,6 +49,7 @@ struct cache_kind {
     struct obj *objects;
     size_t n;
     uint32_t generation;
+    uint64_t script; /* hash of the settings' health check; 0: none */
 };
 
 struct table {
@@ -68,6 +70,8 @@ struct cache {
     map_t by_app;          /* k: instance name, v: first struct obj * of the list */
     map_t nodes;           /* k: node name, v: struct node_sum *: what its pods ask for */
     size_t managed;
+    script_host_t *scripts;
+    cache_checker_fn checker;
 };
 
 /* Changes noted while the lock is held, told after it was released. */
@@ -78,6 +82,11 @@ struct note {
 };
 typedef VEC(struct note) notes_t;
 void notes_tell(cache_t *c, notes_t *notes);
+
+/* cache_check.c: hash of the settings' health check for the kind; 0: none. */
+uint64_t cache_script_hash(const settings_t *settings, const char *group, const char *kind);
+/* Hands the object over to the settings' check, if there is one; until that has run the health is what it was. */
+bool cache_check_later(cache_t *c, struct obj *o, const json_t *doc);
 
 cache_kind_t *cache_kind_find(cache_t *c, const char *group, const char *kind);
 struct obj *cache_lookup(cache_t *c, const struct obj_key *key);

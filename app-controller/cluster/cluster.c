@@ -54,6 +54,31 @@ static void on_cache_change(void *ctx, const struct cache_change *change)
         c->env.on_change(c->env.ctx, c, change);
 }
 
+struct check_job {
+    cluster_t *cluster;
+    struct cache_check *check;
+};
+
+static void run_check(void *arg)
+{
+    struct check_job *job = arg;
+    cache_check_run(job->cluster->cache, job->cluster->env.eval, job->check);
+    cluster_unref(job->cluster);
+    free(job);
+}
+
+static bool on_check(void *ctx, struct cache_check *check)
+{
+    cluster_t *c = ctx;
+    struct check_job *job = xcalloc(1, sizeof(*job));
+    *job = (struct check_job){cluster_ref(c), check};
+    if (c->env.checks && pool_submit(c->env.checks, run_check, job, NULL) == 0)
+        return true;
+    atomic_fetch_sub(&c->refs, 1); /* never the last one: the caller works for the cluster */
+    free(job);
+    return false;
+}
+
 static void *cluster_main(void *arg);
 
 static void copy_spec(struct cluster_spec *to, const struct cluster_spec *from)
@@ -83,6 +108,7 @@ cluster_t *cluster_new(const struct cluster_spec *spec, const settings_t *settin
     c->env = *env;
     c->settings = settings_ref(settings);
     c->cache = cache_new(settings, env->mask_key, on_cache_change, c);
+    cache_set_checker(c->cache, on_check);
     pthread_mutex_init(&c->lock, NULL);
     cond_init(&c->changed);
     cond_init(&c->work);
@@ -320,7 +346,8 @@ static bool is_watched(cluster_t *c, const struct kube_resource *r)
 static bool not_wanted_any_more(cluster_t *c, const struct kind_watch *w)
 {
     const struct kube_resource *r = kube_api_find(c->api, w->resource.group, NULL, w->resource.kind);
-    return w->stopped || !r || r->version != w->resource.version || !wanted(c, c->settings, r);
+    return w->stopped || !r || r->version != w->resource.version || !wanted(c, c->settings, r) ||
+           cache_kind_outdated(w->kind, c->settings);
 }
 
 static void start_watches(cluster_t *c, kube_api_t *api, const settings_t *settings)

@@ -4,7 +4,8 @@
 
 #include "app-controller/cluster/cache.h"
 #include "common/argo/cluster_secret.h"
-#include "common/base/clock.h"
+#include "common/base/thread.h"
+#include "common/eval/eval.h"
 #include "common/kube/kube.h"
 
 typedef struct cluster cluster_t;
@@ -19,6 +20,9 @@ struct cluster_env {
     void *ctx;
     /* How the control plane reaches its own cluster. */
     const struct kube_config *own;
+    /* Health checks of the settings run on these threads, by this. */
+    eval_t *eval;
+    pool_t *checks;
 };
 
 /* Connects in the background: discovery, then a watch per kind. spec is copied. Reference-counted. */

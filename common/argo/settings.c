@@ -13,6 +13,17 @@ struct filter {
 typedef VEC(struct filter) filters_t;
 typedef VEC(struct ignore_rule) rules_t;
 
+/* What resource.customizations says of a kind besides rules. */
+struct custom {
+    char *key; /* "group/Kind", "Kind" for core; may be a glob */
+    char *health;
+    bool open_libs;
+    json_t *actions;
+    struct script script;
+};
+typedef VEC(struct custom *) customs_t;
+typedef VEC(struct known_type) known_types_t;
+
 struct settings {
     atomic_uint refs;
     json_t *data; /* of the ConfigMap */
@@ -20,6 +31,9 @@ struct settings {
     struct tracking tracking;
     filters_t exclusions, inclusions;
     rules_t ignore, ignore_updates;
+    customs_t customs;
+    known_types_t known_types;
+    json_t *global_projects;
     bool ignore_aggregated_roles, updates_follow_differences;
     char **masked_annotations;
 };
@@ -113,6 +127,111 @@ static void add_rule(rules_t *to, const char *name, char separator, const json_t
                                       .managers = texts_of(json_object_get(body, "managedFieldsManagers"))});
 }
 
+static struct custom *custom_of(settings_t *s, const char *key)
+{
+    VEC_FOREACH(&s->customs, c)
+        if (strcmp((*c)->key, key) == 0)
+            return *c;
+    struct custom *c = xcalloc(1, sizeof(*c));
+    c->key = xstrdup(key);
+    VEC_PUSH(&s->customs, c);
+    return c;
+}
+
+static void set_health(struct custom *c, const char *text)
+{
+    free(c->health);
+    c->health = xstrdup(text);
+}
+
+/* "apps_Deployment" -> "apps/Deployment"; "all" -> the glob for everything with a group. NULL when it is
+ * neither. */
+static char *split_key(const char *name)
+{
+    if (strcmp(name, "all") == 0)
+        return xstrdup("*/*");
+    AUTO(strv_free_p) char **parts = strv_split(name, "_", false);
+    if (!*name || strv_len(parts) > 2)
+        return NULL;
+    return strv_join(parts, "/");
+}
+
+/* [{field, type}] for "group/Kind". A type that nobody knows is named and left out. */
+static void add_known_types(settings_t *s, const char *key, const char *text, str_t *warnings)
+{
+    AUTO_ERR err = NULL;
+    AUTO_JSON list = NULL;
+    const char *slash = strrchr(key, '/');
+    if (yaml_read(text, strlen(text), NULL, &list, &err) < 0 && warnings)
+        str_printf(warnings, "argocd-cm: knownTypeFields of %s: %s\n", key, err_text(err));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i);
+        const char *field = str_or_empty(json_str_at(item, "field")),
+                   *type = str_or_empty(json_str_at(item, "type"));
+        if (!known_type_exists(type)) {
+            if (warnings)
+                str_printf(warnings, "argocd-cm: knownTypeFields of %s: type '%s' is not supported\n", key,
+                           type);
+            continue;
+        }
+        VEC_PUSH(&s->known_types,
+                 (struct known_type){.group = slash ? xstrndup(key, (size_t)(slash - key)) : xstrdup(""),
+                                     .kind = xstrdup(slash ? slash + 1 : key),
+                                     .field = xstrdup(field),
+                                     .type = xstrdup(type)});
+    }
+}
+
+static bool parse_actions(struct custom *c, const char *key, const char *text, str_t *warnings)
+{
+    AUTO_ERR err = NULL;
+    json_t *actions = NULL;
+    if (yaml_read(text, strlen(text), NULL, &actions, &err) < 0 || !json_is_map(actions)) {
+        if (warnings)
+            str_printf(warnings, "argocd-cm: %s: %s\n", key, err ? err_text(err) : "no object");
+        json_decref(actions);
+        return false;
+    }
+    json_decref(c->actions);
+    c->actions = actions;
+    return true;
+}
+
+/* Health scripts and actions in keys of their own. A kind of customization that nobody knows is an error. */
+static int parse_split_scripts(settings_t *s, str_t *warnings, err_t **err)
+{
+    static const char *const types[] = {
+        "health", "useOpenLibs", "actions", "ignoreDifferences", "ignoreResourceUpdates", "knownTypeFields"};
+    AUTO(free_p) const char **keys = json_sorted_keys(s->data);
+    for (size_t k = 0; keys[k]; k++) {
+        const char *rest = str_after(keys[k], "resource.customizations."), *text = settings_value(s, keys[k]);
+        if (!rest)
+            continue;
+        size_t n = strcspn(rest, "."), t = 0;
+        while (t < ARRAY_LEN(types) && (strlen(types[t]) != n || strncmp(types[t], rest, n) != 0))
+            t++;
+        if (t == ARRAY_LEN(types) || !rest[n])
+            return err_set(err, ERR_INVALID_ARGUMENT,
+                           "argocd-cm: resource customization type %.*s not supported", (int)n, rest);
+        AUTO(free_p) char *key = split_key(rest + n + 1);
+        if (!key)
+            return err_set(
+                err, ERR_INVALID_ARGUMENT,
+                "argocd-cm: group kind should be in format `resource.customizations.<type>.<group_kind>` or "
+                "resource.customizations.<type>.<kind>`, got group kind: '%s'",
+                rest + n + 1);
+        if (t == 0)
+            set_health(custom_of(s, key), text);
+        else if (t == 1)
+            str_to_bool(text, &custom_of(s, key)->open_libs);
+        else if (t == 2)
+            parse_actions(custom_of(s, key), keys[k], text, warnings);
+        else if (t == 5)
+            add_known_types(s, key, text, warnings);
+    }
+    return 0;
+}
+
 static void parse_split_customizations(settings_t *s, str_t *warnings)
 {
     static const struct {
@@ -151,6 +270,19 @@ static int parse_combined_customizations(settings_t *s, err_t **err)
         return r;
     AUTO(free_p) const char **keys = json_sorted_keys(all);
     for (size_t k = 0; keys[k]; k++) {
+        const char *health = json_str_at(all, keys[k], "health.lua"),
+                   *actions = json_str_at(all, keys[k], "actions");
+        if (health)
+            set_health(custom_of(s, keys[k]), health);
+        if (json_bool_at(all, keys[k], "health.lua.useOpenLibs"))
+            custom_of(s, keys[k])->open_libs = true;
+        if (actions)
+            parse_actions(custom_of(s, keys[k]), "resource.customizations", actions, NULL);
+        const json_t *known = json_at(all, keys[k], "knownTypeFields");
+        if (known) {
+            AUTO(free_p) char *text = json_text(known, JSON_GO);
+            add_known_types(s, keys[k], text, NULL);
+        }
         for (size_t f = 0; f < ARRAY_LEN(fields); f++) {
             const char *text = json_str_at(all, keys[k], fields[f]);
             AUTO_JSON body = NULL;
@@ -222,12 +354,19 @@ int settings_parse(const json_t *config_map, settings_t **out, str_t *warnings, 
         r = parse_combined_customizations(s, err);
     if (r == 0)
         r = parse_compare_options(s, err);
+    if (r == 0)
+        r = parse_split_scripts(s, warnings, err);
     if (r < 0) {
         settings_unref(s);
         return r;
     }
     parse_split_customizations(s, warnings);
+    AUTO_ERR problem = NULL;
+    if (read_yaml(s, "globalProjects", &s->global_projects, &problem) < 0 && warnings)
+        str_printf(warnings, "%s\n", err_text(problem));
     finish_update_rules(s);
+    VEC_FOREACH(&s->customs, c)
+        (*c)->script = (struct script){(*c)->health, (*c)->open_libs};
     *out = s;
     return 0;
 }
@@ -266,12 +405,31 @@ void settings_unref(settings_t *s)
     if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
         return;
     json_decref(s->data);
+    json_decref(s->global_projects);
     free_filters(&s->exclusions);
     free_filters(&s->inclusions);
     free_rules(&s->ignore);
     free_rules(&s->ignore_updates);
+    VEC_FOREACH(&s->customs, c) {
+        free((*c)->key);
+        free((*c)->health);
+        json_decref((*c)->actions);
+        free(*c);
+    }
+    VEC_FREE(&s->customs);
+    VEC_FOREACH(&s->known_types, t) {
+        const char *texts[] = {t->group, t->kind, t->field, t->type};
+        for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+            free((char *)(uintptr_t)texts[i]);
+    }
+    VEC_FREE(&s->known_types);
     strv_free(s->masked_annotations);
     free(s);
+}
+
+const json_t *settings_global_projects(const settings_t *s)
+{
+    return s->global_projects;
 }
 
 uint64_t settings_epoch(const settings_t *s)
@@ -336,6 +494,12 @@ const struct ignore_rule *settings_ignore_rules(const settings_t *s, size_t *n)
     return s->ignore.v;
 }
 
+const struct known_type *settings_known_types(const settings_t *s, size_t *n)
+{
+    *n = s->known_types.n;
+    return s->known_types.v;
+}
+
 bool settings_ignore_aggregated_roles(const settings_t *s)
 {
     return s->ignore_aggregated_roles;
@@ -355,6 +519,43 @@ bool settings_ignore_updates_enabled(const settings_t *s)
 char *const *settings_masked_annotations(const settings_t *s)
 {
     return s->masked_annotations;
+}
+
+/* The entry for a kind that has what is wanted: by name, else by the first glob in order of the keys. */
+static const struct custom *find_custom(const settings_t *s, const char *group, const char *kind,
+                                        bool (*has)(const struct custom *))
+{
+    AUTO(free_p) char *key = *group ? xasprintf("%s/%s", group, kind) : xstrdup(kind);
+    VEC_FOREACH(&s->customs, c)
+        if (has(*c) && strcmp((*c)->key, key) == 0)
+            return *c;
+    VEC_FOREACH(&s->customs, c)
+        if (has(*c) && glob_match((*c)->key, key, NULL))
+            return *c;
+    return NULL;
+}
+
+static bool has_health(const struct custom *c)
+{
+    return !str_empty(c->health);
+}
+
+static bool has_actions(const struct custom *c)
+{
+    return c->actions != NULL;
+}
+
+const struct script *settings_health_script(const settings_t *s, const char *group, const char *kind)
+{
+    const struct custom *c = s->customs.n ? find_custom(s, str_or_empty(group), kind, has_health) : NULL;
+    return c ? &c->script : NULL;
+}
+
+const json_t *settings_actions(const settings_t *s, const char *group, const char *kind, bool *open_libs)
+{
+    const struct custom *c = s->customs.n ? find_custom(s, str_or_empty(group), kind, has_actions) : NULL;
+    *open_libs = c && c->open_libs;
+    return c ? c->actions : NULL;
 }
 
 bool settings_in_cluster_enabled(const settings_t *s)

@@ -5,7 +5,9 @@
 #define CARGOCD_ARGO_SETTINGS_H
 
 #include "common/argo/tracking.h"
+#include "common/engine/health.h"
 #include "common/engine/normalize.h"
+#include "common/engine/script.h"
 
 #define LABEL_PART_OF "app.kubernetes.io/part-of"
 
@@ -31,12 +33,22 @@ bool settings_excludes(const settings_t *s, const char *group, const char *kind,
  */
 const struct ignore_rule *settings_ignore_rules(const settings_t *s, size_t *n);
 bool settings_ignore_aggregated_roles(const settings_t *s);
+/* Fields whose types are told (knownTypeFields); borrowed. */
+const struct known_type *settings_known_types(const settings_t *s, size_t *n);
 /* Whether a change of the object may be ignored is decided on its hash without what these rules name. */
 const struct ignore_rule *settings_ignore_update_rules(const settings_t *s, size_t *n);
 bool settings_ignore_updates_enabled(const settings_t *s);
+/* globalProjects: [{labelSelector, projectName}]; NULL for none. Borrowed. */
+const json_t *settings_global_projects(const settings_t *s);
 /* resource.sensitive.mask.annotations; NULL-terminated. */
 char *const *settings_masked_annotations(const settings_t *s);
 bool settings_in_cluster_enabled(const settings_t *s);
+
+/* The health script of resource.customizations for the kind: by its name, else by a glob; NULL. Borrowed. */
+const struct script *settings_health_script(const settings_t *s, const char *group, const char *kind);
+/* The actions of a kind: {discovery.lua, definitions: [{name, action.lua}], mergeBuiltinActions}; NULL.
+ * Borrowed. */
+const json_t *settings_actions(const settings_t *s, const char *group, const char *kind, bool *open_libs);
 
 /* An application's ignoreDifferences as rules whose texts live as long as `list`; the array is the caller's.
  */

@@ -1,8 +1,10 @@
 #include "common/engine/health.h"
 #include "common/engine/health_checks.h"
+#include "common/engine/script.h"
 
 static const char *const names[HEALTH_STATUS_MAX] = {
     [HEALTH_NONE] = "",
+    [HEALTH_BLANK] = "",
     [HEALTH_HEALTHY] = "Healthy",
     [HEALTH_SUSPENDED] = "Suspended",
     [HEALTH_PROGRESSING] = "Progressing",
@@ -24,7 +26,7 @@ const char *health_name(enum health_status s)
 
 enum health_status health_parse(const char *name)
 {
-    for (int i = 1; i < HEALTH_STATUS_MAX; i++)
+    for (int i = HEALTH_HEALTHY; i < HEALTH_STATUS_MAX; i++)
         if (str_eq(name, names[i]))
             return (enum health_status)i;
     return str_empty(name) ? HEALTH_NONE : HEALTH_UNKNOWN;
@@ -66,7 +68,8 @@ static const struct check *find_check(view_t group, const char *kind)
 
 bool health_has_check(const char *group, const char *kind)
 {
-    return find_check(view_of(str_or_empty(group)), str_or_empty(kind)) != NULL;
+    group = str_or_empty(group), kind = str_or_empty(kind);
+    return find_check(view_of(group), kind) != NULL || script_bundled(group, kind) != NULL;
 }
 
 bool health_held_as_hook(const json_t *object)
@@ -96,26 +99,56 @@ static int unsupported(const struct check *c, view_t group, view_t version, err_
                    group.p, (int)version.n, version.p, c->kind);
 }
 
-int health_assess(const json_t *object, struct health *out, err_t **err)
+/* False when no script is for the kind. */
+static bool by_script(const struct health_overrides *overrides, const json_t *object, const char *group,
+                      struct health *out, err_t **why)
+{
+    const char *kind = object_kind(object);
+    const struct script *s = overrides && overrides->find ? overrides->find(overrides->settings, group, kind)
+                                                          : NULL;
+    if (s) {
+        overrides->run(overrides->evaluator, s, object, out, why);
+        return true;
+    }
+    s = script_bundled(group, kind);
+    if (s)
+        script_bundled_health(overrides ? overrides->host : NULL, s, object, out, why);
+    return s != NULL;
+}
+
+static void by_check(const json_t *object, struct health *out, err_t **why)
+{
+    view_t group, version;
+    api_version_split(json_str_at(object, "apiVersion"), &group, &version);
+    const struct check *c = find_check(group, object_kind(object));
+    if (c && !knows(c, version))
+        unsupported(c, group, version, why);
+    else if (c && c->parse)
+        c->parse(object, out, why);
+    else if (c)
+        c->fn(object, out);
+}
+
+int health_assess_by(const struct health_overrides *overrides, const json_t *object, struct health *out,
+                     err_t **err)
 {
     *out = (struct health){};
     if (object_deleting(object) && !health_held_as_hook(object)) {
         *out = (struct health){HEALTH_PROGRESSING, xstrdup("Pending deletion")};
         return 0;
     }
-    view_t group, version;
-    api_version_split(json_str_at(object, "apiVersion"), &group, &version);
-    const struct check *c = find_check(group, object_kind(object));
     AUTO_ERR why = NULL;
-    if (c && !knows(c, version))
-        unsupported(c, group, version, &why);
-    else if (c && c->parse)
-        c->parse(object, out, &why);
-    else if (c)
-        c->fn(object, out);
+    AUTO(free_p) char *group = object_group(object);
+    if (!by_script(overrides, object, group, out, &why))
+        by_check(object, out, &why);
     if (!why)
         return 0;
     health_dispose(out);
     *out = (struct health){HEALTH_UNKNOWN, xstrdup(err_text(why))};
     return err_move(err, TAKE(why));
+}
+
+int health_assess(const json_t *object, struct health *out, err_t **err)
+{
+    return health_assess_by(NULL, object, out, err);
 }

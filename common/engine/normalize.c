@@ -1,4 +1,5 @@
 #include "common/engine/normalize.h"
+#include "common/engine/known_types.h"
 #include "common/base/enc.h"
 #include "common/base/glob.h"
 #include "common/json/patch.h"
@@ -104,7 +105,7 @@ static void normalize_endpoints(json_t *o)
     sort_list(subsets);
 }
 
-static void apply_rules(json_t **object, const struct normalize_options *options)
+void normalize_by_rules(json_t **object, const struct normalize_options *options)
 {
     for (size_t i = 0; i < options->nrules; i++) {
         const struct ignore_rule *r = &options->rules[i];
@@ -135,5 +136,6 @@ void normalize_object(json_t **object, const struct normalize_options *options)
         normalize_role(o, options->ignore_aggregated_roles);
     else if (strcmp(kind, "Endpoints") == 0 && !*group)
         normalize_endpoints(o);
-    apply_rules(object, options);
+    normalize_by_rules(object, options);
+    known_types_apply(*object, options->types, options->ntypes);
 }

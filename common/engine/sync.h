@@ -63,6 +63,7 @@ struct sync_input {
     bool prune_confirmed;
     json_t *namespace_target, *namespace_live; /* CreateNamespace: a task to add; NULL: none */
     const char *namespace_error;               /* why it cannot be made; NULL */
+    const struct health_overrides *health;     /* NULL: only our own checks */
 };
 
 struct sync_plan {
@@ -112,7 +113,8 @@ enum sync_step sync_plan_next(struct sync_plan *p);
 enum sync_step sync_plan_terminate(struct sync_plan *p);
 
 /* What a hook's health means for it. *message is the caller's. */
-enum op_phase sync_hook_phase(const json_t *live, char **message, err_t **err);
+enum op_phase sync_hook_phase(const struct health_overrides *health, const json_t *live, char **message,
+                              err_t **err);
 /* The phase that a result code leaves a task in. */
 enum op_phase sync_result_phase(enum result_code code, bool dry_run);
 /* Whether the prune of this live object needs a confirmation, is forbidden. */

@@ -184,14 +184,14 @@ static void judge(struct sync_plan *p, struct sync_task *t)
     AUTO_ERR err = NULL;
     if (t->is_hook) {
         AUTO(free_p) char *message = NULL;
-        enum op_phase phase = sync_hook_phase(t->live, &message, &err);
+        enum op_phase phase = sync_hook_phase(p->input->health, t->live, &message, &err);
         AUTO(free_p)
         char *failure = err ? xasprintf("failed to get resource health: %s", err_text(err)) : NULL;
         sync_set_result(p, t, t->code, phase, failure ? failure : message);
         return;
     }
     struct health h;
-    if (health_assess(t->live, &h, &err) == 0) {
+    if (health_assess_by(p->input->health, t->live, &h, &err) == 0) {
         if (h.status == HEALTH_NONE || h.status == HEALTH_HEALTHY)
             sync_set_result(p, t, t->code, OP_SUCCEEDED, h.message);
         else if (h.status == HEALTH_DEGRADED)

@@ -28,11 +28,12 @@ bool prune_forbidden(const json_t *live, const char *default_prune)
     return str_eq(own ? own : default_prune, "false");
 }
 
-enum op_phase sync_hook_phase(const json_t *live, char **message, err_t **err)
+enum op_phase sync_hook_phase(const struct health_overrides *health, const json_t *live, char **message,
+                              err_t **err)
 {
     struct health h;
     *message = NULL;
-    if (health_assess(live, &h, err) < 0) {
+    if (health_assess_by(health, live, &h, err) < 0) {
         health_dispose(&h);
         return OP_ERROR;
     }

@@ -1,12 +1,12 @@
-/* zstd in its fastest useful level; small texts stay as they are. Contexts are kept per thread: making one
- * costs more than compressing an object. */
+/* zstd in its fastest useful level; small texts stay as they are. A few contexts are kept: making one costs
+ * more than compressing an object. */
 #include "common/json/pack.h"
 #include "common/base/hash.h"
+#include "common/base/thread.h"
 
-#include <pthread.h>
 #include <zstd.h>
 
-enum { LEVEL = 1, WORTHWHILE = 200 };
+enum { LEVEL = 1, WORTHWHILE = 200, KEPT = 4 };
 
 struct pack {
     uint32_t raw, stored; /* bytes of the text, and as kept */
@@ -15,37 +15,46 @@ struct pack {
     char bytes[];
 };
 
+/* A context of either kind weighs 100 to 200 KB, and a daemon has dozens of threads that need one now and
+ * then. */
 struct contexts {
     ZSTD_CCtx *c;
     ZSTD_DCtx *d;
 };
 
-static pthread_key_t contexts_key;
-static pthread_once_t contexts_once = PTHREAD_ONCE_INIT;
+static struct {
+    lock_t lock; /* of the rest */
+    struct contexts idle[KEPT];
+    size_t n;
+} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void free_contexts(void *p)
+static struct contexts take_contexts(void)
 {
-    struct contexts *ctx = p;
-    ZSTD_freeCCtx(ctx->c);
-    ZSTD_freeDCtx(ctx->d);
-    free(ctx);
+    LOCKED(&kept.lock);
+    return kept.n ? kept.idle[--kept.n] : (struct contexts){};
 }
 
-static void make_key(void)
+static void give_back(struct contexts ctx)
 {
-    if (pthread_key_create(&contexts_key, free_contexts) != 0)
-        oom();
-}
-
-static struct contexts *contexts(void)
-{
-    pthread_once(&contexts_once, make_key);
-    struct contexts *ctx = pthread_getspecific(contexts_key);
-    if (!ctx) {
-        ctx = xcalloc(1, sizeof(*ctx));
-        pthread_setspecific(contexts_key, ctx);
+    {
+        LOCKED(&kept.lock);
+        if (kept.n < KEPT) {
+            kept.idle[kept.n++] = ctx;
+            return;
+        }
     }
-    return ctx;
+    ZSTD_freeCCtx(ctx.c);
+    ZSTD_freeDCtx(ctx.d);
+}
+
+static size_t compress(char *to, size_t bound, const void *p, size_t n)
+{
+    struct contexts ctx = take_contexts();
+    if (!ctx.c && !(ctx.c = ZSTD_createCCtx()))
+        oom();
+    size_t stored = ZSTD_compressCCtx(ctx.c, to, bound, p, n, LEVEL);
+    give_back(ctx);
+    return ZSTD_isError(stored) ? n : stored;
 }
 
 pack_t *pack_bytes(const void *p, size_t n)
@@ -55,13 +64,8 @@ pack_t *pack_bytes(const void *p, size_t n)
     size_t stored = 0, bound = ZSTD_compressBound(n);
     pack_t *pack = NULL;
     if (n >= WORTHWHILE) {
-        struct contexts *ctx = contexts();
-        if (!ctx->c && !(ctx->c = ZSTD_createCCtx()))
-            oom();
         pack = xmalloc(sizeof(*pack) + bound);
-        stored = ZSTD_compressCCtx(ctx->c, pack->bytes, bound, p, n, LEVEL);
-        if (ZSTD_isError(stored))
-            stored = n;
+        stored = compress(pack->bytes, bound, p, n);
     }
     bool plain = n < WORTHWHILE || stored >= n;
     pack = xrealloc(pack, sizeof(*pack) + (plain ? n : stored));
@@ -105,14 +109,15 @@ void pack_read(const pack_t *p, str_t *out)
         str_add(out, p->bytes, p->raw);
         return;
     }
-    struct contexts *ctx = contexts();
-    if (!ctx->d && !(ctx->d = ZSTD_createDCtx()))
-        oom();
     char *to = str_reserve(out, p->raw);
     if (!to)
         return;
-    if (ZSTD_decompressDCtx(ctx->d, to, p->raw, p->bytes, p->stored) != p->raw)
+    struct contexts ctx = take_contexts();
+    if (!ctx.d && !(ctx.d = ZSTD_createDCtx()))
+        oom();
+    if (ZSTD_decompressDCtx(ctx.d, to, p->raw, p->bytes, p->stored) != p->raw)
         abort();
+    give_back(ctx);
     out->len += p->raw;
     out->p[out->len] = 0;
 }

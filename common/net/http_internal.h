@@ -45,14 +45,18 @@ struct http_lane_state {
     http_t *h;
     CURLM *multi; /* NULL until needed */
     struct http_timer timer, retire;
+    struct http_timer again; /* another look at descriptors that had something */
     size_t active;
-    bool ran; /* finished transfers may be waiting */
+    uint64_t pieces, pieces_seen; /* of bodies that transfers were given: now, at the last look */
+    bool last_look;               /* nothing came of the one before */
+    bool ran;                     /* finished transfers may be waiting */
 };
 
 /* What is known of a descriptor that curl uses. */
 struct http_socket {
     struct http_lane_state *lane; /* whose multi watches it; NULL: nobody */
     struct http_group *group;     /* whose connection it is; NULL: a helper's */
+    bool look_again;              /* it had something to read */
 };
 
 struct http_post {

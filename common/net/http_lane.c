@@ -1,5 +1,9 @@
 /* A lane is one curl multi handle, driven by the loop's epoll, so that lanes never share a connection. Which
- * transfers it is given, and when, is up to http_group.c. */
+ * transfers it is given, and when, is up to http_group.c.
+ *
+ * When several streams of an HTTP/2 connection get data at once, libcurl 7.88 (Debian 12's) sometimes keeps
+ * some of it until the socket has something to read again, which for a watch may be a minute later. So a
+ * descriptor that had something is looked at again, as if it had more, until nothing comes of it. */
 #include "common/net/http_internal.h"
 
 #include <netinet/in.h>
@@ -9,6 +13,7 @@
 #include <unistd.h>
 
 enum { WATCH_STREAMS = 32, STREAMS = 100, IDLE_CONNECTIONS = 500 };
+#define AGAIN_AFTER MILLIS(2)
 
 /* ---- the multi handle in the loop ---- */
 
@@ -26,6 +31,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *lane, void *u
     if (what == CURL_POLL_REMOVE) {
         epoll_ctl(h->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
         h->sockets.v[fd].lane = NULL;
+        h->sockets.v[fd].look_again = false;
         return 0;
     }
     int op = h->sockets.v[fd].lane ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
@@ -60,6 +66,30 @@ static void timer_fired(struct http_timer *t)
     http_lane_run(CONTAINER_OF(t, struct http_lane_state, timer));
 }
 
+/* Another look at what had something to read: at once again while it brings something, and once more a moment
+ * after. */
+static void again_fired(struct http_timer *t)
+{
+    struct http_lane_state *l = CONTAINER_OF(t, struct http_lane_state, again);
+    http_t *h = l->h;
+    bool moved = l->pieces != l->pieces_seen;
+    int running;
+    l->pieces_seen = l->pieces;
+    if (moved)
+        http_timer_set(&h->timers, t, mono_now());
+    else if (!l->last_look)
+        http_timer_set(&h->timers, t, mono_after(mono_now(), AGAIN_AFTER));
+    for (size_t fd = 0; l->multi && fd < h->sockets.n; fd++) {
+        struct http_socket *s = &h->sockets.v[fd];
+        if (s->lane != l || !s->look_again)
+            continue;
+        s->look_again = moved || !l->last_look;
+        l->ran = true;
+        curl_multi_socket_action(l->multi, (curl_socket_t)fd, CURL_CSELECT_IN, &running);
+    }
+    l->last_look = !moved;
+}
+
 /* A lane that nobody has used for long gives back its connections. */
 static void retire_fired(struct http_timer *t)
 {
@@ -70,7 +100,8 @@ static void retire_fired(struct http_timer *t)
 
 void http_lane_init(http_t *h, enum http_lane lane)
 {
-    h->lanes[lane] = (struct http_lane_state){.h = h, .timer.fn = timer_fired, .retire.fn = retire_fired};
+    h->lanes[lane] = (struct http_lane_state){
+        .h = h, .timer.fn = timer_fired, .retire.fn = retire_fired, .again.fn = again_fired};
 }
 
 CURLM *http_lane_multi(struct http_lane_state *l)
@@ -96,6 +127,7 @@ void http_lane_close(struct http_lane_state *l)
     l->multi = NULL;
     http_timer_stop(&l->h->timers, &l->timer);
     http_timer_stop(&l->h->timers, &l->retire);
+    http_timer_stop(&l->h->timers, &l->again);
 }
 
 void http_lane_event(http_t *h, int fd, uint32_t events)
@@ -108,6 +140,12 @@ void http_lane_event(http_t *h, int fd, uint32_t events)
                (events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
     int running;
     l->ran = true;
+    if (what & CURL_CSELECT_IN) {
+        h->sockets.v[fd].look_again = true;
+        if (!l->again.place || l->last_look)
+            http_timer_set(&h->timers, &l->again, mono_now());
+        l->last_look = false;
+    }
     curl_multi_socket_action(l->multi, fd, what, &running);
 }
 

@@ -111,6 +111,7 @@ size_t http_on_body(char *p, size_t size, size_t n, void *transfer)
         return CURL_WRITEFUNC_PAUSE;
     }
     t->got += n;
+    t->h->lanes[t->lane].pieces++;
     if (t->max_body && t->got > t->max_body) {
         AUTO(free_p) char *what = xasprintf("the response is larger than %zu bytes", t->max_body);
         return give_up(t, ERR_RESOURCE_EXHAUSTED, what);

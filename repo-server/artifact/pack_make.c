@@ -107,7 +107,7 @@ static int enter(struct maker *m, const char *name, struct maker_node **parent, 
 
 static int put_node(struct maker *m, const char *name, const struct maker_node *from, err_t **err)
 {
-    struct maker_node *parent;
+    struct maker_node *parent = NULL;
     AUTO(free_p) char *last = NULL;
     int r = enter(m, name, &parent, &last, err);
     if (r < 0 || (!*last && from->node.kind == NODE_DIR))

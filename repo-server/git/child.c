@@ -227,6 +227,9 @@ static int perform(const struct git_job *job, str_t *out, err_t **err)
     case GIT_OP_FETCH:
         r = fetch(&s, out, err);
         break;
+    case GIT_OP_LFS:
+        r = git_child_lfs(&s, err);
+        break;
     case GIT_OP_PACK:
         r = git_child_pack(job, out, err);
         break;

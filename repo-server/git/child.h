@@ -9,6 +9,9 @@ int git_child_main(void);
 
 /* child_pack.c: GIT_OP_PACK. Lines with the paths (without suffix) of the packs that were replaced. */
 int git_child_pack(const struct git_job *job, str_t *out, err_t **err);
+struct git_session;
+/* child_lfs.c: GIT_OP_LFS. The object is at <dir>/<oid> then. */
+int git_child_lfs(struct git_session *s, err_t **err);
 /* libgit2's last error behind a text of ours. */
 int git_child_failed(enum err_code code, const char *what, err_t **err);
 

@@ -68,16 +68,17 @@ static void set_tls(CURL *c, const struct git_job *job)
 
 /* Basic wins over a bearer token only when it is forced or there is no token, as in Argo CD. A user name
  * without a password comes from URLs such as https://token@host/. */
-static void set_credentials(struct stream *s, CURL *c, const struct git_job *job)
+void git_http_credentials(struct git_session *s, void *curl, void *headers)
 {
-    const struct git_url *u = &s->http->session->url;
+    CURL *c = curl;
+    struct curl_slist **list = headers;
+    const struct git_job *job = s->job;
+    const struct git_url *u = &s->url;
     const char *user = job->username ? job->username : u->user;
     const char *password = job->password ? job->password : u->password;
-    if (s->http->elsewhere)
-        return;
     if (job->bearer_token && !(job->force_basic && password)) {
         AUTO(free_p) char *line = xasprintf("Authorization: Bearer %s", job->bearer_token);
-        s->headers = curl_slist_append(s->headers, line);
+        *list = curl_slist_append(*list, line);
         wipe(line, strlen(line));
     } else if (user || password) {
         curl_easy_setopt(c, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
@@ -86,15 +87,15 @@ static void set_credentials(struct stream *s, CURL *c, const struct git_job *job
     }
 }
 
-static void set_common(struct stream *s, CURL *c, const struct git_job *job)
+void git_http_setup(struct git_session *s, void *curl)
 {
-    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, s->reason);
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
-    curl_easy_setopt(c, CURLOPT_WRITEDATA, s);
+    CURL *c = curl;
+    const struct git_job *job = s->job;
+    set_tls(c, job);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR,
-                     s->http->session->url.scheme == GIT_SCHEME_HTTPS ? "https" : "http,https");
+                     s->url.scheme == GIT_SCHEME_HTTPS ? "https" : "http,https");
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 15L);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
@@ -111,11 +112,13 @@ static void prepare(struct stream *s)
 {
     struct http *h = s->http;
     CURL *c = h->curl;
-    const struct git_job *job = h->session->job;
     curl_easy_reset(c); /* keeps the connection */
-    set_common(s, c, job);
-    set_tls(c, job);
-    set_credentials(s, c, job);
+    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, s->reason);
+    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(c, CURLOPT_WRITEDATA, s);
+    git_http_setup(h->session, c);
+    if (!h->elsewhere)
+        git_http_credentials(h->session, c, &s->headers);
     AUTO(free_p) char *url = NULL;
     if (s->post) {
         url = xasprintf("%s/git-upload-pack", h->base);
@@ -135,11 +138,10 @@ static void prepare(struct stream *s)
     curl_multi_add_handle(h->multi, c);
 }
 
-static int curl_failed(struct stream *s, CURLcode code)
+int git_http_failed(struct git_session *session, int code, const char *reason)
 {
-    struct git_session *session = s->http->session;
-    const char *why = *s->reason ? s->reason : curl_easy_strerror(code);
-    switch (code) {
+    const char *why = *reason ? reason : curl_easy_strerror((CURLcode)code);
+    switch ((CURLcode)code) {
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
         return git_session_fail(session, ERR_FAILED_PRECONDITION,
@@ -231,7 +233,7 @@ static int drive(struct stream *s)
         if (m && m->msg == CURLMSG_DONE) {
             s->done = true;
             if (m->data.result != CURLE_OK)
-                return curl_failed(s, m->data.result);
+                return git_http_failed(h->session, m->data.result, s->reason);
         } else if (!s->response.len && curl_multi_poll(h->multi, NULL, 0, 1000, NULL) != CURLM_OK) {
             return git_session_fail(h->session, ERR_INTERNAL, "curl failed");
         }
@@ -305,7 +307,7 @@ static void http_free(git_smart_subtransport *t)
 }
 
 /* The URL without user information: credentials are set apart, and only for its own host. */
-static char *clean_base(const struct git_url *u)
+char *git_http_base(const struct git_url *u)
 {
     AUTO_STR s = STR_INIT;
     bool v6 = strchr(u->host, ':') != NULL;
@@ -324,7 +326,7 @@ int git_http_subtransport(git_smart_subtransport **out, git_transport *owner, vo
     struct http *h = xcalloc(1, sizeof(*h));
     h->parent = (git_smart_subtransport){http_action, http_close, http_free};
     h->session = session;
-    h->base = clean_base(&h->session->url);
+    h->base = git_http_base(&h->session->url);
     h->curl = curl_easy_init();
     h->multi = curl_multi_init();
     if (!h->curl || !h->multi)

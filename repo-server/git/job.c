@@ -1,6 +1,6 @@
 #include "repo-server/git/job.h"
 
-static const char *const op_names[] = {"list", "fetch", "pack"};
+static const char *const op_names[] = {"list", "fetch", "pack", "lfs"};
 
 /* The fields that are texts, by their names on the wire. */
 static const struct {

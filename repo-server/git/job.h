@@ -9,7 +9,7 @@
 /* argv[1] of the child. */
 #define GIT_CHILD_ROLE "git-child"
 
-enum git_op { GIT_OP_LIST, GIT_OP_FETCH, GIT_OP_PACK };
+enum git_op { GIT_OP_LIST, GIT_OP_FETCH, GIT_OP_PACK, GIT_OP_LFS };
 
 enum { GIT_JOB_MAX = 16 << 20, GIT_ANSWER_MAX = 256 << 20 };
 
@@ -21,9 +21,9 @@ struct git_job {
     const char *ssh_private_key, *known_hosts;
     const char *tls_client_cert, *tls_client_key, *ca_pem;
     const char *proxy, *no_proxy;
-    const char *dir;     /* the bare repository */
+    const char *dir;     /* the bare repository; where the object of LFS goes, by its oid */
     const char *scratch; /* an empty directory for files that ssh wants */
-    const char *want;
+    const char *want; /* GIT_OP_LFS: "<oid> <size>" */
     bool insecure;
     bool force_basic;
 };

@@ -5,6 +5,7 @@
 #include "common/base/vec.h"
 #include "repo-server/git/job.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 enum { CHILD_MAX_FILE_GIB = 64, TLS_FILE_MAX = 4 << 20, KNOWN_HOSTS_MAX = 1 << 20 };
@@ -32,6 +33,13 @@ static void compute_access_key(origin_t *r)
                            r->no_proxy};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         sha256_field_str(c, str_or_empty(parts[i]));
+    char numbers[64];
+    snprintf(numbers, sizeof(numbers), "%d %lld %lld", (int)r->token.kind, (long long)r->token.app_id,
+             (long long)r->token.installation_id);
+    const char *exchanged[] = {numbers, r->token.secret, r->token.base_url, r->token.client_id,
+                               r->token.tenant_id};
+    for (size_t i = 0; i < ARRAY_LEN(exchanged); i++)
+        sha256_field_str(c, str_or_empty(exchanged[i]));
     unsigned char flags = (unsigned char)(r->insecure | r->force_basic << 1);
     sha256_field(c, &flags, 1);
     sha256_end_hex(c, r->access_key);
@@ -68,6 +76,11 @@ int origin_new(const struct git_access *access, const struct git_settings *setti
     r->no_proxy = given(access->no_proxy);
     r->insecure = access->insecure;
     r->force_basic = access->force_basic;
+    r->token = access->token;
+    r->token.secret = given(access->token.secret);
+    r->token.base_url = given(access->token.base_url);
+    r->token.client_id = given(access->token.client_id);
+    r->token.tenant_id = given(access->token.tenant_id);
     compute_access_key(r);
     *out = TAKE(r);
     return 0;
@@ -87,8 +100,18 @@ void origin_unref(origin_t *r)
     wipe_text(r->url);
     free(r->storage_key);
     free(r->shown);
-    char *secrets[] = {r->username,        r->password,       r->bearer_token, r->ssh_private_key,
-                       r->tls_client_cert, r->tls_client_key, r->proxy,        r->no_proxy};
+    char *secrets[] = {r->username,
+                       r->password,
+                       r->bearer_token,
+                       r->ssh_private_key,
+                       r->tls_client_cert,
+                       r->tls_client_key,
+                       r->proxy,
+                       r->no_proxy,
+                       (char *)r->token.secret,
+                       (char *)r->token.base_url,
+                       (char *)r->token.client_id,
+                       (char *)r->token.tenant_id};
     for (size_t i = 0; i < ARRAY_LEN(secrets); i++)
         wipe_text(secrets[i]);
     free(r);
@@ -220,6 +243,51 @@ static int ask_once(const origin_t *r, const struct git_settings *s, struct git_
     return e;
 }
 
+/* ---- tokens ---- */
+
+static struct token_route token_route(const origin_t *r, const struct git_settings *s)
+{
+    return (struct token_route){r->url, r->proxy, r->no_proxy, s->tls_dir, r->insecure, s->list_timeout_ns};
+}
+
+/* Puts the token in the place of the credential. */
+static int present_token(const origin_t *r, const struct git_settings *s, struct git_job *job,
+                         struct token *token, err_t **err)
+{
+    struct token_route route = token_route(r, s);
+    int e = tokens_get(s->tokens, &r->token, &route, token, err);
+    if (e < 0)
+        return e;
+    if (token->bearer) {
+        job->bearer_token = token->secret;
+    } else {
+        job->username = token->username;
+        job->password = token->secret;
+    }
+    return 0;
+}
+
+/* A token that is not taken may have been revoked: a new one is tried once. */
+static int ask_with_token(const origin_t *r, const struct git_settings *s, struct git_job *job,
+                          int64_t timeout_ns, str_t *answer, view_t *out, err_t **err)
+{
+    for (bool again = false;; again = true) {
+        struct token token = {};
+        AUTO_ERR why = NULL;
+        int e = present_token(r, s, job, &token, &why);
+        bool had = e == 0;
+        if (e == 0)
+            e = ask_once(r, s, job, timeout_ns, answer, out, &why);
+        token_dispose(&token);
+        if (e == 0)
+            return 0;
+        if (!had || again || e != -ERR_UNAUTHENTICATED)
+            return err_move(err, TAKE(why));
+        struct token_route route = token_route(r, s);
+        tokens_forget(s->tokens, &r->token, &route);
+    }
+}
+
 static bool transient(int r)
 {
     return r == -ERR_UNAVAILABLE || r == -ERR_DEADLINE_EXCEEDED;
@@ -246,7 +314,8 @@ static int ask(const origin_t *r, const struct git_settings *s, enum git_op op, 
     };
     int64_t timeout = op == GIT_OP_LIST ? s->list_timeout_ns : s->fetch_timeout_ns, pause = s->retry_ns;
     for (unsigned attempt = 1;; attempt++) {
-        int e = ask_once(r, s, &job, timeout, answer, out, err);
+        int e = r->token.kind ? ask_with_token(r, s, &job, timeout, answer, out, err)
+                              : ask_once(r, s, &job, timeout, answer, out, err);
         if (!transient(e) || attempt >= s->attempts || (s->stop && *s->stop))
             return e;
         if (err)
@@ -276,6 +345,18 @@ int origin_fetch(const origin_t *r, const struct git_settings *s, const char *di
     if (e == 0)
         e = ask(r, s, GIT_OP_FETCH, dir, want, &answer, &nothing, err);
     return e < 0 ? err_wrap(err, "failed to fetch %s", r->shown) : 0;
+}
+
+int origin_lfs(const origin_t *r, const struct git_settings *s, const char *dir, const char *oid,
+               uint64_t size, err_t **err)
+{
+    AUTO_STR answer = STR_MAX(1 << 20);
+    AUTO(free_p) char *want = xasprintf("%s %llu", oid, (unsigned long long)size);
+    view_t nothing;
+    int e = dir_make(dir, 0700, err);
+    if (e == 0)
+        e = ask(r, s, GIT_OP_LFS, dir, want, &answer, &nothing, err);
+    return e < 0 ? err_wrap(err, "failed to fetch the LFS object %s of %s", oid, r->shown) : 0;
 }
 
 int git_pack_join(const char *dir, const struct git_settings *s, char ***old, err_t **err)

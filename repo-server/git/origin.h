@@ -6,6 +6,7 @@
 #ifndef CARGOCD_REPO_GIT_ORIGIN_H
 #define CARGOCD_REPO_GIT_ORIGIN_H
 
+#include "repo-server/git/tokens.h"
 #include "repo-server/git/url.h"
 #include "repo-server/git/refs.h"
 
@@ -20,6 +21,7 @@ struct git_settings {
     unsigned attempts;        /* ARGOCD_GIT_ATTEMPTS_COUNT; 0 counts as 1 */
     int64_t retry_ns, retry_max_ns;
     unsigned retry_factor;
+    tokens_t *tokens;    /* exchanges credentials; NULL: none is exchanged */
     atomic_bool *stop; /* becomes true when the daemon ends; NULL: never */
 };
 
@@ -30,6 +32,7 @@ struct git_access {
     const char *ssh_private_key;
     const char *tls_client_cert, *tls_client_key;
     const char *proxy, *no_proxy;
+    struct token_source token; /* kind TOKEN_NONE: none */
     bool insecure;
     bool force_basic;
 };
@@ -43,6 +46,7 @@ typedef struct origin {
     char *shown;       /* git_url_for_message(url) */
     char *username, *password, *bearer_token, *ssh_private_key, *tls_client_cert, *tls_client_key, *proxy,
         *no_proxy;
+    struct token_source token; /* its texts are owned */
     bool insecure, force_basic;
     char access_key[65]; /* digest of the URL as it is spelled and of all of the credential: who asks */
 } origin_t;
@@ -60,6 +64,9 @@ int origin_list(const origin_t *r, const struct git_settings *s, git_refs_t **ou
  * reference; NULL: nothing more) into the bare repository at `dir`, which is made when it is not there. */
 int origin_fetch(const origin_t *r, const struct git_settings *s, const char *dir, const char *want,
                  err_t **err);
+/* Brings an object of Git LFS to the file <dir>/<oid>; its content fits the oid. */
+int origin_lfs(const origin_t *r, const struct git_settings *s, const char *dir, const char *oid,
+               uint64_t size, err_t **err);
 /* Joins the small packs of the bare repository into one, so that sizes fall geometrically. The packs that it
  * replaces stay; their paths without suffix are in *old (NULL-terminated, the caller's), to be removed when
  * nobody reads them. */

@@ -40,8 +40,10 @@ static int read_line(git_refs_t *r, view_t line, err_t **err)
             return bad_line(line, err);
     if (name.n > 3 && memcmp(name.p + name.n - 3, "^{}", 3) == 0) {
         struct git_ref *last = r->list.n ? &r->list.v[r->list.n - 1] : NULL;
-        if (last && view_eq((view_t){name.p, name.n - 3}, last->name))
+        if (last && view_eq((view_t){name.p, name.n - 3}, last->name)) {
+            last->object = arena_strndup(r->arena, last->commit, 40);
             memcpy(last->commit, oid.p, 40);
+        }
         return 0;
     }
     if (r->list.n >= GIT_REFS_MAX)
@@ -120,6 +122,7 @@ void git_revision_dispose(struct git_revision *r)
 {
     free(r->text);
     free(r->ref);
+    free(r->object);
     *r = (struct git_revision){};
 }
 
@@ -147,7 +150,9 @@ static void found(const git_refs_t *r, const struct git_ref *ref, struct git_rev
 {
     const struct git_ref *target = ref->target ? find_full(r, ref->target) : NULL;
     ref = target ? target : ref;
-    *out = (struct git_revision){.text = xstrdup(ref->commit), .ref = xstrdup(ref->name)};
+    *out = (struct git_revision){.text = xstrdup(ref->commit),
+                                 .ref = xstrdup(ref->name),
+                                 .object = ref->object ? xstrdup(ref->object) : NULL};
 }
 
 /* The tag that a version or constraint selects, else the revision itself. Most revisions are neither, and

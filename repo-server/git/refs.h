@@ -11,6 +11,7 @@ struct git_ref {
     const char *name;         /* "HEAD", "refs/heads/main" */
     const char *target;       /* of a symbolic reference; NULL: none */
     char commit[GIT_OID_HEX]; /* annotated tags are peeled */
+    const char *object;       /* of an annotated tag: its own id; NULL */
 };
 
 /* Immutable once read; reference-counted, shared by all who asked. In the order of the advertisement. */
@@ -29,6 +30,7 @@ char **git_refs_names(const git_refs_t *r, const char *prefix) MUST_USE;
 struct git_revision {
     char *text; /* a commit in full, or an abbreviated one as it was given */
     char *ref;  /* the reference that it was found under; NULL: none */
+    char *object; /* of an annotated tag: its own id; NULL: it is none */
 };
 void git_revision_dispose(struct git_revision *r);
 

@@ -403,3 +403,42 @@ void git_store_want(git_store_t *s, origin_t *o, const char *commit, const char 
     *w = (struct want){s, origin_ref(o), xstrdup(commit), ref ? xstrdup(ref) : NULL, fn, arg, false, 0};
     fly(w, false);
 }
+
+/* ---- LFS ---- */
+
+/* False when it is not there, or is not what it should be. */
+static bool read_kept(const char *path, const struct lfs_pointer *pointer, str_t *out)
+{
+    char hex[SHA256_HEX];
+    size_t before = out->len;
+    if (file_read(path, out, NULL) == 0 && out->len - before == pointer->size) {
+        sha256_hex(str_text(out) + before, out->len - before, hex);
+        if (strcmp(hex, pointer->oid) == 0)
+            return true;
+    }
+    str_truncate(out, before);
+    return false;
+}
+
+int git_store_lfs(git_store_t *s, const origin_t *o, const struct lfs_pointer *pointer, str_t *out, err_t **err)
+{
+    AUTO(free_p) char *dir = NULL;
+    {
+        LOCKED(&s->lock);
+        dir = xasprintf("%s.lfs/%.2s", find_clone(s, o->storage_key)->dir, pointer->oid);
+    }
+    AUTO(free_p) char *path = xasprintf("%s/%s", dir, pointer->oid);
+    if (read_kept(path, pointer, out))
+        return 0;
+    mono_t start = mono_now();
+    int r = origin_lfs(o, s->options.settings, dir, pointer->oid, pointer->size, err);
+    metric_inc(s->options.requests, LABELS(o->shown, "fetch"));
+    metric_observe_since(s->options.durations, start, LABELS(o->shown, "fetch"));
+    if (r < 0) {
+        metric_inc(s->options.failures, LABELS(o->shown, pointer->oid));
+        return r;
+    }
+    return read_kept(path, pointer, out)
+               ? 0
+               : err_set(err, ERR_UNAVAILABLE, "the LFS object %s cannot be read", pointer->oid);
+}

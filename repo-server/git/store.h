@@ -7,6 +7,7 @@
 #include "common/base/metrics.h"
 #include "repo-server/flight.h"
 #include "repo-server/git/origin.h"
+#include "repo-server/tree.h"
 
 #include <git2.h>
 
@@ -31,6 +32,10 @@ typedef void (*git_store_fn)(void *arg, const char *commit, err_t *err);
  * there, else on the pool's. */
 void git_store_want(git_store_t *s, origin_t *o, const char *commit, const char *ref, git_store_fn fn,
                     void *arg);
+
+/* Appends an object of Git LFS that a file of the origin's repository points to, fetching it when it is not
+ * kept yet. Blocks. */
+int git_store_lfs(git_store_t *s, const origin_t *o, const struct lfs_pointer *pointer, str_t *out, err_t **err);
 
 /* A reader's exclusive handle on a clone. What it has opened stays readable while it lasts. */
 typedef struct git_lease git_lease_t;

@@ -278,6 +278,54 @@ class Automated(Case):
         self.assertEqual((app["status"]["operationState"]["phase"], app["status"]["operationState"]["message"]),
                          ("Running", "Sync operation blocked by sync window"))
 
+    def drift(self, ns, name, data):
+        self.env.kube.merge("v1", "ConfigMap", ns, name, {"data": data})
+
+    def test_ignored_differences(self):
+        repo = self.env.repo()
+        repo.commit({"a.yaml": config_map("a", {"mine": "1", "theirs": "1"})})
+        rules = [{"kind": "ConfigMap", "jqPathExpressions": ['.data | to_entries[] | select(.key == "theirs")', ".data.theirs"]}]
+        ns = self.env.app("ignores", self.env.git.url(repo), ignoreDifferences=rules)
+        self.env.sync("ignores")
+        self.env.wait_operation("ignores")
+        self.env.wait_status("ignores", "Synced", "Healthy")
+        self.drift(ns, "a", {"theirs": "2"})
+        self.env.refresh("ignores", "hard")
+        time.sleep(1)
+        self.env.wait_status("ignores", "Synced")
+        self.drift(ns, "a", {"mine": "2"})
+        self.env.wait_status("ignores", "OutOfSync")
+        # A sync that respects the rules leaves the field alone, another one does not.
+        self.env.sync("ignores", syncOptions=["RespectIgnoreDifferences=true"])
+        self.env.wait_operation("ignores")
+        self.assertEqual(self.env.kube.get("v1", "ConfigMap", ns, "a")["data"], {"mine": "1", "theirs": "2"})
+        self.env.sync("ignores")
+        self.env.wait_operation("ignores")
+        self.assertEqual(self.env.kube.get("v1", "ConfigMap", ns, "a")["data"], {"mine": "1", "theirs": "1"})
+        self.env.patch_app("ignores", {"spec": {"ignoreDifferences": [{"kind": "ConfigMap", "jqPathExpressions": [".data["]}]}})
+        app = self.env.wait_app("ignores", lambda a: a["status"].get("conditions"))
+        self.assertEqual(app["status"]["conditions"][0]["type"], "ComparisonError")
+        self.assertIn("syntax error", app["status"]["conditions"][0]["message"])
+
+    def test_health_by_script(self):
+        self.env.config_map("argocd-cm", {"resource.customizations.health.ConfigMap": """
+            if obj.data and obj.data.state == "bad" then return {status = "Degraded", message = "it is bad"} end
+            return {status = "Healthy"}"""})
+        try:
+            repo = self.env.repo()
+            repo.commit({"a.yaml": config_map("a", {"state": "bad"})})
+            ns = self.env.app("scripted", self.env.git.url(repo), syncPolicy={"automated": {}})
+            self.env.wait_status("scripted", "Synced", "Degraded")
+            repo.commit({"a.yaml": config_map("a", {"state": "good"})})
+            self.env.refresh("scripted")
+            self.env.wait_status("scripted", "Synced", "Healthy")
+            self.env.config_map("argocd-cm", {"resource.customizations.health.ConfigMap": "while true do end"})
+            app = self.env.wait_status("scripted", None, "Unknown")
+            self.assertIn("ConfigMap", app["status"]["health"]["message"])
+        finally:
+            self.env.config_map("argocd-cm", {})
+        self.env.wait_status("scripted", "Synced", "Healthy")
+
     def test_without_self_heal_drift_stays(self):
         repo = self.env.repo()
         repo.commit({"a.yaml": config_map("a")})

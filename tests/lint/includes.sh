@@ -10,6 +10,7 @@ common/json     common/base
 common/yaml     common/base common/json
 common/kinds    common/base common/json
 common/engine   common/base common/json common/yaml common/kinds
+common/eval     common/base common/json common/kinds common/engine
 common/net      common/base common/json proto/rpc
 common/kube     common/base common/json common/yaml common/kinds common/net
 common/argo     common/base common/json common/yaml common/kinds common/engine
@@ -17,6 +18,7 @@ proto           common google
 repo-server     common proto
 app-controller  common proto
 api-server      common proto google
+cmp-server      common proto
 cli             common proto
 tests/kubesim   common
 '

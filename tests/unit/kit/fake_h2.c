@@ -17,6 +17,7 @@ struct stream {
     int32_t id;
     char path[200];
     size_t sent;
+    int heard; /* of what the server says */
     struct stream *next;
     bool post;
 };
@@ -24,7 +25,7 @@ struct stream {
 struct conn {
     fake_h2_t *server;
     pthread_t thread;
-    int fd, streams, requests, released;
+    int fd, streams, requests, released, said;
     atomic_bool cut;
     SSL *ssl;
     nghttp2_session *h2;
@@ -37,7 +38,7 @@ struct fake_h2 {
     SSL_CTX *tls;
     pthread_t acceptor;
     atomic_bool stopping;
-    atomic_int connections, now, most_connections, most_streams, requests, refused, releases;
+    atomic_int connections, now, most_connections, most_streams, requests, refused, releases, says;
     lock_t lock; /* guards conns */
     VEC(struct conn *) conns;
 };
@@ -51,6 +52,21 @@ static ssize_t send_bytes(nghttp2_session *s, const uint8_t *p, size_t n, int fl
     int why = SSL_get_error(c->ssl, r);
     return why == SSL_ERROR_WANT_WRITE || why == SSL_ERROR_WANT_READ ? NGHTTP2_ERR_WOULDBLOCK
                                                                      : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+static ssize_t produce_news(struct stream *st, uint8_t *buf)
+{
+    int said = st->conn->server->says;
+    /* Not everybody has news each time. */
+    while (st->heard < said && fake_h2_silent(st->id, st->heard + 1))
+        st->heard++;
+    if (st->heard == said)
+        return NGHTTP2_ERR_DEFERRED;
+    for (size_t i = 0; i < FAKE_H2_NEWS; i++)
+        buf[i] = (uint8_t)fake_h2_pattern(st->sent + i);
+    st->sent += FAKE_H2_NEWS;
+    st->heard++;
+    return FAKE_H2_NEWS;
 }
 
 static ssize_t produce(nghttp2_session *s, int32_t id, uint8_t *buf, size_t n, uint32_t *flags,
@@ -69,6 +85,8 @@ static ssize_t produce(nghttp2_session *s, int32_t id, uint8_t *buf, size_t n, u
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         return 0;
     }
+    if (strcmp(st->path, "/watch") == 0)
+        return produce_news(st, buf);
     size_t size = strcmp(st->path, "/big") == 0 ? FAKE_H2_BIG : strlen(st->path);
     n = min_size(n, size - st->sent);
     for (size_t i = 0; i < n; i++)
@@ -160,14 +178,33 @@ static void h2_begin(struct conn *c)
     nghttp2_submit_settings(c->h2, 0, &entry, 1);
 }
 
+/* Frames of several streams in one TLS record, as servers send what they have at the same time. */
+static void send_together(struct conn *c)
+{
+    AUTO_STR all = STR_INIT;
+    const uint8_t *p;
+    for (ssize_t n; (n = nghttp2_session_mem_send(c->h2, &p)) > 0;)
+        str_add(&all, (const char *)p, (size_t)n);
+    for (size_t at = 0; at < all.len;) {
+        int r = SSL_write(c->ssl, str_text(&all) + at, (int)(all.len - at));
+        if (r <= 0)
+            return;
+        at += (size_t)r;
+    }
+}
+
 static void resume_held(struct conn *c)
 {
-    if (c->released == c->server->releases)
+    int released = c->server->releases, said = c->server->says;
+    if (c->released == released && c->said == said)
         return;
     for (struct stream *st = c->open; st; st = st->next)
         nghttp2_session_resume_data(c->h2, st->id);
+    if (said % 2)
+        send_together(c);
     nghttp2_session_send(c->h2);
-    c->released = c->server->releases;
+    c->released = released;
+    c->said = said;
 }
 
 /* Reads and answers until the connection ends. */
@@ -329,6 +366,11 @@ void fake_h2_stats(fake_h2_t *f, struct fake_h2_stats *out)
 void fake_h2_release(fake_h2_t *f)
 {
     f->releases++;
+}
+
+void fake_h2_say(fake_h2_t *f)
+{
+    f->says++;
 }
 
 void fake_h2_cut(fake_h2_t *f)

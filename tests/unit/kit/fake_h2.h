@@ -1,11 +1,14 @@
 /* A small HTTP/2 server (TLS, ALPN) inside a test, on nghttp2: for what depends on streams.
  *
  * GET /echo/… answers with the path at once; /hold answers with headers and "hello", then nothing until
- * fake_h2_release; /big sends 8 MiB of a pattern; /never is not answered; /reset is reset. */
+ * fake_h2_release; /watch sends FAKE_H2_NEWS bytes of the pattern at each fake_h2_say, for ever; /big sends 8
+ * MiB of a pattern; /never is not answered; /reset is reset. */
 #ifndef CARGOCD_TESTS_UNIT_KIT_FAKE_H2_H
 #define CARGOCD_TESTS_UNIT_KIT_FAKE_H2_H
 
 #include "common/base/str.h"
+
+#include <stdint.h>
 
 struct fake_h2_config {
     unsigned max_streams;  /* SETTINGS_MAX_CONCURRENT_STREAMS */
@@ -24,6 +27,12 @@ struct fake_h2_stats {
 void fake_h2_stats(fake_h2_t *f, struct fake_h2_stats *out);
 /* Ends all that hold. */
 void fake_h2_release(fake_h2_t *f);
+/* News on half of the /watch streams, changing ones. */
+static inline bool fake_h2_silent(int32_t stream, int round)
+{
+    return ((unsigned)stream / 2 * 2654435761U ^ (unsigned)round * 40503U) >> 7 & 1;
+}
+void fake_h2_say(fake_h2_t *f);
 /* Cuts all connections; new ones are welcome. */
 void fake_h2_cut(fake_h2_t *f);
 /* Byte i of /big. */
@@ -31,6 +40,6 @@ static inline char fake_h2_pattern(size_t i)
 {
     return (char)('a' + (i * 7 + i / 1000) % 26);
 }
-enum { FAKE_H2_BIG = 8 << 20 };
+enum { FAKE_H2_BIG = 8 << 20, FAKE_H2_NEWS = 700 };
 
 #endif

@@ -1,5 +1,6 @@
 #include "tests/unit/kit/sync_sim.h"
 #include "common/engine/annotations.h"
+#include "common/engine/script.h"
 
 static const struct kind {
     const char *kind, *api;
@@ -24,6 +25,20 @@ static const struct kind *kind_of(const char *kind)
             return &kinds[i];
     abort();
 }
+
+/* gitops-engine by itself has no scripts: what has a bundled one has no health here. */
+static const struct script *find_script(const void *settings, const char *group, const char *kind)
+{
+    return script_bundled(group, kind);
+}
+
+static int no_health(void *evaluator, const struct script *s, const json_t *object, struct health *out,
+                     err_t **err)
+{
+    return 0;
+}
+
+static const struct health_overrides without_scripts = {.find = find_script, .run = no_health};
 
 static const char *text(const json_t *rule, const char *field)
 {
@@ -404,7 +419,7 @@ static void stop_hooks(struct sim *s, struct sync_plan *p)
     for (size_t i = 0; i < p->nrun; i++) {
         struct sync_task *t = p->run[i];
         AUTO(free_p) char *message = NULL;
-        enum op_phase phase = sync_hook_phase(t->live, &message, NULL);
+        enum op_phase phase = sync_hook_phase(p->input->health, t->live, &message, NULL);
         release(s, t);
         if (phase == OP_RUNNING || (t->hook_delete & HOOK_DELETE_FAILED))
             delete_object(s, t->live);
@@ -604,6 +619,7 @@ void sim_pass(struct sim *s)
         .resources = resources,
         .skip_hooks = option(s, "skipHooks") || resources,
         .ns = "web",
+        .health = &without_scripts,
         .revision = "0123456789abcdef",
         .started_at = 1700000000,
         .operation_id = "op",

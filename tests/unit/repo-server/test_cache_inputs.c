@@ -1,7 +1,7 @@
 /* Stale-proof, the request's side: every field of a request is changed in turn. What can make a difference
  * must be a miss of the cache, and what cannot a hit. (test_traces.c does the same for files.) */
 #include "tests/unit/repo-server/fixture/registry.h"
-#include "tests/unit/repo-server/fixture/server.h"
+#include "tests/unit/repo-server/fixture/wire.h"
 #include "common/json/json.h"
 
 typedef Cargocd__Repo__GenerateManifestRequest request_t;
@@ -79,15 +79,15 @@ static bool is_hit(struct question *k)
 {
     AUTO_ERR err = NULL;
     response_t *out = NULL;
-    double before = fx_figure("cargocd_render_cache_hits_total");
+    double before = fx_scraped("cargocd_render_cache_hits_total");
     free(k->source_text);
     k->source_text = json_text(k->source, JSON_GO);
     k->q.source = (ProtobufCBinaryData){strlen(k->source_text), (uint8_t *)k->source_text};
-    int r = FX_CALL("repo.GenerateManifest", k->q, generate_manifest_response, &out, &err);
+    int r = WIRE_CALL("repo.GenerateManifest", k->q, generate_manifest_response, &out, &err);
     if (r < 0) /* what fails was tried */
         return false;
-    FX_FREE(out);
-    return fx_figure("cargocd_render_cache_hits_total") > before;
+    WIRE_FREE(out);
+    return fx_scraped("cargocd_render_cache_hits_total") > before;
 }
 
 enum what {

@@ -1,4 +1,4 @@
-#include "tests/unit/test.h"
+#include "tests/unit/golden.h"
 #include "common/base/semver.h"
 
 static void parses_leniently(void **state)
@@ -175,5 +175,62 @@ static void selects_from_tags(void **state)
     }
 }
 
+/* ---- what Masterminds/semver and Argo CD answer (tests/golden/semver) ---- */
+
+static bool listed(const json_t *list, const char *text)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (strcmp(json_string_value(json_array_get(list, i)), text) == 0)
+            return true;
+    return false;
+}
+
+static void check_constraint(const json_t *c, const char *what)
+{
+    static const char *const versions[] = {
+        "0.0.0",      "0.0.1",        "0.0.3",  "0.0.4",  "0.1.0",       "0.2.2",         "0.2.3",
+        "0.2.4",      "0.3.0",        "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1",
+        "1.0.0",      "1.0.1",        "1.1.0",  "1.2.0",  "1.2.3-rc.1",  "1.2.3",         "1.2.3+build",
+        "1.2.4",      "1.3.0",        "1.9.9",  "2.0.0-0", "2.0.0",      "2.1.0",         "3.0.0",
+        "10.0.0",     "11.0.0",       "11.1.0", "11.1.5", "11.2.0",      "12.0.0",        "v1.2.3",
+        "v2"};
+    AUTO(semver_constraint_free_p) semver_constraint_t *parsed = NULL;
+    bool valid = semver_constraint_parse(str_or_empty(json_str_at(c, "name")), &parsed, NULL) == 0;
+    if (valid != json_bool_at(c, "valid"))
+        fail_msg("%s: %s", what, valid ? "is taken for a constraint" : "is refused");
+    for (size_t i = 0; valid && i < ARRAY_LEN(versions); i++) {
+        semver_t v;
+        assert_true(semver_parse(versions[i], &v));
+        bool want = listed(json_object_get(c, "match"), versions[i]);
+        if (semver_satisfies(parsed, &v) != want)
+            fail_msg("%s with %s: expected %d", what, versions[i], want);
+    }
+}
+
+static void constraints_hold_as_recorded(void **state)
+{
+    golden_each("semver/constraints.jsonl", 280, check_constraint);
+}
+
+static void check_selection(const json_t *c, const char *what)
+{
+    const json_t *tags = json_object_get(c, "tags");
+    const char *want = json_str_at(c, "out");
+    AUTO(free_p) char *out = NULL;
+    AUTO_ERR err = NULL;
+    char *list[64] = {};
+    for (size_t i = 0; i < json_array_size(tags); i++)
+        list[i] = (char *)json_string_value(json_array_get(tags, i));
+    int r = semver_select(list, json_array_size(tags), json_str_at(c, "wanted"), json_str_at(c, "prefix"), &out, &err);
+    if ((r == 0) != (want != NULL) || !str_eq(out, want))
+        fail_msg("%s, prefix '%s': %s instead of %s (%s)", what, json_str_at(c, "prefix"), out ? out : "none",
+                 want ? want : "none", err_text(err));
+}
+
+static void selections_are_as_recorded(void **state)
+{
+    golden_each("semver/selections.jsonl", 80, check_selection);
+}
+
 TESTS(T(parses_leniently), T(orders_by_precedence), T(constraints_hold), T(refuses_what_is_no_constraint),
-      T(selects_from_tags))
+      T(selects_from_tags), T(constraints_hold_as_recorded), T(selections_are_as_recorded))

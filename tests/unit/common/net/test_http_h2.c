@@ -331,8 +331,32 @@ static void big_bodies_of_many_streams_arrive_whole(void **state)
     fake_h2_stop(f);
 }
 
+/* What comes to many streams at once reaches all of them, though nothing comes after it. */
+static void news_of_many_streams_arrive_at_once(void **state)
+{
+    enum { STREAMS = 30, ROUNDS = 400 };
+    struct many m;
+    fake_h2_t *f = fake_h2_start(&(struct fake_h2_config){});
+    start_many(&m, f, STREAMS, "/watch", HTTP_LANE_WATCH, 0);
+    size_t bytes = 0;
+    for (int round = 1; round <= ROUNDS; round++) {
+        for (int32_t id = 1; id < 2 * STREAMS; id += 2)
+            bytes += fake_h2_silent(id, round) ? 0 : FAKE_H2_NEWS;
+        fake_h2_say(f);
+        if (round % 3 == 0)
+            WAIT(&m.tally, bytes, bytes);
+    }
+    for (size_t i = 0; i < m.n; i++)
+        assert_false(m.ones[i].wrong);
+    for (size_t i = 0; i < m.n; i++)
+        http_cancel(m.t[i]);
+    WAIT(&m.tally, done, STREAMS);
+    end_many(&m);
+    fake_h2_stop(f);
+}
+
 TESTS(T(streams_fill_connections_before_new_ones_open), T(late_settings_lose_nothing),
       T(lanes_do_not_share_connections), T(streams_share_a_tunnel), T(connections_are_capped),
       T(what_waits_for_a_connection_times_out), T(a_cut_ends_all_streams_and_new_ones_work),
       T(a_reset_stream_is_an_error_of_its_own), T(servers_that_say_go_away_lose_no_get),
-      T(big_bodies_of_many_streams_arrive_whole))
+      T(big_bodies_of_many_streams_arrive_whole), T(news_of_many_streams_arrive_at_once))
