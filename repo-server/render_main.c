@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-enum { APP_MAX = 16 << 20, FAILED = 20 }; /* Argo CD's exit status of a failed command */
+enum { APP_MAX = 16 << 20, OWN_FLAGS = 11, FAILED = 20 }; /* Argo CD's exit status of a failed command */
 
 struct settings {
     char *file, *local, *revision, *kube_version, *output, *helm, *kustomize, *kubectl, *tls_dir, *ssh_dir;
@@ -95,14 +95,9 @@ static void print_error(const err_t *err)
     fprintf(stderr, "rpc error: code = %s desc = %s\n", err_code_name(err_code(err)), err_text(copy));
 }
 
-int main(int argc, char **argv)
+static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
 {
-    int role = repo_child_main(argc, argv);
-    if (role >= 0)
-        return role;
-    process_setup();
-    struct settings settings = {}, *s = &settings;
-    struct flag flags[] = {
+    const struct flag flags[OWN_FLAGS] = {
         {.name = "file",
          .type = FLAG_STRING,
          .target = &s->file,
@@ -153,6 +148,18 @@ int main(int argc, char **argv)
          .fallback = "",
          .help = "Directory with ssh_known_hosts"},
     };
+    memcpy(out, flags, sizeof(flags));
+}
+
+int main(int argc, char **argv)
+{
+    int role = repo_child_main(argc, argv);
+    if (role >= 0)
+        return role;
+    process_setup();
+    struct settings settings = {}, *s = &settings;
+    struct flag flags[OWN_FLAGS];
+    own_flags(s, flags);
     AUTO_ERR err = NULL;
     log_setup("text", "error", NULL);
     int r = flags_parse(flags, ARRAY_LEN(flags), argc, argv, NULL, usage, &err);

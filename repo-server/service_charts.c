@@ -1,8 +1,6 @@
 /* Methods about charts and artifacts: HelmCharts, ListOciTags, ChartDetails, OciMetadata. */
-#include "common/yaml/yaml.h"
+#include "repo-server/helm/chart_yaml.h"
 #include "repo-server/repo.h"
-
-enum { CHART_MAX = 4 << 20 };
 
 static ProtobufCBinaryData bytes_of(char *text)
 {
@@ -97,45 +95,19 @@ void serve_list_oci_tags(void *ctx, rpc_call_t *call, const ProtobufCMessage *in
 
 /* ---- ChartDetails ---- */
 
-static char *maintainer(const json_t *m)
-{
-    const char *name = str_or_empty(json_str_at(m, "name")), *email = str_or_empty(json_str_at(m, "email"));
-    if (!*email)
-        return xstrdup(name);
-    return *name ? xasprintf("%s <%s>", name, email) : xasprintf("<%s>", email);
-}
-
-static json_t *details_json(const json_t *chart)
-{
-    json_t *out = json_object();
-    const json_t *list = json_object_get(chart, "maintainers");
-    json_put_str(out, "description", json_str_at(chart, "description"));
-    json_put_str(out, "home", json_str_at(chart, "home"));
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        AUTO(free_p) char *text = maintainer(json_array_get(list, i));
-        if (i == 0)
-            json_object_set_new(out, "maintainers", json_array());
-        json_array_append_new(json_object_get(out, "maintainers"), json_str_new(text));
-    }
-    return out;
-}
-
 static int read_chart(struct request *q, json_t **out, err_t **err)
 {
     struct opened o;
-    AUTO_STR text = STR_MAX(CHART_MAX);
-    AUTO_JSON doc = NULL;
+    AUTO_STR text = STR_MAX(CHART_YAML_MAX);
     int r = target_open(q->repo, &q->targets.v[0], &o, err);
     if (r < 0)
         return r;
     tree_t *tree = tree_new(TAKE(o.backend), NULL);
     r = tree_read(tree, "Chart.yaml", &text, err);
     if (r == 0)
-        r = yaml_read(str_text(&text), text.len, NULL, &doc, err);
+        r = chart_yaml_details(str_text(&text), text.len, out, err);
     tree_free(tree);
     opened_close(&o);
-    if (r == 0)
-        *out = details_json(doc);
     return r < 0 ? err_wrap(err, "error inspecting chart") : 0;
 }
 

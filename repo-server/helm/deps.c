@@ -2,10 +2,10 @@
  * repositories were made known to helm, each with the credential that the caller found for it. Secrets go to
  * helm by standard input where it takes them so; `helm repo add` takes the password by standard input too. */
 #include "common/argo/project.h"
-#include "common/yaml/yaml.h"
+#include "repo-server/helm/chart_yaml.h"
 #include "repo-server/helm/helm.h"
 
-enum { CHART_MAX = 4 << 20, MAX_DEPENDENCIES = 200 };
+enum { MAX_DEPENDENCIES = 200 };
 
 bool helm_misses_dependencies(const char *standard_error)
 {
@@ -16,16 +16,11 @@ bool helm_misses_dependencies(const char *standard_error)
 static int read_dependencies(struct helm *h, const char *chart, json_t **out, err_t **err)
 {
     AUTO(free_p) char *path = path_join(chart, "Chart.yaml");
-    AUTO_STR text = STR_MAX(CHART_MAX);
-    AUTO_JSON doc = NULL;
+    AUTO_STR text = STR_MAX(CHART_YAML_MAX);
     int r = tree_read(h->in->tree, path, &text, err);
     if (r == 0)
-        r = yaml_read(str_text(&text), text.len, NULL, &doc, err);
-    if (r < 0)
-        return err_wrap(err, "read %s", path);
-    json_t *list = json_object_get(doc, "dependencies");
-    *out = json_is_array(list) ? json_incref(list) : json_array();
-    return 0;
+        r = chart_yaml_dependencies(str_text(&text), text.len, out, err);
+    return r < 0 ? err_wrap(err, "read %s", path) : 0;
 }
 
 static int credential_file(struct helm *h, words_t *args, const char *flag, const char *text, err_t **err)

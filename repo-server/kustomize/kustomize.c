@@ -207,14 +207,24 @@ static int without_log_head(int e, err_t **err)
     return err_set(err, ERR_UNKNOWN, "%s", str_text(&text));
 }
 
-static void add_build_env(struct run *r, words_t *env)
+/* Charts are inflated by helm, for the cluster's capabilities. */
+static int add_helm(struct run *r, words_t *args, err_t **err)
 {
-    for (size_t i = 0; build_env_names[i]; i++) {
-        AUTO(free_p) char *value = build_env_get(r->in->env, build_env_names[i]);
-        words_addf(env, "%s=%s", build_env_names[i], value);
-        if (r->in->trace && r->env[i])
-            trace_fact(r->in->trace, FACT_ENV, build_env_names[i], value);
-    }
+    AUTO(free_p) char *version = NULL;
+    if (is_at_least(r->version, "5.3.0"))
+        add_capabilities(r, args);
+    if (!r->closure.helm)
+        return 0;
+    int e = tools_find(r->in->settings->tools, TOOL_HELM, NULL, &r->helm, &version, err);
+    if (e == 0)
+        e = write_helm_script(r, version, err);
+    if (e < 0)
+        return e;
+    words_add(args, "--helm-command");
+    words_add(args, r->script ? r->script : r->helm);
+    if (r->in->trace)
+        trace_fact(r->in->trace, FACT_TOOL, "helm", version);
+    return 0;
 }
 
 static int build(struct run *r, str_t *text, err_t **err)
@@ -222,28 +232,19 @@ static int build(struct run *r, str_t *text, err_t **err)
     words_t args = {}, env = {};
     bool inflate = has_option(r, "--enable-helm"),
          network = r->closure.remote || (inflate && r->closure.helm);
-    AUTO(free_p) char *helm_version = NULL;
     int e = 0;
     words_add(&args, r->kubectl ? "kustomize" : "build");
     words_add(&args, *r->plan->path ? r->plan->path : ".");
     for (size_t i = 0; r->options[i]; i++)
         words_add(&args, r->options[i]);
-    if (inflate) {
-        if (is_at_least(r->version, "5.3.0"))
-            add_capabilities(r, &args);
-        e = r->closure.helm
-                ? tools_find(r->in->settings->tools, TOOL_HELM, NULL, &r->helm, &helm_version, err)
-                : 0;
-        if (r->helm) {
-            words_add(&args, "--helm-command");
-            if (e == 0)
-                e = write_helm_script(r, helm_version, err);
-            words_add(&args, r->script ? r->script : r->helm);
-        }
-        if (r->helm && r->in->trace)
-            trace_fact(r->in->trace, FACT_TOOL, "helm", helm_version);
+    if (inflate)
+        e = add_helm(r, &args, err);
+    for (size_t i = 0; build_env_names[i]; i++) {
+        AUTO(free_p) char *value = build_env_get(r->in->env, build_env_names[i]);
+        words_addf(&env, "%s=%s", build_env_names[i], value);
+        if (r->in->trace && r->env[i])
+            trace_fact(r->in->trace, FACT_ENV, build_env_names[i], value);
     }
-    add_build_env(r, &env);
     if (e == 0 && r->closure.remote)
         e = git_access_write(r->in, &r->work, &env, err);
     if (network && !str_empty(r->in->proxy)) {

@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import io
 import os
+import shutil
 import tarfile
 import tempfile
 import threading
@@ -97,6 +98,10 @@ class Repositories(unittest.TestCase):
                               "spec": {"project": "default", "destination": {"server": "https://kubernetes.default.svc", "namespace": "x"},
                                        "source": {"repoURL": self.chart_url, "chart": "web", "targetRevision": "1.x"}}})
         self.wait_known("charted")
+        if shutil.which("helm"):
+            app = self.env.wait_status("charted", "OutOfSync")
+            self.assertEqual(app["status"]["sync"]["revision"], "1.2.3")
+            self.assertEqual([r["name"] for r in app["status"]["resources"]], ["x"])
         self.assertEqual(self.get("/api/v1/applications/charted/revisions/1.2.3/chartdetails"),
                          {"description": "A chart", "home": "https://c.example", "maintainers": ["Ada <ada@example.org>"]})
 
