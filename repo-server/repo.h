@@ -213,7 +213,7 @@ struct scope {
     VEC(struct render_repo) helm_repos, helm_repo_creds;
     VEC(struct kustomize_version) versions;
     VEC(char *) authorities;                         /* texts of helm_repos and helm_repo_creds */
-    char **api_versions, **schemes, **project_repos; /* arrays are owned */
+    char **api_versions, **schemes, **project_repos, **ref_names; /* arrays are owned */
     struct build_env env;
     trace_t *trace;
     struct render_input in;
