@@ -258,9 +258,11 @@ static void write_metrics(void *arg, str_t *out)
 static int health(void *arg, bool full, err_t **err)
 {
     server_t *s = arg;
-    if (state_ready(s->state) && live_apps_ready(s->live))
-        return 0;
-    return err_set(err, ERR_UNAVAILABLE, "the control namespace has not been read yet");
+    if (!state_ready(s->state) || !live_apps_ready(s->live))
+        return err_set(err, ERR_UNAVAILABLE, "the control namespace has not been read yet");
+    if (!s->open) /* a Service would send users to a closed port */
+        return err_set(err, ERR_UNAVAILABLE, "not open yet");
+    return 0;
 }
 
 static int open_status(struct running *r, err_t **err)
@@ -351,12 +353,14 @@ static int serve(struct running *r, err_t **err)
         rc = write_ports(r, err);
     if (rc < 0)
         return rc;
+    s->open = true;
     r->next_issue = mono_after(mono_now(), ISSUE_EVERY);
     r->next_cert = mono_after(mono_now(), CERT_EVERY);
     log_info(NULL, "api-server %s in namespace %s serves on port %d", CARGOCD_VERSION, s->flags->ns,
              front_port(s->front));
     while (!daemon_wait_for(SECONDS(1)))
         tick(r);
+    s->open = false;
     log_info(NULL, "api-server stops");
     return 0;
 }

@@ -21,6 +21,7 @@ void evaluation_open(struct controller *ctl, const struct compare_input *in, str
     e->options.ignore_aggregated_roles = settings_ignore_aggregated_roles(in->settings);
     e->rules = comparison_rules(in, &e->options.nrules);
     e->options.rules = e->rules;
+    e->options.types = settings_known_types(in->settings, &e->options.ntypes);
     e->options.jq_delete = delete_by_jq;
     e->options.jq_ctx = e;
 }

@@ -418,7 +418,7 @@ static bool window_forbids(struct refresh *r)
     if (!err)
         reason_add(reasons, "a sync window of project %s forbids it", app_project(r->doc));
     if (a.next_change.ns)
-        workq_add_after(r->ctl->refresh, r->app->key, REFRESH_LIVE, a.next_change.ns - q.now.ns + MILLIS(1));
+        workq_add_after(r->ctl->refresh, r->app->key, REFRESH_TARGET, a.next_change.ns - q.now.ns + MILLIS(1));
     log_info(LOGF({"application", r->app->key}), "Sync prevented by sync window");
     journal(r, "auto-sync", "no", reasons);
     return true;
@@ -437,7 +437,9 @@ static void run_autosync(struct refresh *r, json_t *status)
     AUTO_JSON doc = json_copy_deep(r->doc);
     json_object_set_nocheck(doc, "status", status);
     struct autosync_decision d;
-    autosync_decide(doc, r->level >= LEVEL_TARGET, &options, wall_now(), &d);
+    /* Only where the paths that matter are told can a revision be new without changing anything. */
+    bool may_have_changed = r->level >= LEVEL_TARGET || !object_annotation(doc, ANNOTATION_GENERATE_PATHS);
+    autosync_decide(doc, may_have_changed, &options, wall_now(), &d);
     AUTO_JSON conditions = json_array();
     AUTO_ERR err = NULL;
     if (d.verdict == AUTOSYNC_GO && operation_request(r->ctl, r->app, d.operation, &r->doc, &err) < 0 &&

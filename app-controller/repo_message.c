@@ -31,15 +31,25 @@ static repository_t *repository(arena_t *a, const json_t *o)
         char **field;
         const char *key;
     } texts[] = {
-        {&r->url, "url"}, {&r->type, "type"}, {&r->name, "name"}, {&r->project, "project"},
-        {&r->username, "username"}, {&r->password, "password"}, {&r->bearer_token, "bearerToken"},
-        {&r->ssh_private_key, "sshPrivateKey"}, {&r->tls_client_cert, "tlsClientCertData"},
-        {&r->tls_client_key, "tlsClientCertKey"}, {&r->github_app_private_key, "githubAppPrivateKey"},
-        {&r->github_app_enterprise_base_url, "githubAppEnterpriseBaseUrl"}, {&r->proxy, "proxy"},
-        {&r->no_proxy, "noProxy"}, {&r->gcp_service_account_key, "gcpServiceAccountKey"},
+        {&r->url, "url"},
+        {&r->type, "type"},
+        {&r->name, "name"},
+        {&r->project, "project"},
+        {&r->username, "username"},
+        {&r->password, "password"},
+        {&r->bearer_token, "bearerToken"},
+        {&r->ssh_private_key, "sshPrivateKey"},
+        {&r->tls_client_cert, "tlsClientCertData"},
+        {&r->tls_client_key, "tlsClientCertKey"},
+        {&r->github_app_private_key, "githubAppPrivateKey"},
+        {&r->github_app_enterprise_base_url, "githubAppEnterpriseBaseUrl"},
+        {&r->proxy, "proxy"},
+        {&r->no_proxy, "noProxy"},
+        {&r->gcp_service_account_key, "gcpServiceAccountKey"},
         {&r->azure_client_id, "azureServicePrincipalClientId"},
         {&r->azure_client_secret, "azureServicePrincipalClientSecret"},
-        {&r->azure_tenant_id, "azureServicePrincipalTenantId"}, {&r->azure_endpoint, "azureActiveDirectoryEndpoint"},
+        {&r->azure_tenant_id, "azureServicePrincipalTenantId"},
+        {&r->azure_endpoint, "azureActiveDirectoryEndpoint"},
     };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         *texts[i].field = text(a, o, texts[i].key);
@@ -84,7 +94,8 @@ static void put_refs(arena_t *a, struct controller *ctl, const struct compare_in
         const char *ref = json_str_at(s, "ref");
         if (str_empty(ref))
             continue;
-        AUTO_JSON repo = world_repo(ctl->world, str_or_empty(json_str_at(s, "repoURL")), app_project(in->doc));
+        AUTO_JSON repo = world_repo(ctl->world, str_or_empty(json_str_at(s, "repoURL")),
+                                    app_project(in->doc));
         Cargocd__Repo__RefTarget *t = arena_alloc(a, sizeof(*t));
         cargocd__repo__ref_target__init(t);
         t->repo = repository(a, repo);
@@ -104,6 +115,26 @@ static bool enabled(const settings_t *s, const char *key)
     return !*v || strcmp(v, "true") == 0;
 }
 
+/* kustomize.path.<version> (or kustomize.version.<version>): programs that sources may choose. */
+static void put_versions(arena_t *a, const settings_t *s, Cargocd__Repo__KustomizeOptions *k)
+{
+    const json_t *data = settings_data(s);
+    const char *key;
+    json_t *value;
+    k->versions = arena_alloc(a, (json_object_size(data) + 1) * sizeof(*k->versions));
+    json_object_foreach((json_t *)data, key, value) {
+        const char *name = str_after(key, "kustomize.path.");
+        name = name ? name : str_after(key, "kustomize.version.");
+        if (!name || !json_is_string(value))
+            continue;
+        Cargocd__Repo__KustomizeVersion *v = arena_alloc(a, sizeof(*v));
+        cargocd__repo__kustomize_version__init(v);
+        v->name = arena_strdup(a, name);
+        v->path = arena_strdup(a, json_string_value(value));
+        k->versions[k->n_versions++] = v;
+    }
+}
+
 static void put_settings(arena_t *a, const settings_t *s, Cargocd__Repo__GenerateManifestRequest *m)
 {
     const struct tracking *t = settings_tracking(s);
@@ -119,14 +150,15 @@ static void put_settings(arena_t *a, const settings_t *s, Cargocd__Repo__Generat
     Cargocd__Repo__KustomizeOptions *k = arena_alloc(a, sizeof(*k));
     cargocd__repo__kustomize_options__init(k);
     k->build_options = arena_strdup(a, settings_value(s, "kustomize.buildOptions"));
+    put_versions(a, s, k);
     m->kustomize_options = k;
     const char *schemes = settings_value(s, "helm.valuesFileSchemes");
     AUTO(strv_free_p) char **list = strv_split(*schemes ? schemes : "https,http", ",", true);
     m->values_file_schemes = texts_of(a, list, &m->n_values_file_schemes);
 }
 
-void repo_request_init(struct repo_request *q, struct controller *ctl, struct app *app, const struct compare_input *in,
-                       const json_t *source)
+void repo_request_init(struct repo_request *q, struct controller *ctl, struct app *app,
+                       const struct compare_input *in, const json_t *source)
 {
     arena_t *a = q->arena = arena_new();
     Cargocd__Repo__GenerateManifestRequest *m = &q->message;
@@ -151,15 +183,15 @@ void repo_request_init(struct repo_request *q, struct controller *ctl, struct ap
     m->helm_repo_creds = repositories(a, creds, &m->n_helm_repo_creds);
     m->has_multiple_sources = app_multi_source(in->doc);
     m->project_name = arena_strdup(a, project);
-    m->manifest_generate_paths =
-        arena_strdup(a, str_or_empty(json_str_at(in->doc, "metadata", "annotations", ANNOTATION_GENERATE_PATHS)));
+    m->manifest_generate_paths = arena_strdup(
+        a, str_or_empty(json_str_at(in->doc, "metadata", "annotations", ANNOTATION_GENERATE_PATHS)));
     put_refs(a, ctl, in, m);
     put_settings(a, in->settings, m);
     const json_t *allowed = json_at(in->project, "spec", "sourceRepos");
     m->project_source_repos = arena_alloc(a, (json_array_size(allowed) + 1) * sizeof(char *));
     for (size_t i = 0; i < json_array_size(allowed); i++)
-        m->project_source_repos[m->n_project_source_repos++] =
-            arena_strdup(a, str_or_empty(json_string_value(json_array_get(allowed, i))));
+        m->project_source_repos[m->n_project_source_repos++] = arena_strdup(
+            a, str_or_empty(json_string_value(json_array_get(allowed, i))));
 }
 
 void repo_request_dispose(struct repo_request *q)

@@ -5,6 +5,7 @@
  * touches the plan; an applier fills in its own job. */
 #include "app-controller/sync_step.h"
 #include "common/argo/app.h"
+#include "common/engine/sync_options.h"
 #include "common/base/log.h"
 
 struct job {
@@ -73,21 +74,11 @@ static void set_live(struct sync_task *t, json_t *live_take)
 
 /* ---- applying ---- */
 
-static bool resource_wants(const struct sync_exec *x, const struct sync_task *t, const char *option)
-{
-    return sync_option(x->options, t->target, option) || (t->live && sync_option(NULL, t->live, option));
-}
-
 static struct apply_options options_of(const struct sync_exec *x, const struct sync_task *t, bool dry_run)
 {
-    AUTO(free_p) char *own = resource_option(t->target, "ServerSideApply");
+    struct sync_choice c = sync_choose(x->options, x->force, t->target, t->live, dry_run);
     return (struct apply_options){
-        .dry_run = dry_run,
-        .replace = resource_wants(x, t, "Replace=true"),
-        .force = x->force || annotation_has(t->target, ANNOTATION_SYNC_OPTIONS, "Force=true") ||
-                 (t->live && annotation_has(t->live, ANNOTATION_SYNC_OPTIONS, "Force=true")),
-        .server_side = !str_eq(own, "false") && resource_wants(x, t, "ServerSideApply=true"),
-    };
+        .dry_run = dry_run, .replace = c.replace, .force = c.force, .server_side = c.server_side};
 }
 
 static bool is_crd(const struct sync_task *t)
@@ -448,8 +439,8 @@ void sync_validate(struct sync_exec *x, const json_t *project, const struct dest
         struct sync_task *t = *it;
         const json_t *o = t->target ? t->target : t->live;
         const struct kube_resource *r = apply_resource(&x->applier, o, NULL);
-        bool may_miss = t->target && (sync_option(x->options, t->target, "SkipDryRunOnMissingResource=true") ||
-                                      sync_defines_kind(x->plan, t->group, t->kind));
+        bool may_miss = sync_may_miss_kind(x->options, t->target) ||
+                        (t->target && sync_defines_kind(x->plan, t->group, t->kind));
         if (!r && !may_miss) {
             AUTO(free_p) char *why = unknown_kind(x, t);
             sync_task_invalid(x->plan, t, why);

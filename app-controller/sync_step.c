@@ -10,6 +10,7 @@
 #include "common/argo/windows.h"
 #include "common/base/log.h"
 #include "common/engine/ignored.h"
+#include "common/engine/sync_options.h"
 
 enum { MAX_STEPS = 64 };
 
@@ -287,16 +288,6 @@ static char *option_value(const json_t *options, const char *name)
     return NULL;
 }
 
-static char *propagation_of(const json_t *options)
-{
-    AUTO(free_p) char *value = option_value(options, "PrunePropagationPolicy");
-    if (str_eq(value, "background"))
-        return xstrdup("Background");
-    if (str_eq(value, "orphan"))
-        return xstrdup("Orphan");
-    return xstrdup("Foreground");
-}
-
 static bool confirmed(const struct operation *op)
 {
     wall_t approved, started;
@@ -455,7 +446,7 @@ static void sync_planned(struct step *s)
                           .dry_run = input.dry_run,
                           .prune = input.prune,
                           .confirmed = input.prune_confirmed,
-                          .propagation = propagation_of(s->options),
+                          .propagation = xstrdup(sync_propagation(s->options)),
                           .default_prune = default_prune,
                           .applier = {s->cluster, cluster_kube(s->cluster), cluster_api(s->cluster)}};
     AUTO_ERR err = NULL;

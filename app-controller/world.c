@@ -1,4 +1,5 @@
 #include "app-controller/world.h"
+#include "common/argo/project.h"
 #include "common/base/log.h"
 #include "common/base/map.h"
 #include "common/base/thread.h"
@@ -357,6 +358,13 @@ static void add_scoped_clusters(world_t *w, const char *project, json_t *destina
     }
 }
 
+/* Called with the lock held. */
+static json_t *find_project(void *ctx, const char *name)
+{
+    const world_t *w = ctx;
+    return pack_open(map_get(&w->projects, name));
+}
+
 int world_project(world_t *w, const char *name, json_t **out, err_t **err)
 {
     LOCKED(&w->lock);
@@ -368,6 +376,8 @@ int world_project(world_t *w, const char *name, json_t **out, err_t **err)
         spec = json_object();
         json_object_set_new_nocheck(p, "spec", spec);
     }
+    project_inherit(p, settings_global_projects(w->settings), find_project, w);
+    spec = json_object_get(p, "spec");
     AUTO_JSON urls = repos_scoped_urls(w->repos, name);
     if (json_array_size(urls))
         json_array_extend(list_at(spec, "sourceRepos"), urls);

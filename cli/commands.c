@@ -70,6 +70,23 @@ OUTPUT_TABLE(output_cluster, "yaml", "json|yaml|wide|server");
 OUTPUT_TABLE(output_repos, "wide", "yaml|json|url|wide");
 OUTPUT_TABLE(output_version, "wide", "json|yaml|wide|short");
 
+/* As cargocd-render has them. */
+static const struct option render_options[] = {
+    TEXT("file", "File with the Application; - for standard input", .shorthand = 'f'),
+    TEXT("local", "Directory that stands for the repository of the sources, as it is"),
+    TEXT("revision", "Revision of the first source; with --local a commit there"),
+    TEXT("kube-version", "Kubernetes version to render for"),
+    OPTION(OPT_CSV, "api-versions", "API versions of the cluster to render for"),
+    TEXT("helm-binary", "The helm program", .fallback = "helm", .env = "CARGOCD_HELM"),
+    TEXT("kustomize-binary", "The kustomize program", .fallback = "kustomize", .env = "CARGOCD_KUSTOMIZE"),
+    TEXT("kubectl-binary", "The kubectl program, used where there is no kustomize", .fallback = "kubectl",
+         .env = "CARGOCD_KUBECTL"),
+    TEXT("tls-certs-path", "Directory with one file of trusted certificates per host",
+         .env = "ARGOCD_TLS_DATA_PATH"),
+    TEXT("ssh-path", "Directory with ssh_known_hosts", .env = "ARGOCD_SSH_DATA_PATH"),
+    OUTPUT("yaml", "yaml|json"),
+    OPTIONS_END,
+};
 static const struct option version_options[] = {
     BOOL("short", "Only the version numbers"),
     BOOL("client", "Only this program; no server is asked"),
@@ -435,6 +452,11 @@ const struct command commands[] = {
     {.path = "relogin",
      .summary = "Log in again with what the context knows",
      .tables = TABLES(relogin_options)},
+    {.path = "render",
+     .summary = "Print what the repository server would render for an Application, without any server",
+     .examples =
+         "render -f application.yaml\nrender -f application.yaml --local . --kube-version 1.31 -o json",
+     .tables = TABLES(render_options)},
     {.path = "repo", .summary = "Repositories"},
     {.path = "repo get",
      .operands = "REPO",

@@ -1,5 +1,6 @@
 /* cargocd: the commands that need no server, completion, and the step to cargocd-remote for the rest. */
 #include "cli/print.h"
+#include "cli/render.h"
 #include "cli/run.h"
 
 #include <errno.h>
@@ -7,7 +8,7 @@
 #include <unistd.h>
 
 /* The program beside this one; only returns when it cannot be run. */
-static int become_remote(char **argv)
+static int become(const char *program, char **argv)
 {
     char self[4096];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -15,10 +16,15 @@ static int become_remote(char **argv)
     if (n > 0) {
         self[n] = 0;
         *strrchr(self, '/') = 0;
-        path = xasprintf("%s/cargocd-remote", self);
+        path = xasprintf("%s/%s", self, program);
         execv(path, argv);
     }
-    return fail_with(EXIT_GENERIC, "cannot run %s: %s", path ? path : "cargocd-remote", strerror(errno));
+    return fail_with(EXIT_GENERIC, "cannot run %s: %s", path ? path : program, strerror(errno));
+}
+
+static int become_remote(char **argv)
+{
+    return become("cargocd-remote", argv);
 }
 
 /* ---- completion ---- */
@@ -70,5 +76,7 @@ int main(int argc, char **argv)
     if (argc > 1 && !strcmp(argv[1], "__complete"))
         return complete(argv[0], (size_t)argc - 2, argv + 2);
     int status = run_main(argc, argv);
-    return status == RUN_ELSEWHERE ? become_remote(argv) : status;
+    return status == RUN_ELSEWHERE ? become_remote(argv)
+           : status == RUN_RENDER  ? become("cargocd-render", render_words())
+                                   : status;
 }

@@ -1,5 +1,6 @@
 /* Commands that need no server. */
 #include "cli/print.h"
+#include "cli/render.h"
 #include "cli/version.h"
 #include "common/base/file.h"
 #include "common/base/log.h"
@@ -154,5 +155,5 @@ static int completion(struct run *r, err_t **err)
 
 const struct command_handler command_handlers[] = {
     {"version", version},       {"context", context}, {"configure", configure},
-    {"completion", completion}, {NULL, NULL},
+    {"completion", completion}, {"render", render},   {NULL, NULL},
 };

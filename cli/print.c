@@ -5,6 +5,7 @@
 #include "common/yaml/yaml.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <termios.h>
@@ -174,13 +175,32 @@ const char *bool_text(bool b)
 
 /* ---- questions ---- */
 
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal)
+{
+    interrupted = signal;
+}
+
+/* Any thread may take the signal, so that reading need not end by it: the flag is looked at ten times a
+ * second. */
+static bool wait_for_input(void)
+{
+    struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+    while (!interrupted)
+        if (poll(&p, 1, 100) > 0)
+            return true;
+    errno = EINTR;
+    return false;
+}
+
 /* Byte by byte, so that what follows the line stays for the next question. */
 static int read_line(str_t *out, err_t **err)
 {
     char c;
     ssize_t n;
     str_reset(out);
-    while ((n = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n')
+    while ((n = wait_for_input() ? read(STDIN_FILENO, &c, 1) : -1) == 1 && c != '\n')
         str_putc(out, c);
     if (n < 0)
         return err_set_errno(err, errno, "read standard input");
@@ -237,18 +257,11 @@ int ask_line(const char *text, char **out, err_t **err)
     }
 }
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal)
-{
-    interrupted = signal;
-}
-
 /* An interrupt ends the program only when the terminal echoes again. */
 static int question_in_silence(const char *text, const struct termios *before, str_t *line, err_t **err)
 {
     struct termios silent = *before;
-    struct sigaction old, mine = {.sa_handler = on_interrupt}; /* no SA_RESTART: reading ends */
+    struct sigaction old, mine = {.sa_handler = on_interrupt};
     silent.c_lflag &= ~(tcflag_t)ECHO;
     interrupted = 0;
     sigaction(SIGINT, &mine, &old);

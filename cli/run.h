@@ -18,7 +18,7 @@ struct run {
 /* 0 when it went well; a positive exit status when it did not and has said so; negative with *err set, which
  * is logged and makes the exit status 20 unless *error_status says otherwise. */
 typedef int (*command_fn)(struct run *r, err_t **err);
-enum { RUN_ELSEWHERE = 1000 }; /* the other program does it */
+enum { RUN_ELSEWHERE = 1000, RUN_RENDER = 1001 }; /* cargocd-remote does it; cargocd-render does */
 
 struct command_handler {
     const char *path;

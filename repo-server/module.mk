@@ -1,11 +1,16 @@
 # Everything but main.c is the archive `repo`: cargocd-render links it too.
-LIB_repo := $(filter-out $(d)/main.c,$(wildcard $(d)/*.c $(d)/*/*.c))
+LIB_repo := $(filter-out $(d)/main.c $(d)/render_main.c,$(wildcard $(d)/*.c $(d)/*/*.c))
 ARCHIVES += repo
 LDLIBS_repo := -lgit2 -larchive -lyaml -ljsonnet -lnghttp2 -lm
 PROGS += cargocd-repo-server
 SRC_cargocd-repo-server := $(d)/main.c
 ARCHIVES_cargocd-repo-server := repo proto common
 LDLIBS_cargocd-repo-server := $(LDLIBS_all) $(LDLIBS_repo)
+# What `cargocd render` becomes.
+PROGS += cargocd-render
+SRC_cargocd-render := $(d)/render_main.c
+ARCHIVES_cargocd-render := repo proto common
+LDLIBS_cargocd-render := $(LDLIBS_all) $(LDLIBS_repo)
 # Servers and repositories for its unit tests.
 LIB_repotest := $(wildcard tests/unit/repo-server/fixture/*.c)
 ARCHIVES += repotest

@@ -29,6 +29,9 @@ struct render_settings {
     int64_t remote_ttl_ns; /* how long a rendering holds that has used what no trace can prove; 0: 24 h */
 };
 
+struct origin;
+struct git_settings;
+
 /* A credential for helm, as the caller found it. Texts are borrowed, NULL when there is none. */
 struct render_repo {
     const char *url, *name, *type, *username, *password, *ca_pem, *tls_client_cert, *tls_client_key;
@@ -64,9 +67,11 @@ struct render_input {
     char *const *value_schemes; /* NULL: https, http */
     const struct render_repo *helm_repos, *helm_repo_creds;
     size_t nhelm_repos, nhelm_repo_creds;
-    const char *proxy, *no_proxy; /* of the source's repository; NULL: the environment's */
-    bool insecure;                /* so is that repository's server: not verified */
-    const char *access_key;       /* digest of who reads the source; NULL: nobody in particular */
+    const struct origin *origin;    /* the source's Git repository and its credential; NULL: none */
+    const struct git_settings *git; /* with the origin */
+    const char *proxy, *no_proxy;   /* of the source's repository; NULL: the environment's */
+    bool insecure;                  /* so is that repository's server: not verified */
+    const char *access_key;         /* digest of who reads the source; NULL: nobody in particular */
     const char *project;
     char *const *project_repos; /* spec.sourceRepos of the project; NULL: not known */
     const struct render_ref *refs;

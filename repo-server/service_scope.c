@@ -104,6 +104,8 @@ static void fill_input(struct scope *s, const message_t *m, const json_t *source
         .nhelm_repos = s->helm_repos.n,
         .helm_repo_creds = s->helm_repo_creds.v,
         .nhelm_repo_creds = s->helm_repo_creds.n,
+        .origin = q->targets.v[0].origin,
+        .git = &q->repo->options.git,
         .proxy = m->repo->proxy,
         .no_proxy = m->repo->no_proxy,
         .insecure = m->repo->insecure,

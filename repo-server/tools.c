@@ -266,6 +266,7 @@ static void allow(struct confine_rules *rules, const struct tool_run *run)
     confine_system(rules);
     confine_allow(rules, run->program, CONFINE_READ | CONFINE_EXEC);
     confine_allow(rules, run->also, CONFINE_READ | CONFINE_EXEC);
+    confine_allow(rules, run->script, CONFINE_READ | CONFINE_EXEC);
     confine_allow(rules, run->work->dir, CONFINE_READ | CONFINE_WRITE);
     confine_allow(rules, getenv("SSL_CERT_FILE"), CONFINE_READ);
     confine_allow(rules, getenv("SSL_CERT_DIR"), CONFINE_READ);

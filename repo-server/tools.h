@@ -52,7 +52,8 @@ struct tool_run {
     const words_t *args; /* without the program */
     const words_t *env;  /* "NAME=value", besides PATH, HOME, TMPDIR */
     const char *cwd;
-    const char *also; /* another program that it starts; NULL: none */
+    const char *also;   /* another program that it starts; NULL: none */
+    const char *script; /* and one that we have written into the run's directory; NULL: none */
     bool network;
     const char *ca_file; /* authorities to trust besides the system's; NULL: none */
     bool own_proxy;      /* `env` names one: the daemon's is not passed on */

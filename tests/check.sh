@@ -8,7 +8,7 @@ out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 for part; do
     echo "== $part"
-    { $make --no-print-directory "$part" 2>&1; echo "status $?"; } | tee "$out" | grep -v '^status [0-9]*$'
+    { $make --no-print-directory "$part" 2>&1; echo "status $?"; } | tee "$out" | grep --line-buffered -v '^status [0-9]*$'
     status=$(sed -n '$s/^status //p' "$out")
     counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$out" | tail -1)
     p=${counts%% passed*} f=${counts#*, }

@@ -22,7 +22,7 @@ unit: unit-tests
 
 # make check: everything that needs no cluster. Its parts are targets whose output ends with "N passed, N failed"; other
 # files add to CHECK_PARTS.
-CHECK_PARTS += check-unit check-integration
+CHECK_PARTS += check-unit check-integration check-golden
 JOBS ?= $(shell nproc)
 PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
@@ -36,8 +36,17 @@ check-unit:
 check-integration: all
 	$(Q)CARGOCD_BIN=$(abspath $(B))/bin tests/integration/run.py $(FILES) $(if $(K),-k $(K))
 
+# Renderings against what the real helm and kustomize make of the same sources; recorded, and anew where they are
+# installed. `make golden` records both sides again: look at the difference before committing it.
+check-golden:
+	$(Q)tests/golden/render_tools.py
+golden:
+	+$(Q)$(MAKE) --no-print-directory $(B)/tests/repo-server/test_golden
+	$(Q)UPDATE_GOLDEN=1 $(B)/tests/repo-server/test_golden
+	$(Q)tests/golden/render_tools.py --update
+
 demo: deps
 	+$(Q)$(MAKE) --no-print-directory $(PARALLEL) all
 	$(Q)CARGOCD_BIN=$(abspath $(B))/bin tests/demo/demo.py
 
-.PHONY: demo check-integration unit unit-tests check check-unit
+.PHONY: demo golden check-golden check-integration unit unit-tests check check-unit

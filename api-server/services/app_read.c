@@ -17,6 +17,7 @@ static const char *one_project(const call_t *c)
 struct refresh {
     call_t *call;
     int64_t after; /* resource version of our patch */
+    json_t *app;   /* refreshed */
 };
 
 /* The controller has refreshed it: a newer version without the annotation. */
@@ -30,6 +31,15 @@ static bool refreshed(void *p, const struct live_doc *doc)
            !json_at(app, "metadata", "annotations", ANNOTATION_REFRESH);
 }
 
+/* Not in the thread that watches, since the tree may have to be asked for. */
+static void answer_refreshed(void *p)
+{
+    struct refresh *r = p;
+    app_infer_health(r->call->s, r->app);
+    call_finish(r->call, r->app, NULL);
+    free(r);
+}
+
 static void refresh_done(void *p, struct live_doc *doc, bool timed_out)
 {
     struct refresh *r = p;
@@ -41,8 +51,13 @@ static void refresh_done(void *p, struct live_doc *doc, bool timed_out)
         err_set(&err, ERR_NOT_FOUND, "the application was deleted while it was refreshed");
     else
         json_read(doc->bytes, doc->n, &app, &err);
-    call_finish(r->call, TAKE(app), TAKE(err));
-    free(r);
+    if (err) {
+        call_finish(r->call, NULL, TAKE(err));
+        free(r);
+        return;
+    }
+    r->app = TAKE(app);
+    later_run(r->call->s->later, 0, answer_refreshed, r);
 }
 
 static json_t *refresh_patch(const char *kind)
@@ -97,6 +112,7 @@ int app_get(call_t *c, json_t **out, err_t **err)
         return rc;
     if (json_object_get(c->in, "refresh"))
         return refresh(c, app, err);
+    app_infer_health(c->s, app);
     app_rest_form(app);
     *out = TAKE(app);
     return 0;

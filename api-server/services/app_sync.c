@@ -33,6 +33,7 @@ int app_set_operation(call_t *c, const json_t *app, json_t *operation, json_t **
 static void finish(call_t *c, json_t *stored, json_t **out)
 {
     wait_for_version(c, stored);
+    app_infer_health(c->s, stored);
     app_rest_form(stored);
     *out = json_incref(stored);
 }

@@ -70,7 +70,7 @@ static int parse_reply(const ProtobufCBinaryData *bytes, json_t **out, err_t **e
     return rc < 0 ? err_recode(err, ERR_INTERNAL) : 0;
 }
 
-int backend_tree(server_t *s, const char *ns, const char *name, json_t **out, err_t **err)
+int backend_tree_within(server_t *s, const char *ns, const char *name, int64_t timeout, json_t **out, err_t **err)
 {
     Cargocd__Controller__GetTreeRequest in = CARGOCD__CONTROLLER__GET_TREE_REQUEST__INIT;
     Cargocd__Controller__GetTreeResponse *reply = NULL;
@@ -79,11 +79,16 @@ int backend_tree(server_t *s, const char *ns, const char *name, json_t **out, er
         return 0;
     in.app = &ref;
     int rc = call(s, name, "controller.GetTree", &in.base,
-                  &cargocd__controller__get_tree_response__descriptor, CALL_TIMEOUT, NULL, &reply, err);
+                  &cargocd__controller__get_tree_response__descriptor, timeout, NULL, &reply, err);
     if (rc == 0)
         rc = parse_reply(&reply->tree, out, err);
     cargocd__controller__get_tree_response__free_unpacked(reply, NULL);
     return rc;
+}
+
+int backend_tree(server_t *s, const char *ns, const char *name, json_t **out, err_t **err)
+{
+    return backend_tree_within(s, ns, name, CALL_TIMEOUT, out, err);
 }
 
 int backend_managed(server_t *s, const char *ns, const char *name, json_t **out, err_t **err)

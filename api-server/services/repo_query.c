@@ -135,6 +135,26 @@ static void put_refs(server_t *s, arena_t *a, const json_t *app, request_t *m)
     }
 }
 
+/* kustomize.path.<version> (or kustomize.version.<version>): programs that sources may choose. */
+static void put_versions(arena_t *a, const settings_t *s, Cargocd__Repo__KustomizeOptions *k)
+{
+    const json_t *data = settings_data(s);
+    const char *key;
+    json_t *value;
+    k->versions = arena_alloc(a, (json_object_size(data) + 1) * sizeof *k->versions);
+    json_object_foreach((json_t *)data, key, value) {
+        const char *name = str_after(key, "kustomize.path.");
+        name = name ? name : str_after(key, "kustomize.version.");
+        if (!name || !json_is_string(value))
+            continue;
+        Cargocd__Repo__KustomizeVersion *v = arena_alloc(a, sizeof *v);
+        cargocd__repo__kustomize_version__init(v);
+        v->name = arena_strdup(a, name);
+        v->path = arena_strdup(a, json_string_value(value));
+        k->versions[k->n_versions++] = v;
+    }
+}
+
 void repo_options(server_t *s, arena_t *a, struct repo_settings *out)
 {
     AUTO(settings_unref_p) settings_t *settings = state_argo_settings(s->state);
@@ -145,6 +165,7 @@ void repo_options(server_t *s, arena_t *a, struct repo_settings *out)
     out->types->kustomize = settings_bool(settings, "kustomize.enable", true);
     out->types->helm = settings_bool(settings, "helm.enable", true);
     out->types->jsonnet = settings_bool(settings, "jsonnet.enable", true);
+    put_versions(a, settings, out->kustomize);
     out->kustomize->build_options = arena_strdup(a, settings_value(settings, "kustomize.buildOptions"));
     const char *schemes = settings_value(settings, "helm.valuesFileSchemes");
     AUTO(strv_free_p) char **list = strv_split(*schemes ? schemes : "https,http", ",", true);

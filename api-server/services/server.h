@@ -10,6 +10,8 @@
 #include "common/net/redis.h"
 #include "common/net/rpc.h"
 
+#include <stdatomic.h>
+
 struct server_flags {
     char *ns;
     char **app_namespaces; /* --application-namespaces: globs or /regex/; may be empty */
@@ -41,6 +43,7 @@ typedef struct server {
     struct later *later;
     struct backend *backend;
     mono_t started;
+    atomic_bool open; /* the front door: users may come */
 } server_t;
 
 /* ---- a call ---- */
@@ -137,6 +140,8 @@ struct backend *backend_new(server_t *s) MUST_USE;
 void backend_free(struct backend *b);
 /* ApplicationTree and [ResourceDiff] as documents. */
 int backend_tree(server_t *s, const char *ns, const char *name, json_t **out, err_t **err);
+int backend_tree_within(server_t *s, const char *ns, const char *name, int64_t timeout, json_t **out,
+                        err_t **err);
 int backend_managed(server_t *s, const char *ns, const char *name, json_t **out, err_t **err);
 int backend_resource(server_t *s, const char *ns, const char *name, const json_t *query, json_t **out,
                      err_t **err);

@@ -1,5 +1,5 @@
-/* Health checks of the settings are anybody's programs. They run in helper processes and may take their time, so that the
- * thread that brings objects in only hands them over. */
+/* Health checks of the settings are anybody's programs. They run in helper processes and may take their time,
+ * so that the thread that brings objects in only hands them over. */
 #include "app-controller/cluster/cache_internal.h"
 #include "common/base/hash.h"
 
@@ -37,7 +37,8 @@ static void check_free(struct cache_check *k)
     free(k);
 }
 
-static struct cache_check *check_new(const cache_t *c, const struct obj *o, const json_t *doc, const struct script *script)
+static struct cache_check *check_new(const cache_t *c, const struct obj *o, const json_t *doc,
+                                     const struct script *script)
 {
     struct cache_check *k = xcalloc(1, sizeof(*k));
     AUTO_JSON masked = json_copy_deep(doc);
@@ -80,7 +81,8 @@ bool cache_check_later(cache_t *c, struct obj *o, const json_t *doc)
     return true;
 }
 
-static void store_health(cache_t *c, const struct cache_check *k, enum health_status status, const char *message)
+static void store_health(cache_t *c, const struct cache_check *k, enum health_status status,
+                         const char *message)
 {
     notes_t notes = {};
     {

@@ -147,7 +147,10 @@ static json_t *node_of(cache_t *c, const struct obj *o)
     json_put_str(n, "uid", o->uid);
     if (o->nowners)
         json_object_set_new_nocheck(n, "parentRefs", parent_refs(c, o));
-    put_raw(n, "info", o->info.info);
+    json_t *items = node_info_items(&o->info);
+    if (json_array_size(items))
+        json_object_set_nocheck(n, "info", items);
+    json_decref(items);
     put_raw(n, "networkingInfo", o->info.networking);
     json_put_str(n, "resourceVersion", o->rv);
     put_raw(n, "images", o->info.images);

@@ -1,11 +1,10 @@
 #include "common/argo/project.h"
 #include "common/argo/giturl.h"
+#include "common/argo/selector.h"
 #include "common/base/glob.h"
 
 static bool source_matches(const char *pattern, const char *normalized_url)
 {
-    if (strcmp(pattern, "*") == 0)
-        return true;
     AUTO(free_p) char *p = giturl_normalize(pattern);
     return glob_match(p, normalized_url, "/");
 }
@@ -20,8 +19,9 @@ bool project_permits_source(const json_t *project, const char *repo_url)
         if (*entry == '!') {
             if (source_matches(entry + 1, url))
                 return false;
+            allowed = true; /* whatever is not denied is allowed by it, as with Argo CD */
         } else {
-            allowed = allowed || source_matches(entry, url);
+            allowed = allowed || strcmp(entry, "*") == 0 || source_matches(entry, url);
         }
     }
     return allowed;
@@ -138,4 +138,52 @@ bool project_ignores_orphan(const json_t *project, const char *group, const char
             return true;
     }
     return false;
+}
+
+static void append_lists(json_t *spec, const json_t *from)
+{
+    static const char *const lists[] = {"clusterResourceWhitelist",
+                                        "clusterResourceBlacklist",
+                                        "namespaceResourceWhitelist",
+                                        "namespaceResourceBlacklist",
+                                        "syncWindows",
+                                        "sourceRepos",
+                                        "destinations",
+                                        "destinationServiceAccounts"};
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        const json_t *more = json_object_get(from, lists[i]);
+        json_t *list = json_object_get(spec, lists[i]);
+        if (!json_array_size(more))
+            continue; /* a list that is not there means something else than an empty one */
+        if (!json_is_array(list)) {
+            list = json_array();
+            json_object_set_new_nocheck(spec, lists[i], list);
+        }
+        for (size_t k = 0; k < json_array_size(more); k++)
+            json_array_append_new(list, json_copy_deep(json_array_get(more, k)));
+    }
+}
+
+void project_inherit(json_t *project, const json_t *global_projects, project_lookup_fn lookup, void *ctx)
+{
+    const char *own = str_or_empty(json_str_at(project, "metadata", "name"));
+    for (size_t i = 0; i < json_array_size(global_projects); i++) {
+        const json_t *entry = json_array_get(global_projects, i);
+        const char *name = str_or_empty(json_str_at(entry, "projectName"));
+        bool valid;
+        if (strcmp(name, own) == 0)
+            continue;
+        bool matches = label_selector_matches(json_object_get(entry, "labelSelector"),
+                                              json_at(project, "metadata", "labels"), &valid);
+        if (!valid)
+            return;
+        if (!matches)
+            continue;
+        AUTO_JSON global = lookup(ctx, name);
+        if (!global)
+            return;
+        if (!json_is_map(json_object_get(project, "spec")))
+            json_object_set_new_nocheck(project, "spec", json_object());
+        append_lists(json_object_get(project, "spec"), json_object_get(global, "spec"));
+    }
 }

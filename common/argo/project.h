@@ -28,4 +28,10 @@ bool project_warns_of_orphans(const json_t *project);
 /* Whether an ownerless object is to be left out of the orphans. */
 bool project_ignores_orphan(const json_t *project, const char *group, const char *kind, const char *name);
 
+/* Adds what the global projects give to which argocd-cm's globalProjects ([{labelSelector, projectName}])
+ * make the project belong: kinds, windows, sources, destinations, service accounts. lookup hands out a
+ * project by name, or NULL; the first entry that cannot be followed ends it, as with Argo CD. */
+typedef json_t *(*project_lookup_fn)(void *ctx, const char *name);
+void project_inherit(json_t *project, const json_t *global_projects, project_lookup_fn lookup, void *ctx);
+
 #endif

@@ -178,3 +178,44 @@ bool selector_matches(const selector_t *s, const json_t *labels)
             return false;
     return true;
 }
+
+/* ---- as an object ---- */
+
+static bool among(const json_t *values, const char *text)
+{
+    for (size_t i = 0; i < json_array_size(values); i++)
+        if (str_eq(json_string_value(json_array_get(values, i)), text))
+            return true;
+    return false;
+}
+
+static bool expression_matches(const json_t *e, const json_t *labels, bool *valid)
+{
+    const char *operator= str_or_empty(json_str_at(e, "operator"));
+    const char *have = json_str_at(labels, str_or_empty(json_str_at(e, "key")));
+    const json_t *values = json_object_get(e, "values");
+    bool set = strcmp(operator, "In") == 0 || strcmp(operator, "NotIn") == 0;
+    bool presence = strcmp(operator, "Exists") == 0 || strcmp(operator, "DoesNotExist") == 0;
+    if ((!set && !presence) || set != (json_array_size(values) > 0)) {
+        *valid = false;
+        return false;
+    }
+    if (presence)
+        return (have != NULL) == (*operator== 'E');
+    return (have && among(values, have)) == (*operator== 'I');
+}
+
+bool label_selector_matches(const json_t *selector, const json_t *labels, bool *valid)
+{
+    json_t *wanted = json_object_get(selector, "matchLabels");
+    const json_t *expressions = json_object_get(selector, "matchExpressions");
+    bool matches = true;
+    *valid = true;
+    for (void *it = json_object_iter(wanted); it; it = json_object_iter_next(wanted, it)) {
+        const char *have = json_str_at(labels, json_object_iter_key(it));
+        matches = matches && have && str_eq(have, json_string_value(json_object_iter_value(it)));
+    }
+    for (size_t i = 0; i < json_array_size(expressions); i++)
+        matches = expression_matches(json_array_get(expressions, i), labels, valid) && matches;
+    return matches && *valid;
+}

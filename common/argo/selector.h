@@ -13,6 +13,9 @@ int selector_parse(const char *text, selector_t **out, err_t **err);
 void selector_free(selector_t *s);
 /* labels: an object of texts; NULL: none. */
 bool selector_matches(const selector_t *s, const json_t *labels);
+/* A LabelSelector object: {matchLabels, matchExpressions}. False also for one that cannot be read: *valid
+ * then is false. */
+bool label_selector_matches(const json_t *selector, const json_t *labels, bool *valid);
 AUTO_DECL(selector_free_p, selector_t, selector_free)
 
 #endif

@@ -22,6 +22,7 @@ struct custom {
     struct script script;
 };
 typedef VEC(struct custom *) customs_t;
+typedef VEC(struct known_type) known_types_t;
 
 struct settings {
     atomic_uint refs;
@@ -31,6 +32,8 @@ struct settings {
     filters_t exclusions, inclusions;
     rules_t ignore, ignore_updates;
     customs_t customs;
+    known_types_t known_types;
+    json_t *global_projects;
     bool ignore_aggregated_roles, updates_follow_differences;
     char **masked_annotations;
 };
@@ -38,6 +41,11 @@ struct settings {
 const char *settings_value(const settings_t *s, const char *key)
 {
     return str_or_empty(json_str_at(s->data, key));
+}
+
+const json_t *settings_data(const settings_t *s)
+{
+    return s->data;
 }
 
 bool settings_bool(const settings_t *s, const char *key, bool fallback)
@@ -148,6 +156,32 @@ static char *split_key(const char *name)
     return strv_join(parts, "/");
 }
 
+/* [{field, type}] for "group/Kind". A type that nobody knows is named and left out. */
+static void add_known_types(settings_t *s, const char *key, const char *text, str_t *warnings)
+{
+    AUTO_ERR err = NULL;
+    AUTO_JSON list = NULL;
+    const char *slash = strrchr(key, '/');
+    if (yaml_read(text, strlen(text), NULL, &list, &err) < 0 && warnings)
+        str_printf(warnings, "argocd-cm: knownTypeFields of %s: %s\n", key, err_text(err));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i);
+        const char *field = str_or_empty(json_str_at(item, "field")),
+                   *type = str_or_empty(json_str_at(item, "type"));
+        if (!known_type_exists(type)) {
+            if (warnings)
+                str_printf(warnings, "argocd-cm: knownTypeFields of %s: type '%s' is not supported\n", key,
+                           type);
+            continue;
+        }
+        VEC_PUSH(&s->known_types,
+                 (struct known_type){.group = slash ? xstrndup(key, (size_t)(slash - key)) : xstrdup(""),
+                                     .kind = xstrdup(slash ? slash + 1 : key),
+                                     .field = xstrdup(field),
+                                     .type = xstrdup(type)});
+    }
+}
+
 static bool parse_actions(struct custom *c, const char *key, const char *text, str_t *warnings)
 {
     AUTO_ERR err = NULL;
@@ -192,6 +226,8 @@ static int parse_split_scripts(settings_t *s, str_t *warnings, err_t **err)
             str_to_bool(text, &custom_of(s, key)->open_libs);
         else if (t == 2)
             parse_actions(custom_of(s, key), keys[k], text, warnings);
+        else if (t == 5)
+            add_known_types(s, key, text, warnings);
     }
     return 0;
 }
@@ -242,6 +278,11 @@ static int parse_combined_customizations(settings_t *s, err_t **err)
             custom_of(s, keys[k])->open_libs = true;
         if (actions)
             parse_actions(custom_of(s, keys[k]), "resource.customizations", actions, NULL);
+        const json_t *known = json_at(all, keys[k], "knownTypeFields");
+        if (known) {
+            AUTO(free_p) char *text = json_text(known, JSON_GO);
+            add_known_types(s, keys[k], text, NULL);
+        }
         for (size_t f = 0; f < ARRAY_LEN(fields); f++) {
             const char *text = json_str_at(all, keys[k], fields[f]);
             AUTO_JSON body = NULL;
@@ -320,6 +361,9 @@ int settings_parse(const json_t *config_map, settings_t **out, str_t *warnings, 
         return r;
     }
     parse_split_customizations(s, warnings);
+    AUTO_ERR problem = NULL;
+    if (read_yaml(s, "globalProjects", &s->global_projects, &problem) < 0 && warnings)
+        str_printf(warnings, "%s\n", err_text(problem));
     finish_update_rules(s);
     VEC_FOREACH(&s->customs, c)
         (*c)->script = (struct script){(*c)->health, (*c)->open_libs};
@@ -361,6 +405,7 @@ void settings_unref(settings_t *s)
     if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
         return;
     json_decref(s->data);
+    json_decref(s->global_projects);
     free_filters(&s->exclusions);
     free_filters(&s->inclusions);
     free_rules(&s->ignore);
@@ -372,8 +417,19 @@ void settings_unref(settings_t *s)
         free(*c);
     }
     VEC_FREE(&s->customs);
+    VEC_FOREACH(&s->known_types, t) {
+        const char *texts[] = {t->group, t->kind, t->field, t->type};
+        for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+            free((char *)(uintptr_t)texts[i]);
+    }
+    VEC_FREE(&s->known_types);
     strv_free(s->masked_annotations);
     free(s);
+}
+
+const json_t *settings_global_projects(const settings_t *s)
+{
+    return s->global_projects;
 }
 
 uint64_t settings_epoch(const settings_t *s)
@@ -436,6 +492,12 @@ const struct ignore_rule *settings_ignore_rules(const settings_t *s, size_t *n)
 {
     *n = s->ignore.n;
     return s->ignore.v;
+}
+
+const struct known_type *settings_known_types(const settings_t *s, size_t *n)
+{
+    *n = s->known_types.n;
+    return s->known_types.v;
 }
 
 bool settings_ignore_aggregated_roles(const settings_t *s)

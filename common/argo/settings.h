@@ -22,6 +22,8 @@ void settings_unref(settings_t *s);
 uint64_t settings_epoch(const settings_t *s);
 /* A value by key; "" when absent. */
 const char *settings_value(const settings_t *s, const char *key);
+/* All of the data; borrowed. */
+const json_t *settings_data(const settings_t *s);
 bool settings_bool(const settings_t *s, const char *key, bool fallback);
 
 const struct tracking *settings_tracking(const settings_t *s);
@@ -31,9 +33,13 @@ bool settings_excludes(const settings_t *s, const char *group, const char *kind,
  */
 const struct ignore_rule *settings_ignore_rules(const settings_t *s, size_t *n);
 bool settings_ignore_aggregated_roles(const settings_t *s);
+/* Fields whose types are told (knownTypeFields); borrowed. */
+const struct known_type *settings_known_types(const settings_t *s, size_t *n);
 /* Whether a change of the object may be ignored is decided on its hash without what these rules name. */
 const struct ignore_rule *settings_ignore_update_rules(const settings_t *s, size_t *n);
 bool settings_ignore_updates_enabled(const settings_t *s);
+/* globalProjects: [{labelSelector, projectName}]; NULL for none. Borrowed. */
+const json_t *settings_global_projects(const settings_t *s);
 /* resource.sensitive.mask.annotations; NULL-terminated. */
 char *const *settings_masked_annotations(const settings_t *s);
 bool settings_in_cluster_enabled(const settings_t *s);

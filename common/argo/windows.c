@@ -178,9 +178,9 @@ static struct group obstacles(const struct window *list, size_t n, wall_t at)
         if (list[i].allow && !active)
             add(&closed, &list[i]);
     }
-    if (denies.some)
-        return denies;
-    return open ? (struct group){} : closed;
+    if (denies.some || !open)
+        return denies.some ? denies : closed;
+    return (struct group){};
 }
 
 static bool may_sync(const struct window *list, size_t n, bool manual, wall_t at)

@@ -16,14 +16,15 @@ bool node_info_same(const struct node_info *a, const struct node_info *b)
 {
     /* Interned: equal texts are equal pointers. */
     return a->info == b->info && a->images == b->images && a->networking == b->networking &&
-           a->node == b->node && a->cpu_milli == b->cpu_milli && a->memory_milli == b->memory_milli;
+           a->node == b->node && a->has_requests == b->has_requests && a->cpu_milli == b->cpu_milli &&
+           a->memory_milli == b->memory_milli;
 }
 
 static void add_item(json_t *list, const char *name, const char *value)
 {
     json_t *item = json_object();
     json_set_str(item, "name", name);
-    json_set_str(item, "value", value);
+    json_put_str(item, "value", value);
     json_array_append_new(list, item);
 }
 
@@ -54,47 +55,100 @@ static void add_revision(const json_t *o, json_t *items)
     }
 }
 
+/* ---- pods ---- */
+
+static const json_t *item_named(const json_t *list, const char *name)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (str_eq(json_str_at(json_array_get(list, i), "name"), name))
+            return json_array_get(list, i);
+    return NULL;
+}
+
 static bool is_restartable_init(const json_t *container)
 {
     return str_eq(json_str_at(container, "restartPolicy"), "Always");
 }
 
+struct containers {
+    size_t total, ready;
+    int64_t restarts;
+};
+
+/* Up to the one that initialisation waits for. True when it is over. */
+static bool count_inits(const json_t *pod, struct containers *n)
+{
+    const json_t *list = json_at(pod, "status", "initContainerStatuses"),
+                 *specs = json_at(pod, "spec", "initContainers");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *c = json_array_get(list, i), *end = json_at(c, "state", "terminated");
+        bool sidecar = is_restartable_init(item_named(specs, str_or_empty(json_str_at(c, "name")))) &&
+                       json_bool_at(c, "started");
+        n->restarts += json_int_at(c, "restartCount");
+        if (end && json_int_at(end, "exitCode") == 0)
+            continue;
+        if (!sidecar)
+            return false;
+        n->ready += json_bool_at(c, "ready");
+    }
+    return true;
+}
+
+static void count_containers(const json_t *pod, struct containers *n)
+{
+    const json_t *list = json_at(pod, "status", "containerStatuses");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *c = json_array_get(list, i), *state = json_object_get(c, "state");
+        bool waits = !str_empty(json_str_at(state, "waiting", "reason"));
+        n->restarts += json_int_at(c, "restartCount");
+        n->ready += !waits && !json_object_get(state, "terminated") && json_object_get(state, "running") &&
+                    json_bool_at(c, "ready");
+    }
+}
+
 static void pod_containers(const json_t *pod, json_t *items)
 {
-    json_t *inits = json_at(pod, "spec", "initContainers");
-    json_t *statuses = json_at(pod, "status", "containerStatuses");
-    json_t *init_statuses = json_at(pod, "status", "initContainerStatuses");
-    size_t total = json_array_size(json_at(pod, "spec", "containers")), ready = 0;
-    int64_t restarts = 0;
-    for (size_t i = 0; i < json_array_size(statuses); i++) {
-        const json_t *c = json_array_get(statuses, i);
-        restarts += json_int_at(c, "restartCount");
-        ready += json_bool_at(c, "ready") && json_at(c, "state", "running");
-    }
-    for (size_t i = 0; i < json_array_size(inits); i++) {
-        if (!is_restartable_init(json_array_get(inits, i)))
-            continue;
-        total++;
-        const json_t *c = json_array_get(init_statuses, i);
-        ready += json_bool_at(c, "ready");
-        restarts += json_int_at(c, "restartCount");
-    }
-    AUTO(free_p) char *text = xasprintf("%zu/%zu", ready, total);
+    const json_t *inits = json_at(pod, "spec", "initContainers");
+    struct containers n = {.total = json_array_size(json_at(pod, "spec", "containers"))};
+    for (size_t i = 0; i < json_array_size(inits); i++)
+        n.total += is_restartable_init(json_array_get(inits, i));
+    bool initialised = count_inits(pod, &n);
+    if (initialised || pod_condition_is(pod, "Initialized", "True", NULL))
+        count_containers(pod, &n);
+    AUTO(free_p) char *text = xasprintf("%zu/%zu", n.ready, n.total);
     add_item(items, "Containers", text);
-    if (restarts > 0) {
-        AUTO(free_p) char *count = xasprintf("%lld", (long long)restarts);
+    if (n.restarts > 0) {
+        AUTO(free_p) char *count = xasprintf("%lld", (long long)n.restarts);
         add_item(items, "Restart Count", count);
     }
 }
 
-static int64_t sum_requests(const json_t *pod, const char *resource)
+static int64_t request_of(const json_t *container, const char *resource)
 {
-    json_t *list = json_at(pod, "spec", "containers");
-    int64_t sum = 0, milli;
+    int64_t milli = 0;
+    const char *text = json_str_at(container, "resources", "requests", resource);
+    return text && quantity_milli(text, &milli) ? milli : 0;
+}
+
+/* What the scheduler reserves: the containers and sidecars together, or more, where an init container needs
+ * it. */
+static int64_t requests_of(const json_t *pod, const char *resource)
+{
+    const json_t *list = json_at(pod, "spec", "containers"), *inits = json_at(pod, "spec", "initContainers");
+    int64_t sum = 0, sidecars = 0, most = 0, overhead = 0;
     for (size_t i = 0; i < json_array_size(list); i++)
-        if (quantity_milli(json_str_at(json_array_get(list, i), "resources", "requests", resource), &milli))
-            sum += milli;
-    return sum;
+        sum += request_of(json_array_get(list, i), resource);
+    for (size_t i = 0; i < json_array_size(inits); i++) {
+        int64_t own = request_of(json_array_get(inits, i), resource);
+        if (is_restartable_init(json_array_get(inits, i)))
+            sidecars += own, own = 0;
+        most = own + sidecars > most ? own + sidecars : most;
+    }
+    const char *more = json_str_at(pod, "spec", "overhead", resource);
+    if (more && !quantity_milli(more, &overhead))
+        overhead = 0;
+    sum += sidecars;
+    return (sum > most ? sum : most) + overhead;
 }
 
 static void pod_info(const json_t *pod, struct node_info *out, json_t *items)
@@ -104,15 +158,15 @@ static void pod_info(const json_t *pod, struct node_info *out, json_t *items)
     if (*reason)
         add_item(items, "Status Reason", reason);
     const char *node = json_str_at(pod, "spec", "nodeName");
-    if (!str_empty(node)) {
-        add_item(items, "Node", node);
+    add_item(items, "Node", node);
+    if (!str_empty(node))
         out->node = intern(node);
-    }
     pod_containers(pod, items);
     if (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0)
         return;
-    out->cpu_milli = sum_requests(pod, "cpu");
-    out->memory_milli = sum_requests(pod, "memory");
+    out->has_requests = true;
+    out->cpu_milli = requests_of(pod, "cpu");
+    out->memory_milli = requests_of(pod, "memory");
 }
 
 static json_t *pod_images(const json_t *pod)
@@ -120,11 +174,31 @@ static json_t *pod_images(const json_t *pod)
     static const char *const lists[] = {"initContainers", "containers"};
     json_t *out = json_array();
     for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
-        json_t *list = json_at(pod, "spec", lists[l]);
-        for (size_t i = 0; i < json_array_size(list); i++)
-            json_array_append_new(out, json_str_new(json_str_at(json_array_get(list, i), "image")));
+        const json_t *list = json_at(pod, "spec", lists[l]);
+        for (size_t i = 0; i < json_array_size(list); i++) {
+            const char *image = str_or_empty(json_str_at(json_array_get(list, i), "image"));
+            bool known = false;
+            for (size_t k = 0; k < json_array_size(out); k++)
+                known = known || str_eq(json_string_value(json_array_get(out, k)), image);
+            if (!known)
+                json_array_append_new(out, json_str_new(image));
+        }
     }
     return out;
+}
+
+json_t *node_info_items(const struct node_info *i)
+{
+    json_t *items = NULL;
+    if (!i->info || json_read_str(i->info, &items, NULL) < 0)
+        items = json_array();
+    if (i->has_requests) {
+        AUTO(free_p) char *cpu = xasprintf("%lld", (long long)i->cpu_milli);
+        AUTO(free_p) char *memory = xasprintf("%lld", (long long)i->memory_milli);
+        add_item(items, "cpu", cpu);
+        add_item(items, "memory", memory);
+    }
+    return items;
 }
 
 void node_info_of(const json_t *o, char *const *custom_labels, struct node_info *out)
@@ -170,6 +244,8 @@ const char *const *node_info_paths(const char *group, const char *kind, size_t *
                                       "spec.containers.name",
                                       "spec.containers.image",
                                       "spec.containers.resources.requests",
+                                      "spec.initContainers.resources.requests",
+                                      "spec.overhead",
                                       "spec.initContainers.name",
                                       "spec.initContainers.image",
                                       "spec.initContainers.restartPolicy"};

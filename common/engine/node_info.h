@@ -12,11 +12,16 @@ struct node_info {
     const char *images;              /* JSON array text */
     const char *networking;          /* JSON object text */
     const char *node;                /* a pod's node */
-    int64_t cpu_milli, memory_milli; /* a pod's requests; 0 when it has ended */
+    int64_t cpu_milli, memory_milli; /* a pod's requests */
+    bool has_requests;               /* false once it has ended */
 };
 void node_info_of(const json_t *object, char *const *custom_labels, struct node_info *out);
 void node_info_release(struct node_info *i);
 bool node_info_same(const struct node_info *a, const struct node_info *b);
+/* The items as a tree shows them: info, and a pod's requests. */
+json_t *node_info_items(const struct node_info *i) MUST_USE;
+/* Whether the pod has a condition of the type with this status and reason (NULL: any). */
+bool pod_condition_is(const json_t *pod, const char *type, const char *status, const char *reason);
 /* What kubectl would show as a pod's status. */
 char *pod_status_reason(const json_t *pod) MUST_USE;
 /* Paths that node_info_of and health_assess read of this kind; for json/project.h. */

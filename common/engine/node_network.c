@@ -112,17 +112,14 @@ static bool links_off(const json_t *o)
     return off;
 }
 
-/* Whether the host is served over TLS. */
+/* Whether Argo CD takes the host for one that is served over TLS: it does not look at lists of hosts. */
 static bool has_tls(const json_t *o, const char *host)
 {
     json_t *list = json_at(o, "spec", "tls");
     for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *tls = json_array_get(list, i), *hosts = json_object_get(tls, "hosts");
-        if (!str_empty(json_str_at(tls, "secretName")) && !json_array_size(hosts))
+        const json_t *tls = json_array_get(list, i), *secret = json_object_get(tls, "secretName");
+        if ((secret && !json_is_null(secret)) || str_eq(json_str_at(tls, "host"), host))
             return true;
-        for (size_t h = 0; h < json_array_size(hosts); h++)
-            if (str_eq(json_string_value(json_array_get(hosts, h)), host))
-                return true;
     }
     return false;
 }
@@ -161,17 +158,12 @@ static void ingress_rule(const json_t *o, const json_t *rule, json_t *refs, stru
         char *url = xasprintf("%s://%s%.*s", has_tls(o, host) ? "https" : "http", host, (int)n, text);
         add_text(urls, url);
     }
-    if (!json_array_size(paths) && *host && !links_off(o)) {
-        AUTO(free_p) char *url = xasprintf("%s://%s", has_tls(o, host) ? "https" : "http", host);
-        add_text(urls, url);
-    }
 }
 
 static void ingress(const json_t *o, json_t *out, struct texts *urls)
 {
     json_t *refs = json_array(), *rules = json_at(o, "spec", "rules");
     add_backend(json_at(o, "spec", "backend"), object_namespace(o), refs);
-    add_backend(json_at(o, "spec", "defaultBackend"), object_namespace(o), refs);
     for (size_t i = 0; i < json_array_size(rules); i++)
         ingress_rule(o, json_array_get(rules, i), refs, urls);
     put_list(out, "targetRefs", refs);
@@ -216,9 +208,10 @@ static void add_gateway_refs(const json_t *list, const char *group, const char *
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *r = json_array_get(list, i);
         const char *g = json_str_at(r, "group"), *k = json_str_at(r, "kind"),
-                   *n = json_str_at(r, "namespace");
-        add_reference(refs, reference(g ? g : group, str_empty(k) ? kind : k, str_empty(n) ? ns : n,
-                                      json_str_at(r, "name")));
+                   *n = json_str_at(r, "namespace"), *name = json_str_at(r, "name");
+        if (!str_empty(name))
+            add_reference(refs, reference(str_empty(g) ? group : g, str_empty(k) ? kind : k,
+                                          str_empty(n) ? ns : n, name));
     }
 }
 
@@ -233,40 +226,46 @@ static void gateway_route(const json_t *o, json_t *out, struct texts *urls)
     put_list(out, "targetRefs", refs);
 }
 
-static void gateway_urls(const json_t *o, const char *address, struct texts *urls)
+static void add_gateway_url(const char *host, bool tls, int64_t port, struct texts *urls)
 {
-    json_t *listeners = json_at(o, "spec", "listeners");
+    AUTO(free_p) char *suffix = port == (tls ? 443 : 80) ? xstrdup("") : xasprintf(":%lld", (long long)port);
+    AUTO(free_p) char *url = xasprintf("%s://%s%s", tls ? "https" : "http", host, suffix);
+    if (*host)
+        add_text(urls, url);
+}
+
+/* Every listener is a URL: at its host, or, where it takes any, at all addresses. */
+static void gateway_urls(const json_t *o, struct texts *urls)
+{
+    json_t *listeners = json_at(o, "spec", "listeners"), *addresses = json_at(o, "status", "addresses");
     for (size_t i = 0; i < json_array_size(listeners); i++) {
         const json_t *l = json_array_get(listeners, i);
-        const char *protocol = str_or_empty(json_str_at(l, "protocol")), *host = json_str_at(l, "hostname");
-        bool tls = strcmp(protocol, "HTTPS") == 0 || strcmp(protocol, "TLS") == 0;
-        if (!tls && strcmp(protocol, "HTTP") != 0)
-            continue;
+        const char *protocol = str_or_empty(json_str_at(l, "protocol")),
+                   *host = str_or_empty(json_str_at(l, "hostname"));
+        bool tls = strcmp(protocol, "HTTPS") == 0 || strcmp(protocol, "TLS") == 0,
+             any = !*host || strcmp(host, "*") == 0;
         int64_t port = json_int_at(l, "port");
-        const char *at = str_empty(host) ? address : host;
-        AUTO(free_p)
-        char *suffix = port == (tls ? 443 : 80) || !port ? xstrdup("") : xasprintf(":%lld", (long long)port);
-        AUTO(free_p) char *url = xasprintf("%s://%s%s", tls ? "https" : "http", at, suffix);
-        if (*at)
-            add_text(urls, url);
+        if (!any)
+            add_gateway_url(host, tls, port, urls);
+        for (size_t k = 0; any && k < json_array_size(addresses); k++)
+            add_gateway_url(str_or_empty(json_str_at(json_array_get(addresses, k), "value")), tls, port,
+                            urls);
     }
 }
 
 static void gateway(const json_t *o, json_t *out, struct texts *urls)
 {
     json_t *addresses = json_at(o, "status", "addresses"), *list = json_array();
-    const char *first = "";
     for (size_t i = 0; i < json_array_size(addresses); i++) {
         const json_t *a = json_array_get(addresses, i);
-        const char *value = str_or_empty(json_str_at(a, "value"));
         json_t *item = json_object();
-        json_put_str(item, str_eq(json_str_at(a, "type"), "Hostname") ? "hostname" : "ip", value);
+        json_put_str(item, str_eq(json_str_at(a, "type"), "Hostname") ? "hostname" : "ip",
+                     json_str_at(a, "value"));
         json_array_append_new(list, item);
-        first = *first ? first : value;
     }
     put_list(out, "ingress", list);
     if (!links_off(o))
-        gateway_urls(o, first, urls);
+        gateway_urls(o, urls);
 }
 
 static const struct {

@@ -1,4 +1,5 @@
 #include "common/engine/normalize.h"
+#include "common/engine/known_types.h"
 #include "common/base/enc.h"
 #include "common/base/glob.h"
 #include "common/json/patch.h"
@@ -136,4 +137,5 @@ void normalize_object(json_t **object, const struct normalize_options *options)
     else if (strcmp(kind, "Endpoints") == 0 && !*group)
         normalize_endpoints(o);
     normalize_by_rules(object, options);
+    known_types_apply(*object, options->types, options->ntypes);
 }

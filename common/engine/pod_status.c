@@ -37,7 +37,7 @@ static char *init_reason(const json_t *pod)
     return NULL;
 }
 
-static bool condition_is(const json_t *pod, const char *type, const char *status, const char *reason)
+bool pod_condition_is(const json_t *pod, const char *type, const char *status, const char *reason)
 {
     json_t *list = json_at(pod, "status", "conditions");
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -77,7 +77,7 @@ static char *container_reason(const json_t *pod, char *reason_take)
     }
     if (running && strcmp(reason, "Completed") == 0) {
         free(reason);
-        reason = xstrdup(condition_is(pod, "Ready", "True", NULL) ? "Running" : "NotReady");
+        reason = xstrdup("Running");
     }
     return reason;
 }
@@ -87,12 +87,12 @@ char *pod_status_reason(const json_t *pod)
     const char *phase = str_or_empty(json_str_at(pod, "status", "phase"));
     const char *own = str_or_empty(json_str_at(pod, "status", "reason"));
     char *reason = xstrdup(*own ? own : phase);
-    if (condition_is(pod, "PodScheduled", NULL, "SchedulingGated")) {
+    if (pod_condition_is(pod, "PodScheduled", NULL, "SchedulingGated")) {
         free(reason);
         reason = xstrdup("SchedulingGated");
     }
     char *initialising = init_reason(pod);
-    bool initialised = condition_is(pod, "Initialized", "True", NULL);
+    bool initialised = pod_condition_is(pod, "Initialized", "True", NULL);
     if (initialising) {
         free(reason);
         reason = initialising;

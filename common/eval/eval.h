@@ -22,8 +22,8 @@ int eval_script(eval_t *e, const struct script *s, const json_t *object, const j
                 err_t **err);
 /* A health script, in the form that struct health_overrides wants. */
 int eval_health(void *eval, const struct script *s, const json_t *object, struct health *out, err_t **err);
-/* The object without what the jq path expression selects, as a new document: jq's del(). ERR_FAILED_PRECONDITION when
- * the expression is none, whatever the object. */
+/* The object without what the jq path expression selects, as a new document: jq's del().
+ * ERR_FAILED_PRECONDITION when the expression is none, whatever the object. */
 int eval_jq_delete(eval_t *e, const char *expression, const json_t *object, json_t **out, err_t **err);
 
 AUTO_DECL(eval_free_p, eval_t, eval_free)

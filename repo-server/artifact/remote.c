@@ -221,12 +221,12 @@ static void on_done(void *arg, err_t *err)
 
 static void wait_done(struct waiter *w, http_transfer_t *t)
 {
-    const atomic_bool *canceled = w->get->canceled;
+    atomic_bool *canceled = w->get->canceled;
     bool told = false;
     LOCKED(&w->lock);
     while (!w->done) {
         cond_wait_until(&w->wake, &w->lock, canceled ? mono_after(mono_now(), MILLIS(100)) : MONO_NEVER);
-        if (canceled && __atomic_load_n(canceled, __ATOMIC_RELAXED) && !told && !w->done) {
+        if (canceled && atomic_load_explicit(canceled, memory_order_relaxed) && !told && !w->done) {
             http_cancel(t);
             told = true;
         }

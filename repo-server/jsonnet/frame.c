@@ -11,7 +11,7 @@ static int wait_for(int fd, short events, const struct jsonnet_options *o, err_t
     for (;;) {
         struct pollfd p = {fd, events, 0};
         int64_t left = mono_left(o->deadline) / (NS_PER_SEC / 1000);
-        if (o->canceled && __atomic_load_n(o->canceled, __ATOMIC_RELAXED))
+        if (o->canceled && atomic_load_explicit(o->canceled, memory_order_relaxed))
             return err_set(err, ERR_CANCELED, "canceled");
         if (left <= 0)
             return err_set(err, ERR_DEADLINE_EXCEEDED, "timeout");

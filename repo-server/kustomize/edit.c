@@ -258,24 +258,34 @@ static void set_text(struct edit *e, const char *key, const char *what)
     command(e, "kustomize edit set %s -- %s", what, value);
 }
 
-static void add_patches(struct edit *e)
+/* Patches are appended to a list; anything else in its place is an error, an empty value too. */
+static int add_patches(struct edit *e, err_t **err)
 {
-    const json_t *patches = json_object_get(e->spec, "patches");
+    const json_t *patches = json_object_get(e->spec, "patches"), *have = json_object_get(e->doc, "patches");
+    if (json_array_size(patches) && have && !json_is_array(have))
+        return err_set(err, ERR_FAILED_PRECONDITION,
+                       "expected 'patches' field in kustomization.yaml to be a list");
     for (size_t i = 0; i < json_array_size(patches); i++)
         json_array_append_new(part(e, "patches", true), json_copy_deep(json_array_get(patches, i)));
+    if (json_array_size(patches))
+        command(e, "# kustomization.yaml updated with patches");
+    return 0;
 }
 
-static int is_directory(struct edit *e, const char *component, bool *out, err_t **err)
+/* What kustomize does to a file that it edits: old names of fields become new ones. */
+static void modernize(struct edit *e)
 {
-    AUTO(free_p) char *path = path_join(e->dir, component);
-    struct tree_place place = {};
-    *out = false;
-    if (path_escapes(path))
-        return 0;
-    int r = tree_look(e->in->tree, path, true, &place, err);
-    *out = place.node.kind == NODE_DIR;
-    tree_place_dispose(&place);
-    return r;
+    static const struct {
+        const char *old, *new;
+    } lists[] = {{"bases", "resources"}, {"imageTags", "images"}};
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        AUTO_JSON old = json_incref(json_object_get(e->doc, lists[i].old));
+        if (!old)
+            continue;
+        if (json_array_size(old))
+            json_array_extend(part(e, lists[i].new, true), old);
+        json_object_del(e->doc, lists[i].old);
+    }
 }
 
 static bool has_text(const json_t *list, const char *text)
@@ -288,30 +298,27 @@ static bool has_text(const json_t *list, const char *text)
 
 static int add_components(struct edit *e, err_t **err)
 {
-    const json_t *components = json_object_get(e->spec, "components");
-    bool ignore = json_bool_at(e->spec, "ignoreMissingComponents");
     AUTO_STR line = STR_INIT;
-    for (size_t i = 0; i < json_array_size(components); i++) {
-        const char *c = str_or_empty(json_string_value(json_array_get(components, i)));
-        bool there = true;
-        int r = ignore ? is_directory(e, c, &there, err) : 0;
-        if (r < 0)
-            return r;
-        json_t *list = there ? part(e, "components", true) : NULL;
-        if (!there || has_text(list, c))
+    words_t found = {};
+    int r = component_paths(e->in, e->spec, e->dir, &found, err);
+    VEC_FOREACH(&found, c) {
+        json_t *list = part(e, "components", true);
+        if (r < 0 || has_text(list, *c))
             continue;
-        json_array_append_new(list, json_str_new(c));
-        str_printf(&line, " %s", c);
+        json_array_append_new(list, json_str_new(*c));
+        str_printf(&line, " %s", *c);
     }
     if (line.len)
         command(e, "kustomize edit add component%s", str_text(&line));
-    return 0;
+    words_free(&found);
+    return r;
 }
 
 int kustomization_edit(json_t *kustomization, const json_t *spec, const struct render_input *in,
                        const char *dir, words_t *commands, err_t **err)
 {
     struct edit e = {kustomization, spec, in, dir, commands};
+    modernize(&e);
     set_text(&e, "namePrefix", "nameprefix");
     set_text(&e, "nameSuffix", "namesuffix");
     int r = set_images(&e, err);
@@ -324,8 +331,8 @@ int kustomization_edit(json_t *kustomization, const json_t *spec, const struct r
     if (r < 0)
         return r;
     set_text(&e, "namespace", "namespace");
-    add_patches(&e);
-    return add_components(&e, err);
+    r = add_patches(&e, err);
+    return r < 0 ? r : add_components(&e, err);
 }
 
 bool kustomization_has_edits(const json_t *spec)

@@ -3,8 +3,12 @@
  * Only what the kustomization can reach is exported (closure.c), and each of these files is noted in the
  * trace as it is read. The source's fields are worked into the exported kustomization file (edit.c). */
 #include "repo-server/kustomize/kustomize.h"
+#include "common/base/file.h"
+#include "common/base/semver.h"
 #include "common/yaml/yaml.h"
+#include "repo-server/kustomize/git_access.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 enum { FILE_MAX = 16 << 20, ENV_NAMES = 16 };
@@ -16,7 +20,7 @@ struct run {
     struct render_output *out;
     struct workdir work;
     struct export src;
-    char *program, *helm;
+    char *program, *helm, *version, *script;
     bool kubectl;
     char **options; /* build options, by words */
     bool env[ENV_NAMES];
@@ -27,25 +31,38 @@ static int find_program(struct run *r, err_t **err)
 {
     const struct render_input *in = r->in;
     const char *wanted = json_str_at(r->spec, "version"), *path = NULL;
-    AUTO(free_p) char *version = NULL;
     AUTO_ERR why = NULL;
     for (size_t i = 0; i < in->nkustomize_versions; i++)
         if (str_eq(in->kustomize_versions[i].name, wanted))
             path = in->kustomize_versions[i].path;
     if (!str_empty(wanted) && !path)
         return err_set(err, ERR_INVALID_ARGUMENT, "kustomize version %s is not registered", wanted);
-    int e = tools_find(in->settings->tools, TOOL_KUSTOMIZE, path, &r->program, &version, &why);
+    int e = tools_find(in->settings->tools, TOOL_KUSTOMIZE, path, &r->program, &r->version, &why);
     if (e == -ERR_FAILED_PRECONDITION && !path) {
         AUTO_ERR none = NULL;
-        e = tools_find(in->settings->tools, TOOL_KUBECTL, NULL, &r->program, &version, &none);
+        e = tools_find(in->settings->tools, TOOL_KUBECTL, NULL, &r->program, &r->version, &none);
         r->kubectl = e == 0;
     }
     if (e < 0)
         return path ? err_move(err, TAKE(why))
                     : err_set(err, ERR_FAILED_PRECONDITION, "%s, and neither is kubectl", err_text(why));
     if (in->trace)
-        trace_fact(in->trace, FACT_TOOL, path ? path : "kustomize", version);
+        trace_fact(in->trace, FACT_TOOL, path ? path : "kustomize", r->version);
     return 0;
+}
+
+/* Whether the program's version ("v5.7.1", "{kustomize/v4.5.7 …}", kubectl's lines) is at least that. One
+ * that tells none counts as new. */
+static bool is_at_least(const char *said, const char *wanted)
+{
+    const char *own = strstr(str_or_empty(said), "Kustomize Version:");
+    const char *p = own ? own : str_or_empty(said);
+    semver_t have, want;
+    while (*p && !(*p == 'v' && isdigit((unsigned char)p[1])))
+        p++;
+    AUTO(free_p) char *text = xstrndup(p, strcspn(p, " ,}\n"));
+    return !*text || !semver_parse(text, &have) || !semver_parse(wanted, &want) ||
+           semver_compare(&have, &want) >= 0;
 }
 
 static bool has_option(const struct run *r, const char *name)
@@ -93,15 +110,16 @@ static int edit(struct run *r, err_t **err)
 /* What the source's own patches and components name is part of the closure too. */
 static int reach_edits(struct run *r, err_t **err)
 {
-    const json_t *patches = json_object_get(r->spec, "patches"),
-                 *components = json_object_get(r->spec, "components");
-    int e = 0;
+    const json_t *patches = json_object_get(r->spec, "patches");
+    words_t components = {};
+    int e = component_paths(r->in, r->spec, r->plan->path, &components, err);
     for (size_t i = 0; e == 0 && i < json_array_size(patches); i++)
         e = closure_add(&r->closure, r->plan->path,
                         str_or_empty(json_str_at(json_array_get(patches, i), "path")), err);
-    for (size_t i = 0; e == 0 && i < json_array_size(components); i++)
-        e = closure_add(&r->closure, r->plan->path,
-                        str_or_empty(json_string_value(json_array_get(components, i))), err);
+    VEC_FOREACH(&components, c)
+        if (e == 0)
+            e = closure_add(&r->closure, r->plan->path, *c, err);
+    words_free(&components);
     return e;
 }
 
@@ -148,6 +166,47 @@ static void add_capabilities(struct run *r, words_t *args)
     }
 }
 
+/* Kustomize up to 5.7 asks for the version of helm with an option that helm 4 no longer has, and only to
+ * refuse helm 2. */
+static int write_helm_script(struct run *r, const char *helm_version, err_t **err)
+{
+    const char *v = str_or_empty(helm_version);
+    AUTO_STR text = STR_INIT;
+    if (!str_has_prefix(v, "v") || strtol(v + 1, NULL, 10) < 4 || is_at_least(r->version, "5.8.0"))
+        return 0;
+    if (strchr(r->helm, '\''))
+        return err_set(err, ERR_INVALID_ARGUMENT, "the path of helm has a quote");
+    r->script = xasprintf("%s/helm", r->work.home);
+    str_printf(&text, "#!/bin/sh\n[ \"$1\" = version ] && echo v3.99.0 && exit\nexec '%s' \"$@\"\n", r->helm);
+    return file_write(r->script, text.p, text.len, 0700, err);
+}
+
+/* kubectl puts a log line's head before what kustomize says; its time and process change with every run. */
+static int without_log_head(int e, err_t **err)
+{
+    static const char mark[] = "\"command failed\" err=";
+    if (!err || !*err || e != -ERR_UNKNOWN)
+        return e;
+    const char *all = err_text(*err), *at = strstr(all, mark), *head = at;
+    while (head && head > all && head[-1] != '\n' && strncmp(head, " E", 2) != 0)
+        head--;
+    if (!at || strncmp(head, " E", 2) != 0)
+        return e;
+    /* The text follows in quotes, or indented between "<" and ">". */
+    const char *said = at + sizeof(mark) - 1;
+    bool quoted = *said == '"';
+    AUTO_STR text = STR_INIT;
+    str_printf(&text, "%.*s Error: ", (int)(head - all), all);
+    said += quoted ? 1 : *said == '<' ? strspn(said + 1, "\n\t ") + 1 : 0;
+    for (const char *p = said; *p && !(quoted && *p == '"'); p++) {
+        p += quoted && *p == '\\' && p[1];
+        str_putc(&text, *p);
+    }
+    while (!quoted && text.len && strchr("> \n", text.p[text.len - 1]))
+        str_truncate(&text, text.len - 1);
+    return err_set(err, ERR_UNKNOWN, "%s", str_text(&text));
+}
+
 static int build(struct run *r, str_t *text, err_t **err)
 {
     words_t args = {}, env = {};
@@ -160,13 +219,16 @@ static int build(struct run *r, str_t *text, err_t **err)
     for (size_t i = 0; r->options[i]; i++)
         words_add(&args, r->options[i]);
     if (inflate) {
-        add_capabilities(r, &args);
+        if (is_at_least(r->version, "5.3.0"))
+            add_capabilities(r, &args);
         e = r->closure.helm
                 ? tools_find(r->in->settings->tools, TOOL_HELM, NULL, &r->helm, &helm_version, err)
                 : 0;
         if (r->helm) {
             words_add(&args, "--helm-command");
-            words_add(&args, r->helm);
+            if (e == 0)
+                e = write_helm_script(r, helm_version, err);
+            words_add(&args, r->script ? r->script : r->helm);
         }
         if (r->helm && r->in->trace)
             trace_fact(r->in->trace, FACT_TOOL, "helm", helm_version);
@@ -177,7 +239,15 @@ static int build(struct run *r, str_t *text, err_t **err)
         if (r->in->trace && r->env[i])
             trace_fact(r->in->trace, FACT_ENV, build_env_names[i], value);
     }
+    if (e == 0 && r->closure.remote)
+        e = git_access_write(r->in, &r->work, &env, err);
+    if (network && !str_empty(r->in->proxy)) {
+        words_addf(&env, "http_proxy=%s", r->in->proxy);
+        words_addf(&env, "https_proxy=%s", r->in->proxy);
+        words_addf(&env, "no_proxy=%s", str_or_empty(r->in->no_proxy));
+    }
     struct tool_run run = {
+        .own_proxy = !str_empty(r->in->proxy),
         .work = &r->work,
         .program = r->program,
         .name = r->kubectl ? "kubectl" : "kustomize",
@@ -185,13 +255,14 @@ static int build(struct run *r, str_t *text, err_t **err)
         .env = &env,
         .cwd = r->work.src,
         .also = r->helm,
+        .script = r->script,
         .network = network,
         .deadline = r->in->deadline,
         .canceled = r->in->canceled,
     };
     VEC_PUSH(&r->out->commands, tools_describe(&run));
     if (e == 0)
-        e = tools_run(r->in->settings->tools, &run, text, NULL, err);
+        e = without_log_head(tools_run(r->in->settings->tools, &run, text, NULL, err), err);
     if (e == 0 && network && r->in->trace)
         trace_fact(r->in->trace, FACT_CREDENTIAL, "", r->in->access_key);
     if (e == 0 && network)
@@ -229,5 +300,7 @@ int kustomize_render(const struct render_input *in, const struct render_plan *pl
     strv_free(r.options);
     free(r.program);
     free(r.helm);
+    free(r.version);
+    free(r.script);
     return e;
 }

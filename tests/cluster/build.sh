@@ -8,6 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./lib.sh
+ROOT=$(cd ../.. && pwd)
 WORK=${CARGOCD_CLUSTER_WORK:-/var/tmp/cargocd-cluster-build}
 APPS="kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubemark"
 VERSION=v1.20.2
@@ -33,7 +34,7 @@ fetch_source() {
         cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | grep -E '^deb .*bookworm main' |
             head -n 1 | sed 's/^deb /deb-src /' >apt/parts/src.list
     fi
-    local options=("-oDir::State::Lists=$WORK/apt/lists" -oDir::Etc::sourcelist=/dev/null "-oDir::Etc::sourceparts=$WORK/apt/parts")
+    local options=(-oAPT::Sandbox::User=root "-oDir::State::Lists=$WORK/apt/lists" -oDir::Etc::sourcelist=/dev/null "-oDir::Etc::sourceparts=$WORK/apt/parts")
     apt-get "${options[@]}" update -qq
     apt-get "${options[@]}" source -qq kubernetes >/dev/null
     mkdir -p "${1%/*}"
@@ -62,4 +63,4 @@ build_kubernetes() {
 
 mkdir -p "$BIN"
 have_kubernetes || build_kubernetes
-../../tools.sh "$BIN"
+"$ROOT/tools.sh" "$BIN"

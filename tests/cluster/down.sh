@@ -28,6 +28,20 @@ unmount_below() {
     for m in $(awk -v d="$N/" 'index($2, d) == 1 {print $2}' /proc/self/mounts | sort -r); do umount -l "$m" || true; done
 }
 
+# What kubelet and kube-proxy put into the tables and leave there; node.sh has seen that no other kubelet runs here.
+remove_chains() {
+    local command table rule chain
+    for command in iptables ip6tables; do
+        for table in filter nat mangle; do
+            $command -t $table -S 2>/dev/null | grep -E '^-A .*-j KUBE-' | while read -r rule; do
+                eval "$command -t $table ${rule/-A/-D}" || true
+            done || true
+            for chain in $($command -t $table -S 2>/dev/null | sed -n 's/^-N \(KUBE-.*\)/\1/p'); do $command -t $table -F "$chain"; done
+            for chain in $($command -t $table -S 2>/dev/null | sed -n 's/^-N \(KUBE-.*\)/\1/p'); do $command -t $table -X "$chain" || true; done
+        done
+    done
+}
+
 remove_network() {
     local ns rule
     for ns in /run/netns/cni-*; do
@@ -44,6 +58,7 @@ remove_network() {
         eval "iptables ${rule/-A/-D}"
     done
     "$BIN/kube-proxy" --cleanup >/dev/null 2>&1 || true
+    remove_chains 2>/dev/null
     ip route delete "$SERVICE_NET.0.0/16" 2>/dev/null || true
     ip link delete "$BRIDGE" 2>/dev/null || true
     [ ! -s "$N/ip_forward" ] || cat "$N/ip_forward" >/proc/sys/net/ipv4/ip_forward

@@ -1,5 +1,5 @@
 # Shared by the scripts of this folder: where programs are, and processes that are found again. To be sourced.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 # Kept outside of the source tree, because making them takes minutes.
 BIN=${CARGOCD_CLUSTER_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/cargocd/kubernetes-1.20.2}
@@ -28,7 +28,7 @@ start() {
 # running FILE: whether the process of a .pid file is there.
 running() {
     local pid time
-    read -r pid time <"$1" 2>/dev/null && [ -n "$time" ] && [ "$(began "$pid")" = "$time" ]
+    [ -s "$1" ] && read -r pid time <"$1" && [ -n "$time" ] && [ "$(began "$pid")" = "$time" ]
 }
 
 # stop FILE...: asks processes to end, all at once, and ends after ten seconds those that have not.

@@ -68,7 +68,7 @@ make_network() {
 
 # The image of the process that holds a pod's namespaces, as an OCI layout made by hand: no builder is needed.
 make_pause_image() {
-    local t=$N/pause layer config size
+    local t=$N/pause layer
     [ ! -f "$N/pause.tar" ] || return 0
     mkdir -p "$t/root" "$t/image"
     cat >"$t/pause.c" <<'C'

@@ -34,7 +34,7 @@ tests/cluster/node.sh "$DIR" 2>"$DIR/why" || status=$?
 
 tests/cluster/base-image.sh
 ./images.sh "${IMAGES[@]}"
-buildah build -q --layers -f tests/e2e/Dockerfile -t $TEST_IMAGE tests/integration/lib >/dev/null
+buildah build -q --layers -f tests/e2e/Dockerfile -t $TEST_IMAGE tests/integration/lib >/dev/null 2>"$DIR/why" || { cat "$DIR/why" >&2; exit 1; }
 version=$(cat VERSION)
 for name in "${IMAGES[@]}"; do bring "localhost/cargocd-$name:$version"; done
 bring $TEST_IMAGE

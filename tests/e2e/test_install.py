@@ -212,10 +212,14 @@ class Install(unittest.TestCase):
         for account in ("argocd-repo-server", "argocd-redis", "argocd-redis-secret-init"):
             self.assertFalse(can(account, "get", "secrets", "-n", NS), account)
 
-    def test_3_login(self):
-        answer = self.api().login("admin", self.secret("argocd-initial-admin-secret", "password"))
+    def login(self):
+        """A Service leads to a pod that is ready a moment after it is."""
+        answer = wait_for("the API server", lambda: self.api().login("admin", self.secret("argocd-initial-admin-secret", "password")), 10)
         self.assertEqual(answer.status, 200, answer.text)
         type(self).token = answer.json["token"]
+
+    def test_3_login(self):
+        self.login()
         with open(os.path.join(ROOT, "VERSION"), encoding="ascii") as f:
             self.assertIn(f.read().strip(), self.call("GET", "/api/version")["Version"])
         page = self.api()("GET", "/")
@@ -269,6 +273,7 @@ class Install(unittest.TestCase):
             self.kube.call("DELETE", "/api/v1/namespaces/%s/pods/%s" % (NS, p["metadata"]["name"]), {"gracePeriodSeconds": 0})
         self.wait_workloads()
         self.assertFalse(old & {p["metadata"]["uid"] for p in self.pods()})
+        wait_for("the API server", lambda: self.api().get("/healthz").status == 200, 10)
         self.commit_and_sync("after")  # the session, too, is still good
         self.kube.delete("apps/v1", "Deployment", "guestbook", "guestbook-ui", "Foreground")
         wait_for("self-heal", lambda: self.kube.get("apps/v1", "Deployment", "guestbook", "guestbook-ui"), 60)
@@ -299,9 +304,7 @@ class Install(unittest.TestCase):
         run("helm", "install", "argocd", CHART, "-n", NS, "--wait", "--timeout", "3m")
         self.wait_workloads()
         self.wait_synced("guestbook")
-        answer = self.api().login("admin", self.secret("argocd-initial-admin-secret", "password"))
-        self.assertEqual(answer.status, 200, answer.text)
-        type(self).token = answer.json["token"]
+        self.login()
         self.commit_and_sync("again")
         self.call("DELETE", "/api/v1/applications/guestbook?cascade=true")
         wait_for("the application to go", lambda: not self.kube.get(*APP, NS, "guestbook"), 60)

@@ -554,6 +554,8 @@ class Whole(ApiCase):
         self.assertEqual((synced.status, synced.json["operation"]["sync"]["revision"]), (200, sha), synced.body)
         self.env.wait_operation("guestbook")
         self.env.wait_status("guestbook", "Synced", "Healthy")
+        of = {r["kind"]: r.get("health", {}).get("status") for r in self.admin.get("/api/v1/applications/guestbook").json["status"]["resources"]}
+        self.assertEqual(of, {"ConfigMap": None, "Deployment": "Healthy", "Service": "Healthy"})
         tree = wait_for("the pods", lambda: {n["kind"] for n in self.admin.get(
             "/api/v1/applications/guestbook/resource-tree").json["nodes"]} >= {"ConfigMap", "Service", "Deployment", "ReplicaSet", "Pod"})
         self.assertTrue(tree)

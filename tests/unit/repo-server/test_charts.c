@@ -503,8 +503,47 @@ static void dependencies_are_fetched(void **state)
     }
 }
 
+/* ---- remote bases of kustomizations ---- */
+
+/* A base in a private repository of the same server is had with the source's credential; from elsewhere the
+ * credential does not go along. */
+static void remote_bases_are_fetched(void **state)
+{
+    const char *private = fx_http(FX_TLS | FX_BASIC), *open = fx_http(0);
+    bool can = !str_empty(getenv("KUSTOMIZE")) || !str_empty(getenv("KUBECTL")) || fx_has("kustomize") ||
+               fx_has("kubectl");
+    if (!private || !can)
+        skip();
+    fx_repo("base");
+    fx_write("base/deep/kustomization.yaml", "resources: [cm.yaml]\n");
+    fx_write("base/deep/cm.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: base}\n");
+    fx_commit("base", "one");
+    fx_repo("overlay");
+    AUTO(free_p)
+    char *text = xasprintf("namePrefix: my-\nresources: ['%s/base.git//deep?ref=main']\n", private);
+    fx_write("overlay/kustomization.yaml", text);
+    fx_commit("overlay", "one");
+    const char *const bases[] = {private, open};
+    for (size_t i = 0; i < ARRAY_LEN(bases); i++) {
+        AUTO_ERR err = NULL;
+        response_t *out;
+        AUTO(free_p) char *url = xasprintf("%s/overlay.git", bases[i]);
+        repository_t r = repository(url, "s3cret");
+        r.type = (char *)"git";
+        int e = generate(&r, "{\"path\":\".\"}", &out, &err);
+        if (i == 0) {
+            ASSERT_OK(e);
+            expect_part(out, "\"name\":\"my-base\"");
+            FREE(out);
+        } else {
+            assert_true(e < 0);
+            assert_null(strstr(err_text(err), "s3cret"));
+        }
+    }
+}
+
 REPO_TESTS(setup, teardown, T(versions_of_a_repository_are_chosen), T(a_chart_is_rendered_once_per_version),
            T(the_credential_is_needed_for_what_is_here_already), T(a_digest_alone_opens_nothing),
            T(credentials_stay_with_their_host), T(lists_and_details), T(repositories_are_tested),
            T(charts_of_registries), T(artifacts_by_tag_digest_and_constraint), T(what_artifacts_are_refused),
-           T(dependencies_are_fetched))
+           T(dependencies_are_fetched), T(remote_bases_are_fetched))

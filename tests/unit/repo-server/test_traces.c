@@ -103,7 +103,64 @@ static const struct change kustomize_changes[] = {
     {NULL, "KUBE 1.30.0 other.org/v1", true},
 };
 
+static const struct change jsonnet_changes[] = {
+    {"true", NULL, true},
+    {"echo x > app/README.md", NULL, true},
+    {"echo '\"x\"' > lib/unused.libsonnet", NULL, true},
+    {"echo '\"x\"' > app/unused.libsonnet", NULL,
+     true}, /* not one of the extensions, and nobody imports it */
+    {"echo '{a: 2}' > lib/util.libsonnet", NULL, false},
+    {"echo '{a: 2}' > app/util.libsonnet", NULL, false},  /* found before the library's */
+    {"echo '{a: 2}' > late/util.libsonnet", NULL, false}, /* so is a later library's */
+    {"echo text > app/raw.txt", NULL, false},
+    {"rm app/raw.txt", NULL, false},
+    {"echo '# x' >> app/main.jsonnet", NULL, false},
+    {"echo '[]' > app/new.jsonnet", NULL, false},
+    {NULL, "KUBE 1.30.0 other.org/v1", true},
+};
+
+/* What uses the revision holds for no other commit. */
+static const struct change revision_changes[] = {
+    {"true", NULL, false},
+    {"echo x > elsewhere", NULL, false},
+};
+
+static const struct change environment_changes[] = {
+    {"echo x > elsewhere", NULL, true},
+    {"echo ARGOCD_APP_REVISION > app/e.env", NULL, false},
+};
+
 static const struct subject subjects[] = {
+    {"jsonnet", NULL,
+     "mkdir -p app lib late && echo raw > app/raw.txt && echo '{a: 1}' > lib/util.libsonnet && "
+     "echo '{apiVersion: \"v1\", kind: \"ConfigMap\", metadata: {name: \"x\"}, data: (import "
+     "\"util.libsonnet\") + "
+     "{raw: importstr \"raw.txt\", v: std.extVar(\"v\")}}' > app/main.jsonnet && touch late/.keep",
+     "{\"source\":{\"path\":\"app\",\"directory\":{\"jsonnet\":{\"libs\":[\"lib\",\"late\"],\"extVars\":[{"
+     "\"name\":\"v\","
+     "\"value\":\"$ARGOCD_APP_NAME\"}]}}},\"appName\":\"demo\"}",
+     jsonnet_changes, ARRAY_LEN(jsonnet_changes)},
+    {"jsonnet-revision", NULL,
+     "mkdir app && echo '{apiVersion: \"v1\", kind: \"ConfigMap\", metadata: {name: std.extVar(\"v\")}}' > "
+     "app/x.jsonnet",
+     "{\"source\":{\"path\":\"app\",\"directory\":{\"jsonnet\":{\"extVars\":[{\"name\":\"v\",\"value\":\"a$"
+     "ARGOCD_APP_"
+     "REVISION\"}]}}},\"appName\":\"demo\"}",
+     revision_changes, ARRAY_LEN(revision_changes)},
+    {"chart-revision", "HELM helm",
+     "mkdir -p app/templates && printf 'apiVersion: v2\\nname: c\\nversion: 1.0.0\\n' > app/Chart.yaml && "
+     "printf '" CM("{{ .Values.r }}") "' > app/templates/x.yaml",
+     "{\"source\":{\"path\":\"app\",\"helm\":{\"parameters\":[{\"name\":\"r\",\"value\":\"r${ARGOCD_APP_"
+     "REVISION_SHORT}\"}]}},"
+     "\"appName\":\"demo\"}",
+     revision_changes, ARRAY_LEN(revision_changes)},
+    {"kustomize-environment", "KUBECTL kubectl",
+     "mkdir app && echo ARGOCD_APP_NAME > app/e.env && printf 'configMapGenerator: [{name: g, envs: "
+     "[e.env]}]\\n' > "
+     "app/kustomization.yaml",
+     "{\"source\":{\"path\":\"app\"},\"appName\":\"demo\"}", environment_changes,
+     ARRAY_LEN(environment_changes)},
+
     {"directory", NULL,
      "mkdir -p app/sub shared && printf '" CM("a") "' > app/a.yaml && printf '" CM(
          "b") "' > app/sub/b.yaml && printf '" CM("l") "' > shared/l.yaml && cp shared/l.yaml shared/l2.yaml "

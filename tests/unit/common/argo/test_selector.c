@@ -64,4 +64,40 @@ static void matching(void **state)
     }
 }
 
-TESTS(T(matching))
+static void objects(void **state)
+{
+    static const struct {
+        const char *selector;
+        bool matches, valid;
+    } cases[] = {
+        {"null", true, true},
+        {"{}", true, true},
+        {"{\"matchLabels\":{\"a\":\"1\"}}", true, true},
+        {"{\"matchLabels\":{\"a\":\"2\"}}", false, true},
+        {"{\"matchLabels\":{\"a\":\"1\",\"c\":\"\"}}", false, true},
+        {"{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"In\",\"values\":[\"0\",\"1\"]}]}", true, true},
+        {"{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"In\",\"values\":[\"1\"]}]}", false, true},
+        {"{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"NotIn\",\"values\":[\"1\"]}]}", true, true},
+        {"{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"NotIn\",\"values\":[\"1\"]}]}", false, true},
+        {"{\"matchExpressions\":[{\"key\":\"b\",\"operator\":\"Exists\"},{\"key\":\"c\",\"operator\":"
+         "\"DoesNotExist\"}]}",
+         true, true},
+        {"{\"matchExpressions\":[{\"key\":\"c\",\"operator\":\"Exists\"}]}", false, true},
+        {"{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"In\"}]}", false, false},
+        {"{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"Exists\",\"values\":[\"1\"]}]}", false, false},
+        {"{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"Equals\",\"values\":[\"1\"]}]}", false, false},
+    };
+    AUTO_JSON labels = json_pack("{s:s,s:s}", "a", "1", "b", "");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO(free_p) char *text = xasprintf("[%s]", cases[i].selector);
+        AUTO_ERR err = NULL;
+        AUTO_JSON list = NULL;
+        bool valid;
+        ASSERT_OK(json_read_str(text, &list, &err));
+        if (label_selector_matches(json_array_get(list, 0), labels, &valid) != cases[i].matches ||
+            valid != cases[i].valid)
+            fail_msg("%s", cases[i].selector);
+    }
+}
+
+TESTS(T(objects), T(matching))

@@ -57,4 +57,9 @@ static void nothing_after_apply(void **state)
     run_file("diff/applied-v1.20.jsonl", 39);
 }
 
-TESTS(T(by_hand), T(nothing_after_apply))
+static void as_gitops_engine(void **state)
+{
+    run_file("diff/pairs.jsonl", 380);
+}
+
+TESTS(T(as_gitops_engine), T(by_hand), T(nothing_after_apply))
