@@ -25,8 +25,8 @@ struct artifact_settings {
 struct settings {
     struct daemon_options daemon;
     struct repo_options repo;
-    char *address, *metrics_address, *data, *max_directory, *tls_dir, *ssh_dir, *plugin_dir, *plugin_exclusions,
-        *gpg_enabled, *gpg_dir, *max_tar, *max_extracted;
+    char *address, *metrics_address, *data, *max_directory, *tls_dir, *ssh_dir, *plugin_dir,
+        *plugin_exclusions, *gpg_enabled, *gpg_dir, *max_tar, *max_extracted;
     char **exclusions;
     int64_t port, metrics_port;
     int64_t parallelism, list_parallelism, attempts, retry_factor, pause_attempts, pause_minutes,
@@ -324,10 +324,19 @@ struct unused {
 
 static void unused_flags(struct unused *u, struct flag out[UNUSED_FLAGS])
 {
-    static const char *const names[UNUSED_FLAGS] = {
-        "allow-oob-symlinks", "enable-builtin-git-config", "otlp-insecure", /* the switches */
-        "default-cache-expiration", "revision-cache-lock-timeout", "otlp-address", "otlp-headers",
-        "otlp-attrs", "otlp-sample-ratio", "tlsminversion", "tlsmaxversion", "tlsciphers", "client-ca-path"};
+    static const char *const names[UNUSED_FLAGS] = {"allow-oob-symlinks",
+                                                    "enable-builtin-git-config",
+                                                    "otlp-insecure", /* the switches */
+                                                    "default-cache-expiration",
+                                                    "revision-cache-lock-timeout",
+                                                    "otlp-address",
+                                                    "otlp-headers",
+                                                    "otlp-attrs",
+                                                    "otlp-sample-ratio",
+                                                    "tlsminversion",
+                                                    "tlsmaxversion",
+                                                    "tlsciphers",
+                                                    "client-ca-path"};
     for (size_t i = 0; i < UNUSED_FLAGS; i++)
         out[i] = (struct flag){.name = names[i],
                                .type = i < 3 ? FLAG_BOOL : FLAG_STRING,

@@ -54,7 +54,8 @@ struct redis_command {
     size_t lens[8];
 };
 /* redis_metrics.c */
-void redis_measured(const redis_t *r, const struct redis_command *commands, size_t n, mono_t begun, int result);
+void redis_measured(const redis_t *r, const struct redis_command *commands, size_t n, mono_t begun,
+                    int result);
 /* Adds a word to a command. */
 void redis_arg(struct redis_command *c, const void *p, size_t n);
 void redis_arg_text(struct redis_command *c, const char *text);

@@ -16,7 +16,8 @@ void redis_measure(redis_t *r, metrics_t *m, const char *initiator)
 }
 
 /* A miss is no failure. */
-void redis_measured(const redis_t *r, const struct redis_command *commands, size_t n, mono_t begun, int result)
+void redis_measured(const redis_t *r, const struct redis_command *commands, size_t n, mono_t begun,
+                    int result)
 {
     if (!r->requests)
         return;

@@ -39,11 +39,10 @@ static void daemon_start(struct daemon *d, const char *programs)
     char port[16];
     d->port = fx_free_port();
     snprintf(port, sizeof(port), "%u", d->port);
-    char *argv[] = {program,          "--address",       address,
-                    "--data",         data,              "--metrics-address",
-                    "127.0.0.1",      "--metrics-port",  port,
-                    "--loglevel",     "error",           "--revision-cache-expiration",
-                    "1h",             "--git-allow-file", NULL};
+    char *argv[] = {program, "--address",         address,     "--data",
+                    data,    "--metrics-address", "127.0.0.1", "--metrics-port",
+                    port,    "--loglevel",        "error",     "--revision-cache-expiration",
+                    "1h",    "--git-allow-file",  NULL};
     char *env[] = {"PATH=/usr/bin:/bin", NULL};
     check(proc_spawn(&(struct proc_spec){.argv = argv, .env = env}, false, &d->p, &err), err);
     check(rpc_client_new(&(struct rpc_client_options){.address = address}, &d->client, &err), err);
@@ -167,10 +166,13 @@ static void learn_key(struct daemon *d, struct ask *a)
 /* REPOS repositories of APPS directories with a few objects each, of about 2 KB. */
 static void make_repositories(void)
 {
-    fx_sh("mkdir template && cd template && a=0; while [ $a -lt %d ]; do mkdir app-$a; k=0; while [ $k -lt 5 ]; do { "
-          "printf 'apiVersion: v1\\nkind: ConfigMap\\nmetadata: {name: cm-%%d}\\ndata:\\n' $k; i=0; while [ $i -lt 40 ]; "
+    fx_sh("mkdir template && cd template && a=0; while [ $a -lt %d ]; do mkdir app-$a; k=0; while [ $k -lt 5 "
+          "]; do { "
+          "printf 'apiVersion: v1\\nkind: ConfigMap\\nmetadata: {name: cm-%%d}\\ndata:\\n' $k; i=0; while [ "
+          "$i -lt 40 ]; "
           "do "
-          "printf '  key-%%d: \"a value of some length %%d\"\\n' $i $a; i=$((i+1)); done; } > app-$a/cm-$k.yaml; "
+          "printf '  key-%%d: \"a value of some length %%d\"\\n' $i $a; i=$((i+1)); done; } > "
+          "app-$a/cm-$k.yaml; "
           "k=$((k+1)); done; a=$((a+1)); done",
           APPS);
     for (int i = 0; i < REPOS; i++) {
@@ -188,7 +190,8 @@ static void bench_one_fetch(struct daemon *d)
         ask_init(&asks[i], "repo0", i);
     double ms = ask_many(d, asks, APPS, CALLERS, CALLERS + 1);
     bench_print("render-200-callers-one-repository", ms, "ms", 0);
-    bench_print("render-200-callers-fetches", figure(d, "argocd_git_request_total{repo=\"file://") - 1, "fetches", 1);
+    bench_print("render-200-callers-fetches", figure(d, "argocd_git_request_total{repo=\"file://") - 1,
+                "fetches", 1);
     free(asks);
 }
 

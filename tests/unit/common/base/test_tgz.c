@@ -55,12 +55,14 @@ static void written_archives_are_tar(void **state)
     ASSERT_OK(tgz_add_link(w, "sub/link", "../empty", &err));
     ASSERT_OK(tgz_add_link(w, "far", deep, &err));
     ASSERT_OK(tgz_writer_finish(w, sum, &size, &err));
-    AUTO(free_p) char *told = run("sha256sum < a.tgz | cut -c1-64 | tr -d '\\n'; stat -c ' %s' a.tgz | tr -d '\\n'");
+    AUTO(free_p)
+    char *told = run("sha256sum < a.tgz | cut -c1-64 | tr -d '\\n'; stat -c ' %s' a.tgz | tr -d '\\n'");
     AUTO(free_p) char *mine = xasprintf("%s %llu", sum, (unsigned long long)size);
     assert_string_equal(told, mine);
     AUTO(free_p)
-    char *list = run("mkdir x && tar xzf a.tgz -C x && cat x/sub/run x/d*/d*/d* && readlink x/sub/link && test -x "
-                     "x/sub/run && test ! -s x/empty && readlink x/far | wc -c | tr -d ' \\n'");
+    char *list = run(
+        "mkdir x && tar xzf a.tgz -C x && cat x/sub/run x/d*/d*/d* && readlink x/sub/link && test -x "
+        "x/sub/run && test ! -s x/empty && readlink x/far | wc -c | tr -d ' \\n'");
     assert_string_equal(list, "#!/bin/sh\nlong../empty\n300");
 }
 
@@ -79,7 +81,8 @@ static void archives_of_tar_are_read(void **state)
     AUTO_ERR err = NULL;
     free(run("mkdir -p src/d && cd src && echo one > d/one && ln -s d/one rel && mkfifo pipe && "
              "printf '#!' > run && chmod 755 run && n=$(printf '%0150d' 0) && echo l > $n && "
-             "for f in gnu pax ustar; do tar --format=$f -czf ../$f.tgz $( [ $f = ustar ] && echo d rel run || echo . ); "
+             "for f in gnu pax ustar; do tar --format=$f -czf ../$f.tgz $( [ $f = ustar ] && echo d rel run "
+             "|| echo . ); "
              "done"));
     static const char *const formats[] = {"gnu.tgz", "pax.tgz", "ustar.tgz"};
     for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
@@ -105,7 +108,8 @@ static void archives_that_lead_out_are_refused(void **state)
         {"mkdir -p l; ln -sfn ../../up l/up; tar czf bad.tgz l/up", "illegal filepath in symlink: ../../up"},
         {"ln -sfn /etc/passwd abs; tar czf bad.tgz abs", NULL}, /* made relative: etc/passwd of the root */
         /* A link and then a file through it. */
-        {"mkdir -p w; echo x > w/f; ln -sfn . s; tar cf bad.tar s; tar rf bad.tar --transform 's|^w|s|' w/f; gzip -f "
+        {"mkdir -p w; echo x > w/f; ln -sfn . s; tar cf bad.tar s; tar rf bad.tar --transform 's|^w|s|' w/f; "
+         "gzip -f "
          "bad.tar; mv bad.tar.gz bad.tgz",
          "enter a directory"},
         {"head -c 100 /dev/urandom > bad.tgz", "not gzip"},

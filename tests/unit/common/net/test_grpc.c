@@ -159,8 +159,9 @@ static void deadlines_and_closing_cancel(void **state)
 /* Peers that speak something else cost the server nothing but their connection. */
 static void nonsense_is_survived(void **state)
 {
-    static const char *const texts[] = {"GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff",
-                                        "", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"};
+    static const char *const texts[] = {
+        "GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff", "",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct sockaddr_un a = {.sun_family = AF_UNIX};
         strncpy(a.sun_path, path, sizeof(a.sun_path) - 1);
@@ -208,9 +209,19 @@ static void timeouts_are_read_and_written(void **state)
     static const struct {
         const char *text;
         int64_t ns; /* negative: malformed */
-    } cases[] = {{"1S", SECONDS(1)}, {"100m", MILLIS(100)}, {"2H", SECONDS(7200)}, {"99999999n", 99999999},
-                 {"5M", SECONDS(300)}, {"7u", 7000}, {"", -1}, {"S", -1}, {"1", -1}, {"1x", -1}, {"123456789S", -1},
-                 {"-1S", -1}, {"1S ", -1}};
+    } cases[] = {{"1S", SECONDS(1)},
+                 {"100m", MILLIS(100)},
+                 {"2H", SECONDS(7200)},
+                 {"99999999n", 99999999},
+                 {"5M", SECONDS(300)},
+                 {"7u", 7000},
+                 {"", -1},
+                 {"S", -1},
+                 {"1", -1},
+                 {"1x", -1},
+                 {"123456789S", -1},
+                 {"-1S", -1},
+                 {"1S ", -1}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         int64_t ns = -1;
         bool ok = grpc_timeout_read(cases[i].text, &ns);
