@@ -16,7 +16,7 @@
 struct repo_metrics {
     metric_t *git_requests, *git_durations, *fetch_failures, *list_failures;
     metric_t *oci_requests, *oci_durations, *oci_failures[3];
-    metric_t *pending, *parallelism_wait, *handled;
+    metric_t *pending, *parallelism_wait, *started, *handled;
 };
 
 struct repo {
@@ -212,8 +212,8 @@ struct scope {
     VEC(struct render_ref) refs;
     VEC(struct render_repo) helm_repos, helm_repo_creds;
     VEC(struct kustomize_version) versions;
-    VEC(char *) authorities;                         /* texts of helm_repos and helm_repo_creds */
-    char **api_versions, **schemes, **project_repos; /* arrays are owned */
+    VEC(char *) authorities; /* texts of helm_repos and helm_repo_creds */
+    char **api_versions, **schemes, **project_repos, **ref_names; /* arrays are owned */
     struct build_env env;
     trace_t *trace;
     struct render_input in;

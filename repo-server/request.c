@@ -18,6 +18,7 @@ struct request *request_new(repo_t *r, rpc_call_t *call, const ProtobufCMessage 
     q->method = method;
     q->started = mono_now();
     q->ready = ready;
+    metric_inc(r->metrics.started, LABELS("unary", "repository.RepoServerService", method));
     return q;
 }
 
