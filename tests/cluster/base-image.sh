@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes docker.io/library/debian:bookworm-slim in buildah's local store from Debian's packages, so that the Dockerfiles build
+# Makes localhost/debian:bookworm-slim, which builders take for "debian:bookworm-slim", in the local store from packages, so that the Dockerfiles build
 # where no container registry is reached. Does nothing when there is such an image.
 # It gets packages as this machine does: the same sources, apt settings and certificates.
 set -euo pipefail
-IMAGE=docker.io/library/debian:bookworm-slim
+IMAGE=localhost/debian:bookworm-slim
 ! buildah images -q $IMAGE >/dev/null 2>&1 || exit 0
 command -v debootstrap >/dev/null || { echo "base-image.sh: debootstrap is not installed: make deps-cluster" >&2; exit 1; }
 export BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot}
