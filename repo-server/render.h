@@ -17,14 +17,14 @@
 #include "repo-server/tree.h"
 
 /* Changes whenever equal inputs may give another result: renderings of another version are not used. */
-enum { RENDERER_VERSION = 2 };
+enum { RENDERER_VERSION = 3 };
 
 /* Settings of the daemon. */
 struct plugin_settings;
 struct render_settings {
     int64_t max_directory_bytes; /* ARGOCD_REPO_SERVER_MAX_COMBINED_DIRECTORY_MANIFESTS_SIZE; 0: none */
     tools_t *tools;
-    const struct remote_settings *remote; /* for details; NULL: values on the network are left out */
+    const struct remote_settings *remote;  /* for details; NULL: values on the network are left out */
     const struct plugin_settings *plugins; /* NULL: none are served */
     int64_t remote_ttl_ns; /* how long a rendering holds that has used what no trace can prove; 0: 24 h */
 };
@@ -123,6 +123,11 @@ int render_note_remote(const struct render_input *in, bool pinned, err_t **err);
 
 /* The value of FACT_CREDENTIAL by its name ("": who reads the source). The caller's. */
 char *render_credential(const struct render_input *in, const char *asked) MUST_USE;
+
+/* The value of FACT_OPTION by its name ("kustomize", "valueSchemes"): settings of argocd-cm. The caller's. */
+char *render_option(const struct render_input *in, const char *name) MUST_USE;
+/* Notes that one counts. */
+void render_note_option(const struct render_input *in, const char *name);
 
 /* A row of the table of types. */
 struct renderer {

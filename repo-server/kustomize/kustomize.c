@@ -288,6 +288,7 @@ int kustomize_render(const struct render_input *in, const struct render_plan *pl
                     .src = {.fd = -1}};
     AUTO_STR text = STR_INIT;
     r.options = strv_split(str_or_empty(in->kustomize_build_options), " \t\n", true);
+    render_note_option(in, "kustomize");
     int e = find_program(&r, err);
     if (e == 0)
         e = workdir_make(in->settings->tools, &r.work, err);
