@@ -25,8 +25,8 @@ struct artifact_settings {
 struct settings {
     struct daemon_options daemon;
     struct repo_options repo;
-    char *address, *metrics_address, *data, *max_directory, *tls_dir, *ssh_dir, *plugin_dir, *plugin_exclusions,
-        *gpg_enabled, *gpg_dir, *max_tar, *max_extracted;
+    char *address, *metrics_address, *data, *max_directory, *tls_dir, *ssh_dir, *plugin_dir,
+        *plugin_exclusions, *gpg_enabled, *gpg_dir, *max_tar, *max_extracted;
     char **exclusions;
     int64_t port, metrics_port;
     int64_t parallelism, list_parallelism, attempts, retry_factor, pause_attempts, pause_minutes,
@@ -311,6 +311,39 @@ static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
     memcpy(out, flags, sizeof(flags));
 }
 
+/* Settings of Argo CD that have nothing to set here: sources are never checked out, so that no link leads out
+ * of one and no configuration of git applies; renderings are kept by what they were made of; requests share
+ * one list of references without a lock in Redis. They are taken so that arguments and environments written
+ * for it work. */
+enum { UNUSED_FLAGS = 13 };
+
+struct unused {
+    char *texts[UNUSED_FLAGS];
+    bool switches[UNUSED_FLAGS];
+};
+
+static void unused_flags(struct unused *u, struct flag out[UNUSED_FLAGS])
+{
+    static const char *const names[UNUSED_FLAGS] = {"allow-oob-symlinks",
+                                                    "enable-builtin-git-config",
+                                                    "otlp-insecure", /* the switches */
+                                                    "default-cache-expiration",
+                                                    "revision-cache-lock-timeout",
+                                                    "otlp-address",
+                                                    "otlp-headers",
+                                                    "otlp-attrs",
+                                                    "otlp-sample-ratio",
+                                                    "tlsminversion",
+                                                    "tlsmaxversion",
+                                                    "tlsciphers",
+                                                    "client-ca-path"};
+    for (size_t i = 0; i < UNUSED_FLAGS; i++)
+        out[i] = (struct flag){.name = names[i],
+                               .type = i < 3 ? FLAG_BOOL : FLAG_STRING,
+                               .target = i < 3 ? (void *)&u->switches[i] : (void *)&u->texts[i],
+                               .help = "Taken for Argo CD's arguments; without effect"};
+}
+
 enum { ARTIFACT_FLAGS = 7 };
 
 static void artifact_flags(struct settings *s, struct flag out[ARTIFACT_FLAGS])
@@ -522,6 +555,7 @@ static int run(struct settings *s, err_t **err)
         r = daemon_seal(&s->daemon, "repo", &seal, err);
     redis_t *redis = r == 0 && seal ? daemon_redis(&s->daemon)
                                     : NULL; /* nothing is shared that is not sealed */
+    redis_measure(redis, metrics, "argocd-repo-server");
     s->repo.redis = redis;
     s->repo.seal = seal;
     s->repo.metrics = metrics;
@@ -555,10 +589,12 @@ int main(int argc, char **argv)
     prctl(PR_SET_DUMPABLE, 0);
 #endif
     struct settings s = {};
-    struct flag flags[DAEMON_FLAGS + OWN_FLAGS + ARTIFACT_FLAGS];
+    struct unused unused = {};
+    struct flag flags[DAEMON_FLAGS + OWN_FLAGS + ARTIFACT_FLAGS + UNUSED_FLAGS];
     daemon_flags(&s.daemon, ENV, flags);
     own_flags(&s, flags + DAEMON_FLAGS);
     artifact_flags(&s, flags + DAEMON_FLAGS + OWN_FLAGS);
+    unused_flags(&unused, flags + DAEMON_FLAGS + OWN_FLAGS + ARTIFACT_FLAGS);
     AUTO_ERR err = NULL;
     int r = flags_parse(flags, ARRAY_LEN(flags), argc, argv, NULL, "cargocd-repo-server [flags]", &err);
     if (r == 0)

@@ -52,6 +52,9 @@ static void make_metrics(metrics_t *m, struct repo_metrics *out)
         .parallelism_wait = metric_histogram(m, "argocd_repo_parallelism_wait_duration_seconds",
                                              "Time that renderings waited for their turn, in seconds.",
                                              wait_bounds, ARRAY_LEN(wait_bounds), NULL),
+        .started = metric_counter(m, "grpc_server_started_total",
+                                  "Total number of RPCs started on the server.",
+                                  LABELS("grpc_type", "grpc_service", "grpc_method")),
         .handled = metric_counter(
             m, "grpc_server_handled_total",
             "Total number of RPCs completed on the server, regardless of success or failure.",

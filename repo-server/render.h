@@ -76,6 +76,9 @@ struct render_input {
     char *const *project_repos; /* spec.sourceRepos of the project; NULL: not known */
     const struct render_ref *refs;
     size_t nrefs;
+    /* All that the sources define, sorted, also those that this one does not use; NULL: the above. For
+     * messages. */
+    char *const *ref_names;
     bool multi_source; /* references may exist; nrefs may be 0 all the same */
     mono_t deadline;
     atomic_bool *canceled; /* may be NULL */

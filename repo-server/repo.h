@@ -16,7 +16,7 @@
 struct repo_metrics {
     metric_t *git_requests, *git_durations, *fetch_failures, *list_failures;
     metric_t *oci_requests, *oci_durations, *oci_failures[5];
-    metric_t *pending, *parallelism_wait, *handled;
+    metric_t *pending, *parallelism_wait, *started, *handled;
 };
 
 struct repo {
@@ -191,10 +191,10 @@ struct generate {
     json_t *integrity;     /* what the project asks; NULL: nothing */
     json_t *verified;      /* what was found; NULL: nothing is asked, or not yet */
     bool verify_done;
-    char *streamed;        /* a directory with a pack, which goes with the request; NULL: none */
+    char *streamed; /* a directory with a pack, which goes with the request; NULL: none */
     /* the message that the request came in */
     const Cargocd__Repo__GenerateManifestWithFilesRequest *outer;
-    flights_t *flights;    /* where it is being answered; NULL: nowhere yet */
+    flights_t *flights; /* where it is being answered; NULL: nowhere yet */
 };
 
 /* service_render.c: makes q->data; reads the message's source and adds what it refers to, for targets that
@@ -212,8 +212,8 @@ struct scope {
     VEC(struct render_ref) refs;
     VEC(struct render_repo) helm_repos, helm_repo_creds;
     VEC(struct kustomize_version) versions;
-    VEC(char *) authorities;                         /* texts of helm_repos and helm_repo_creds */
-    char **api_versions, **schemes, **project_repos; /* arrays are owned */
+    VEC(char *) authorities; /* texts of helm_repos and helm_repo_creds */
+    char **api_versions, **schemes, **project_repos, **ref_names; /* arrays are owned */
     struct build_env env;
     trace_t *trace;
     struct render_input in;

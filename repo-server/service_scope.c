@@ -58,6 +58,10 @@ static void fill_lists(struct scope *s, const message_t *m)
     for (size_t i = 0; k && i < k->n_versions; i++)
         VEC_PUSH(&s->versions, (struct kustomize_version){k->versions[i]->name, k->versions[i]->path});
     s->api_versions = list_of(m->api_versions, m->n_api_versions, true);
+    AUTO(free_p) char **refs = xcalloc(m->n_ref_sources + 1, sizeof(*refs));
+    for (size_t i = 0; i < m->n_ref_sources; i++)
+        refs[i] = m->ref_sources[i]->key;
+    s->ref_names = list_of(refs, m->n_ref_sources, true);
     s->project_repos = m->n_project_source_repos
                            ? list_of(m->project_source_repos, m->n_project_source_repos, false)
                            : NULL;
@@ -109,6 +113,7 @@ static void fill_input(struct scope *s, const message_t *m, const json_t *source
         .project = m->project_name,
         .project_repos = s->project_repos,
         .multi_source = m->has_multiple_sources,
+        .ref_names = s->ref_names,
         .deadline = rpc_call_deadline(q->call),
         .canceled = rpc_call_canceled(q->call),
     };
@@ -162,6 +167,7 @@ void scope_close(struct scope *s)
     free(s->api_versions);
     free(s->schemes);
     free(s->project_repos);
+    free(s->ref_names);
     free(s->fact);
 }
 

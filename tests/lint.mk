@@ -6,7 +6,9 @@ SOURCE_FOLDERS = $(wildcard common repo-server app-controller api-server cli tes
 format:
 	clang-format -i $(C_FILES)
 
-lint: lint-format lint-includes lint-banned lint-sizes lint-cppcheck lint-shell
+lint: lint-compat lint-format lint-includes lint-banned lint-sizes lint-cppcheck lint-shell
+lint-compat:
+	$(Q)tests/compat-check
 lint-format:
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
 lint-includes lint-banned lint-sizes: lint-%:
@@ -29,4 +31,4 @@ tidy: all
 	$(Q)printf '%s\n' $(filter %.c,$(foreach d,$(SOURCE_FOLDERS),$(filter $(d)/%,$(C_FILES)))) | grep -F '$(T)' | \
 		xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- -I. -Ibuild/gen -D_GNU_SOURCE -DCARGOCD_VERSION=\"\" -std=gnu17' sh
 
-.PHONY: format lint lint-format lint-includes lint-banned lint-sizes lint-cppcheck lint-shell tidy
+.PHONY: format lint lint-compat lint-format lint-includes lint-banned lint-sizes lint-cppcheck lint-shell tidy

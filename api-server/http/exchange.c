@@ -80,7 +80,7 @@ atomic_bool *exchange_canceled(exchange_t *ex)
 
 bool exchange_is_canceled(exchange_t *ex)
 {
-    return __atomic_load_n(&ex->canceled, __ATOMIC_RELAXED);
+    return ex->canceled;
 }
 
 /* A value from outside must not start another header. */
@@ -185,7 +185,7 @@ void exchange_end_stream(exchange_t *ex)
 
 void exchange_abandon(exchange_t *ex)
 {
-    __atomic_store_n(&ex->canceled, true, __ATOMIC_RELAXED);
+    ex->canceled = true;
     ex->conn = NULL;
     front_budget_return(ex->front, ex->body_counted);
     ex->body_counted = 0;

@@ -182,7 +182,7 @@ void live_free(live_t *l)
 
 static bool is_canceled(const struct waiter *w)
 {
-    return w->wait.canceled && __atomic_load_n(w->wait.canceled, __ATOMIC_RELAXED);
+    return w->wait.canceled && *w->wait.canceled;
 }
 
 /* Takes waiters that are done off the list; they are told outside the lock. */

@@ -70,7 +70,8 @@ static int parse_reply(const ProtobufCBinaryData *bytes, json_t **out, err_t **e
     return rc < 0 ? err_recode(err, ERR_INTERNAL) : 0;
 }
 
-int backend_tree_within(server_t *s, const char *ns, const char *name, int64_t timeout, json_t **out, err_t **err)
+int backend_tree_within(server_t *s, const char *ns, const char *name, int64_t timeout, json_t **out,
+                        err_t **err)
 {
     Cargocd__Controller__GetTreeRequest in = CARGOCD__CONTROLLER__GET_TREE_REQUEST__INIT;
     Cargocd__Controller__GetTreeResponse *reply = NULL;
@@ -270,7 +271,7 @@ static void *listen(void *arg)
 {
     struct backend *b = arg;
     struct position at = {};
-    while (!__atomic_load_n(&b->stop, __ATOMIC_RELAXED)) {
+    while (!b->stop) {
         if (b->subscribed || !b->s->controller) {
             free(TAKE(at.epoch)); /* what was missed is not known */
             pause_for(b, SECONDS(30));
@@ -302,7 +303,7 @@ void backend_free(struct backend *b)
         return;
     {
         LOCKED(&b->lock);
-        __atomic_store_n(&b->stop, true, __ATOMIC_RELAXED);
+        b->stop = true;
         pthread_cond_broadcast(&b->changed);
     }
     pthread_join(b->news, NULL);

@@ -59,7 +59,7 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint
         c->http_status = (int)number;
     } else if (view_eq(key, "grpc-status")) {
         c->status = str_to_i64(text, &number) && number >= 0 && number < ERR_CODE_MAX ? (int)number
-                                                                                     : ERR_UNKNOWN;
+                                                                                      : ERR_UNKNOWN;
     } else if (view_eq(key, "grpc-message")) {
         str_reset(&c->message);
         grpc_message_unescape(text, nv, &c->message);
@@ -130,7 +130,7 @@ static int receive(grpc_client_t *c, err_t **err)
 /* One round: what can be sent is sent, what has come is taken; waits for either. */
 static int drive(grpc_client_t *c, err_t **err)
 {
-    if (c->x.canceled && __atomic_load_n(c->x.canceled, __ATOMIC_RELAXED))
+    if (c->x.canceled && *c->x.canceled)
         return broken(c, ERR_CANCELED, "the caller gave up", err);
     int64_t left = mono_left(c->x.deadline);
     if (left <= 0)

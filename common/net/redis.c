@@ -137,11 +137,13 @@ static int run(redis_t *r, const struct redis_command *commands, size_t n, size_
 {
     struct redis_link *l = NULL;
     bool broken = false;
+    mono_t begun = mono_now();
     int rc = borrow(r, &l, err);
-    if (rc < 0)
-        return rc;
-    rc = redis_link_do(l, commands, n, max, r->o.timeout_ns, replies, &broken, err);
-    give_back(r, l, broken);
+    if (rc == 0) {
+        rc = redis_link_do(l, commands, n, max, r->o.timeout_ns, replies, &broken, err);
+        give_back(r, l, broken);
+    }
+    redis_measured(r, commands, n, begun, rc);
     return rc;
 }
 

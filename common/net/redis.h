@@ -10,6 +10,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/err.h"
+#include "common/base/metrics.h"
 #include "common/base/str.h"
 
 typedef struct redis redis_t;
@@ -27,6 +28,9 @@ struct redis_options {
 redis_t *redis_new(const struct redis_options *options) MUST_USE;
 void redis_free(redis_t *r);
 bool redis_available(redis_t *r);
+/* Counts commands as Argo CD does: argocd_redis_request_total, argocd_redis_request_duration_seconds. Before
+ * the first command; the initiator is borrowed. Either may be NULL. */
+void redis_measure(redis_t *r, metrics_t *m, const char *initiator);
 
 /* ERR_NOT_FOUND for a miss. Keys get the prefix. */
 int redis_get(redis_t *r, const char *key, str_t *out, err_t **err);

@@ -36,6 +36,9 @@ struct redis {
     err_t *error; /* why there is no connection */
     struct redis_subscription sub;
     bool subscribe; /* sub is set */
+
+    const char *initiator; /* of measured commands */
+    metric_t *requests, *durations;
 };
 
 /* ---- redis_link.c ---- */
@@ -50,6 +53,9 @@ struct redis_command {
     const char *argv[8];
     size_t lens[8];
 };
+/* redis_metrics.c */
+void redis_measured(const redis_t *r, const struct redis_command *commands, size_t n, mono_t begun,
+                    int result);
 /* Adds a word to a command. */
 void redis_arg(struct redis_command *c, const void *p, size_t n);
 void redis_arg_text(struct redis_command *c, const char *text);

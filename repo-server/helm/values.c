@@ -14,12 +14,14 @@ struct place {
 
 static int unknown_ref(struct helm *h, const char *name, err_t **err)
 {
-    if (!h->in->nrefs)
+    AUTO_STR all = STR_INIT;
+    for (size_t i = 0; h->in->ref_names && h->in->ref_names[i]; i++)
+        str_printf(&all, "%s%s", i ? ", " : "", h->in->ref_names[i]);
+    for (size_t i = 0; !h->in->ref_names && i < h->in->nrefs; i++)
+        str_printf(&all, "%s%s", i ? ", " : "", h->in->refs[i].name);
+    if (!all.len)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "source referenced \"%s\", but no source has a 'ref' field defined", name);
-    AUTO_STR all = STR_INIT;
-    for (size_t i = 0; i < h->in->nrefs; i++)
-        str_printf(&all, "%s%s", i ? ", " : "", h->in->refs[i].name);
     return err_set(err, ERR_INVALID_ARGUMENT,
                    "source referenced \"%s\", which is not one of the available sources (%s)", name,
                    str_text(&all));

@@ -35,7 +35,7 @@ remove_chains() {
         for table in filter nat mangle; do
             $command -t $table -S 2>/dev/null | grep -E '^-A .*-j KUBE-' | while read -r rule; do
                 eval "$command -t $table ${rule/-A/-D}" || true
-            done
+            done || true
             for chain in $($command -t $table -S 2>/dev/null | sed -n 's/^-N \(KUBE-.*\)/\1/p'); do $command -t $table -F "$chain"; done
             for chain in $($command -t $table -S 2>/dev/null | sed -n 's/^-N \(KUBE-.*\)/\1/p'); do $command -t $table -X "$chain" || true; done
         done

@@ -163,7 +163,6 @@ static void expect_past(store_t *s, struct resource *r, uint64_t rv, const char 
     size_t n;
     AUTO(free_p) struct past *past = store_past(s, r, rv, &n);
     for (size_t i = 0; i < n; i++) {
-        AUTO_STR value = STR_INIT;
         json_t *o = past[i].blob ? blob_read(past[i].blob, "", "") : NULL;
         str_printf(&have, "%s=%s ", past[i].key, o ? json_str_at(o, "v") : "-");
         json_decref(o);

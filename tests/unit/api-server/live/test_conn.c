@@ -265,7 +265,7 @@ static void resuming_and_policy(void **state)
 {
     ready();
     live_conn_t *c = connect_as("alice");
-    AUTO(free_p) char *hello = hear(c, 0);
+    AUTO(free_p) UNUSED char *hello = hear(c, 0);
     say(c, "{\"op\":\"sub\",\"id\":1,\"topic\":\"apps\"}");
     AUTO(free_p) char *snap = hear(c, 0);
     int rev = (int)strtol(strstr(snap, "\"rev\":") + 6, NULL, 10);

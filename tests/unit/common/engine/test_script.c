@@ -186,8 +186,9 @@ static void limits(void **state)
         "local s = 'x' while true do s = s .. s end",
         "local function f() return f() end f()",
         "return ('x'):rep(1e9)",
-        "local co = coroutine and coroutine.wrap(function() while true do end end) while true do pcall(co or "
-        "error) end",
+        ("local co = coroutine and coroutine.wrap(function() while true do end end) while true do pcall(co "
+         "or "
+         "error) end"),
         "local t = {} for i = 1, 1e9 do t[i] = i end",
         "setmetatable(_G, {__index = function() while true do end end}) return nowhere",
     };

@@ -222,6 +222,58 @@ static void over_ssh(void **state)
     assert_string_equal(left, "");
 }
 
+/* ssh goes through connect-proxy, which tells the proxy user and password. */
+static void over_ssh_through_a_proxy(void **state)
+{
+    static const char socks[] =
+        "import sys, socket, threading\n"
+        "def pump(a, b):\n"
+        "    try:\n"
+        "        while (d := a.recv(65536)): b.sendall(d)\n"
+        "    except OSError: pass\n"
+        "    b.close()\n"
+        "def serve(c):\n"
+        "    n = c.recv(2)[1]; methods = c.recv(n)\n"
+        "    assert 2 in methods; c.sendall(b'\\x05\\x02')\n"
+        "    h = c.recv(2); user = c.recv(h[1]); word = c.recv(c.recv(1)[0])\n"
+        "    ok = (user, word) == (b'me', b'pr0xy'); c.sendall(b'\\x01' + (b'\\x00' if ok else b'\\x01'))\n"
+        "    if not ok: c.close(); return\n"
+        "    h = c.recv(4); host = c.recv(4) if h[3] == 1 else c.recv(c.recv(1)[0]); port = "
+        "int.from_bytes(c.recv(2), 'big')\n"
+        "    open('proxied', 'a').write('%s %d\\n' % (host, port))\n"
+        "    s = socket.create_connection(('127.0.0.1', port)); c.sendall(b'\\x05\\x00\\x00\\x01' + "
+        "bytes(6))\n"
+        "    threading.Thread(target=pump, args=(c, s), daemon=True).start(); pump(s, c)\n"
+        "l = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
+        "while True: threading.Thread(target=serve, args=(l.accept()[0],), daemon=True).start()\n";
+    const char *base = fx_has("connect-proxy") ? fx_ssh() : NULL;
+    if (!base)
+        skip();
+    unsigned port = fx_free_port();
+    AUTO(free_p) char *text = xasprintf("%u", port);
+    char *argv[] = {"python3", "socks.py", text, NULL};
+    fx_write("socks.py", socks);
+    fx_serve(argv, port);
+    AUTO(free_p) char *url = xasprintf("%s/app.git", base);
+    AUTO(free_p) char *key = fx_out("cat ssh/id");
+    AUTO(free_p) char *proxy = xasprintf("socks5://me:pr0xy@127.0.0.1:%u", port);
+    AUTO(free_p) char *wrong = xasprintf("socks5://me:wr0ng@127.0.0.1:%u", port);
+    struct git_access access = {.url = url, .ssh_private_key = key, .proxy = proxy};
+    for (int i = 0; i < 2; i++) {
+        AUTO_ERR err = NULL;
+        AUTO(origin_unref_p) origin_t *o = NULL;
+        AUTO(git_refs_unref_p) git_refs_t *refs = NULL;
+        ASSERT_OK(origin_new(&access, fx_settings(), &o, &err));
+        int r = origin_list(o, fx_settings(), &refs, &err);
+        if ((r == 0) != (i == 0))
+            fail_msg("%s", err_text(err));
+        assert_null(strstr(err_text(err), "wr0ng"));
+        access.proxy = wrong;
+    }
+    AUTO(free_p) char *seen = fx_out("wc -l < proxied");
+    assert_string_equal(seen, "1");
+}
+
 static void unreachable_servers_are_told(void **state)
 {
     AUTO(free_p) char *closed = xasprintf("http://127.0.0.1:%u/x.git", fx_free_port());
@@ -339,6 +391,6 @@ static void access_keys_tell_credentials_apart(void **state)
 REPO_TESTS(setup, teardown, T(over_file), T(over_git), T(over_http), T(over_http_with_basic),
            T(over_http_with_bearer), T(over_https), T(over_https_with_a_client_certificate),
            T(redirects_are_followed_without_carrying_credentials_elsewhere), T(proxies_are_used_and_excepted),
-           T(over_ssh), T(unreachable_servers_are_told), T(a_want_that_no_branch_leads_to),
-           T(references_may_change_in_any_way), T(small_packs_are_joined),
+           T(over_ssh), T(over_ssh_through_a_proxy), T(unreachable_servers_are_told),
+           T(a_want_that_no_branch_leads_to), T(references_may_change_in_any_way), T(small_packs_are_joined),
            T(access_keys_tell_credentials_apart))

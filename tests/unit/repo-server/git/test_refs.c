@@ -80,7 +80,8 @@ static void lists_sorted(void **state)
 
 static void malformed_lists_are_refused(void **state)
 {
-    static const char *const bad[] = {"x", A, A " ", "zz" A, "gggggggggggggggggggggggggggggggggggggggg HEAD"};
+    static const char *const bad[] = {"x", A, (A " "), ("zz" A),
+                                      "gggggggggggggggggggggggggggggggggggggggg HEAD"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         AUTO_ERR err = NULL;
         git_refs_t *refs = NULL;
