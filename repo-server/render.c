@@ -57,6 +57,27 @@ int render_note_remote(const struct render_input *in, bool pinned, err_t **err)
     return pinned ? 0 : tree_whole(in->tree, "", err);
 }
 
+char *render_option(const struct render_input *in, const char *name)
+{
+    AUTO_STR text = STR_INIT;
+    if (str_eq(name, "kustomize")) {
+        str_printf(&text, "%s\n", str_or_empty(in->kustomize_build_options));
+        for (size_t i = 0; i < in->nkustomize_versions; i++)
+            str_printf(&text, "%s=%s\n", in->kustomize_versions[i].name, in->kustomize_versions[i].path);
+    } else if (str_eq(name, "valueSchemes")) {
+        for (size_t i = 0; in->value_schemes && in->value_schemes[i]; i++)
+            str_printf(&text, "%s\n", in->value_schemes[i]);
+    }
+    return str_take(&text);
+}
+
+void render_note_option(const struct render_input *in, const char *name)
+{
+    AUTO(free_p) char *value = in->trace ? render_option(in, name) : NULL;
+    if (in->trace)
+        trace_fact(in->trace, FACT_OPTION, name, value);
+}
+
 int render_run(const struct render_input *in, const struct render_plan *plan, struct render_output *out,
                err_t **err)
 {

@@ -17,7 +17,7 @@
 #include "repo-server/tree.h"
 
 /* Changes whenever equal inputs may give another result: renderings of another version are not used. */
-enum { RENDERER_VERSION = 2 };
+enum { RENDERER_VERSION = 3 };
 
 /* Settings of the daemon. */
 struct plugin_settings;
@@ -126,6 +126,11 @@ int render_note_remote(const struct render_input *in, bool pinned, err_t **err);
 
 /* The value of FACT_CREDENTIAL by its name ("": who reads the source). The caller's. */
 char *render_credential(const struct render_input *in, const char *asked) MUST_USE;
+
+/* The value of FACT_OPTION by its name ("kustomize", "valueSchemes"): settings of argocd-cm. The caller's. */
+char *render_option(const struct render_input *in, const char *name) MUST_USE;
+/* Notes that one counts. */
+void render_note_option(const struct render_input *in, const char *name);
 
 /* A row of the table of types. */
 struct renderer {

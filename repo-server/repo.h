@@ -15,7 +15,7 @@
 
 struct repo_metrics {
     metric_t *git_requests, *git_durations, *fetch_failures, *list_failures;
-    metric_t *oci_requests, *oci_durations, *oci_failures[3];
+    metric_t *oci_requests, *oci_durations, *oci_failures[5];
     metric_t *pending, *parallelism_wait, *started, *handled;
 };
 

@@ -61,7 +61,14 @@ static int make_details(struct request *q, const struct details_trees *t, json_t
     AUTO(free_p) char **schemes = xcalloc(m->n_values_file_schemes + 1, sizeof(*schemes));
     if (m->n_values_file_schemes)
         memcpy(schemes, m->values_file_schemes, m->n_values_file_schemes * sizeof(*schemes));
+    const Cargocd__Repo__KustomizeOptions *k = m->kustomize_options;
+    size_t nversions = k ? k->n_versions : 0;
+    AUTO(free_p) struct kustomize_version *versions = xcalloc(nversions + 1, sizeof(*versions));
+    for (size_t i = 0; i < nversions; i++)
+        versions[i] = (struct kustomize_version){k->versions[i]->name, k->versions[i]->path};
     struct render_input in = {
+        .kustomize_versions = versions,
+        .nkustomize_versions = nversions,
         .tree = t->trees.v[0],
         .source = source,
         .env = &env,

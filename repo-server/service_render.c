@@ -34,19 +34,10 @@ static void add_bool(sha256_ctx_t *c, bool v)
 
 static void add_options(sha256_ctx_t *c, const struct request *q, const message_t *m)
 {
-    const Cargocd__Repo__KustomizeOptions *k = m->kustomize_options;
     const Cargocd__Repo__SourceTypes *t = m->source_types;
-    sha256_field_str(c, k ? k->build_options : "");
-    for (size_t i = 0; k && i < k->n_versions; i++) {
-        sha256_field_str(c, k->versions[i]->name);
-        sha256_field_str(c, k->versions[i]->path);
-    }
-    sha256_field_str(c, "");
     add_bool(c, !t || t->helm);
     add_bool(c, !t || t->kustomize);
     add_bool(c, !t || t->jsonnet);
-    for (size_t i = 0; i < m->n_values_file_schemes; i++)
-        sha256_field_str(c, m->values_file_schemes[i]);
     add_bool(c, m->repo->enable_lfs);
     sha256_field_str(c, q->repo->plugins.use_generate_paths ? m->manifest_generate_paths : "");
 }
@@ -73,6 +64,21 @@ static void compute_spec(struct request *q)
     for (size_t i = 1; i < q->targets.n; i++)
         sha256_field_str(c, q->targets.v[i].name);
     sha256_end_hex(c, g->spec);
+}
+
+/* Settings that become facts where they are used. */
+static void add_settings(sha256_ctx_t *c, const message_t *m)
+{
+    const Cargocd__Repo__KustomizeOptions *k = m->kustomize_options;
+    sha256_field_str(c, k ? k->build_options : "");
+    for (size_t i = 0; k && i < k->n_versions; i++) {
+        sha256_field_str(c, k->versions[i]->name);
+        sha256_field_str(c, k->versions[i]->path);
+    }
+    sha256_field_str(c, "");
+    for (size_t i = 0; i < m->n_values_file_schemes; i++)
+        sha256_field_str(c, m->values_file_schemes[i]);
+    sha256_field_str(c, "");
 }
 
 /* What is fetched with one credential is not for those who have another. */
@@ -108,6 +114,7 @@ static void compute_question(struct request *q)
         sha256_field_str(c, str_or_empty(texts[i]));
     for (size_t i = 0; i < m->n_api_versions; i++)
         sha256_field_str(c, m->api_versions[i]);
+    add_settings(c, m);
     add_credentials(c, m->helm_repos, m->n_helm_repos);
     add_credentials(c, m->helm_repo_creds, m->n_helm_repo_creds);
     sha256_end_hex(c, digest);

@@ -213,6 +213,9 @@ static const char *world_fact(void *arg, enum trace_fact kind, const char *name)
         free(s->fact);
         return s->fact = str_eq(name, "plugins") ? names_of_plugins(s->q->repo)
                                                  : tools_version(s->q->repo->tools, name);
+    case FACT_OPTION:
+        free(s->fact);
+        return s->fact = render_option(&s->in, name);
     case FACT_CREDENTIAL:
         free(s->fact);
         return s->fact = render_credential(&s->in, name);

@@ -39,6 +39,7 @@ enum trace_fact {
     FACT_TOOL,         /* name: "helm", value: its version */
     FACT_EXPIRES,      /* name "", value: seconds since 1970 after which the trace holds no more */
     FACT_CREDENTIAL,   /* name: as render_credential knows it, value: a digest of what was used */
+    FACT_OPTION,       /* name: as render_option knows it, value: a setting of the control plane */
     FACT_KINDS
 };
 /* A fact that is noted already is noted once. Values are kept as digests. */

@@ -24,7 +24,7 @@ struct artifacts_options {
     uint64_t max_oci;        /* of an artifact, unpacked; 0: no limit */
     uint64_t max_disk;       /* of all contents; 0: 4 GiB */
     const char *layer_types; /* media types separated by commas; NULL: Argo CD's */
-    metric_t *oci_requests, *oci_durations, *oci_failures[3]; /* may be NULL; failures: see artifacts.c */
+    metric_t *oci_requests, *oci_durations, *oci_failures[5]; /* may be NULL; failures: see oci.c */
 };
 typedef struct artifacts artifacts_t;
 int artifacts_new(const struct artifacts_options *options, artifacts_t **out, err_t **err);

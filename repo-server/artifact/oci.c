@@ -170,12 +170,13 @@ int oci_fetch(struct fetch *f, struct artifact *out, err_t **err)
 
 void oci_count(const struct fetch *f, const char *type, int64_t started_ns, int result)
 {
-    static const char *const failing[] = {"extract", "resolve-revision", "get-tags"};
+    static const char *const failing[] = {"extract", "resolve-revision", "digest-metadata", "get-tags",
+                                          "test-repo"};
     const struct artifacts_options *o = &f->a->options;
     const char *shown = f->remote->shown;
     metric_inc(o->oci_requests, LABELS(shown, type));
     metric_observe(o->oci_durations, (double)(mono_now().ns - started_ns) / NS_PER_SEC, LABELS(shown, type));
     for (size_t i = 0; result < 0 && i < ARRAY_LEN(failing); i++)
         if (strcmp(failing[i], type) == 0)
-            metric_inc(o->oci_failures[i], i < 2 ? LABELS(shown, f->revision) : LABELS(shown));
+            metric_inc(o->oci_failures[i], i < 3 ? LABELS(shown, f->revision) : LABELS(shown));
 }

@@ -258,6 +258,7 @@ static int remote_scheme(struct helm *h, const char *path, bool *remote, err_t *
     if (!*remote)
         return 0;
     AUTO(free_p) char *scheme = xstrndup(path, (size_t)(sep - path));
+    render_note_option(h->in, "valueSchemes");
     if (!strv_contains(h->in->value_schemes ? h->in->value_schemes : fallback, scheme))
         return err_set(err, ERR_INVALID_ARGUMENT, "the URL scheme '%s' is not allowed", scheme);
     return 0;

@@ -41,6 +41,7 @@ static int start(jsonnet_t *j, err_t **err)
     char *env[] = {
 #ifdef CARGOCD_SANITIZE /* the shadow of sanitizers is larger than any limit of address space */
         "ASAN_OPTIONS=max_allocation_size_mb=256:hard_rss_limit_mb=3000",
+        "TSAN_OPTIONS=max_allocation_size_mb=256:hard_rss_limit_mb=3000",
 #endif
         "PATH=/usr/bin:/bin", NULL};
     struct proc_spec spec = {

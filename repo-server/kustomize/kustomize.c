@@ -202,7 +202,9 @@ static int without_log_head(int e, err_t **err)
         p += quoted && *p == '\\' && p[1];
         str_putc(&text, *p);
     }
-    while (!quoted && text.len && strchr("> \n", text.p[text.len - 1]))
+    if (!quoted && str_has_suffix(str_text(&text), "\n >"))
+        str_truncate(&text, text.len - 3);
+    while (text.len && isspace((unsigned char)text.p[text.len - 1]))
         str_truncate(&text, text.len - 1);
     return err_set(err, ERR_UNKNOWN, "%s", str_text(&text));
 }
@@ -288,6 +290,7 @@ int kustomize_render(const struct render_input *in, const struct render_plan *pl
                     .src = {.fd = -1}};
     AUTO_STR text = STR_INIT;
     r.options = strv_split(str_or_empty(in->kustomize_build_options), " \t\n", true);
+    render_note_option(in, "kustomize");
     int e = find_program(&r, err);
     if (e == 0)
         e = workdir_make(in->settings->tools, &r.work, err);

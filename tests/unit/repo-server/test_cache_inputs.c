@@ -136,9 +136,9 @@ static const struct mutation {
     {PROJECT, NULL, NULL, true, true, false},
     {PROJECT_REPOS, NULL, NULL, true, true, true},
     {GENERATE_PATHS, NULL, NULL, true, true, true},
-    {BUILD_OPTIONS, NULL, NULL, false, false, false},
-    {KUSTOMIZE_VERSION, NULL, NULL, false, false, false},
-    {SCHEMES, NULL, NULL, false, false, false},
+    {BUILD_OPTIONS, NULL, NULL, true, true, true}, /* no kustomization */
+    {KUSTOMIZE_VERSION, NULL, NULL, true, true, true},
+    {SCHEMES, NULL, NULL, true, true, true}, /* nothing remote */
     {NO_HELM, NULL, NULL, false, false, false},
     {NO_JSONNET, NULL, NULL, false, false, false},
     {HELM_REPOS, NULL, NULL, true, true, true}, /* nothing was fetched with one */
@@ -293,6 +293,35 @@ static void every_field_of_a_request_counts_as_far_as_it_is_used(void **state)
     assert_int_equal(failed, 0);
 }
 
+/* Settings count where they are used. */
+static void settings_of_kustomize_count_for_kustomizations(void **state)
+{
+    static const struct mutation counts[] = {{.what = BUILD_OPTIONS}, {.what = KUSTOMIZE_VERSION}},
+                                 same = {.what = SCHEMES};
+    bool can = !str_empty(getenv("KUSTOMIZE")) || !str_empty(getenv("KUBECTL")) || fx_has("kustomize") ||
+               fx_has("kubectl");
+    if (!can)
+        skip();
+    fx_repo("kust");
+    fx_write("kust/kustomization.yaml", "resources: [cm.yaml]\n");
+    fx_write("kust/cm.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n");
+    fx_commit("kust", "one");
+    AUTO(free_p) char *url = xasprintf("file://%s/kust.git", fx_dir());
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+        struct question base, changed;
+        question_init(&base, url, "{\"path\":\".\"}");
+        question_init(&changed, url, "{\"path\":\".\"}");
+        is_hit(&base);
+        assert_true(is_hit(&base));
+        mutate(&changed, &same, NULL);
+        assert_true(is_hit(&changed));
+        mutate(&changed, &counts[i], NULL);
+        assert_false(is_hit(&changed));
+        question_dispose(&base);
+        question_dispose(&changed);
+    }
+}
+
 /* A new version of a chart of which nothing that was read has changed is the same rendering; the index alone
  * says nothing. */
 static void charts_are_known_by_their_content(void **state)
@@ -324,4 +353,4 @@ static void charts_are_known_by_their_content(void **state)
 }
 
 REPO_TESTS(fx_server_begin, fx_server_end, T(every_field_of_a_request_counts_as_far_as_it_is_used),
-           T(charts_are_known_by_their_content))
+           T(settings_of_kustomize_count_for_kustomizations), T(charts_are_known_by_their_content))
