@@ -143,7 +143,7 @@ static void leave(struct run *r, const void *arg)
         w->left = w->left || w->arg == arg;
         all = all && w->left;
     }
-    __atomic_store_n(&r->canceled, all, __ATOMIC_RELAXED);
+    r->canceled = all;
 }
 
 void flight_leave(flights_t *f, const char *key, const void *arg)

@@ -149,7 +149,7 @@ static void answer(struct request *q, const struct cached *cached)
     out.namespace_ = m->namespace_;
     out.revision = q->targets.v[0].commit;
     out.source_type = (char *)cached->note;
-    AUTO(free_p) char *verified = put_verified(q, &out);
+    AUTO(free_p) UNUSED char *verified = put_verified(q, &out);
     if (!same && !unpacked) {
         AUTO_ERR err = NULL;
         err_set(&err, ERR_DATA_LOSS, "a kept rendering could not be read");
@@ -385,7 +385,7 @@ void generate_ready(struct request *q)
     }
     if (renders_nothing(m, g->source)) {
         response_t out = CARGOCD__REPO__GENERATE_MANIFEST_RESPONSE__INIT;
-        AUTO(free_p) char *verified = put_verified(q, &out);
+        AUTO(free_p) UNUSED char *verified = put_verified(q, &out);
         out.revision = q->targets.v[0].commit;
         request_reply(q, &out.base);
         return;

@@ -130,7 +130,7 @@ static int receive(grpc_client_t *c, err_t **err)
 /* One round: what can be sent is sent, what has come is taken; waits for either. */
 static int drive(grpc_client_t *c, err_t **err)
 {
-    if (c->x.canceled && __atomic_load_n(c->x.canceled, __ATOMIC_RELAXED))
+    if (c->x.canceled && *c->x.canceled)
         return broken(c, ERR_CANCELED, "the caller gave up", err);
     int64_t left = mono_left(c->x.deadline);
     if (left <= 0)

@@ -252,7 +252,7 @@ static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *arg)
 
 static void cancel(struct call *c)
 {
-    __atomic_store_n(&c->canceled, true, __ATOMIC_RELAXED);
+    c->canceled = true;
 }
 
 static int on_close(nghttp2_session *h2, int32_t stream, uint32_t code, void *arg)

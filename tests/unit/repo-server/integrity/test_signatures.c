@@ -147,7 +147,7 @@ static void tags_count_before_commits(void **state)
 static void history_is_verified_up_to_a_seal(void **state)
 {
     AUTO(free_p) char *before = commit("", "long ago");
-    AUTO(free_p) char *bad_seal = commit("", "mine\n\nArgocd-gpg-seal: I say so");
+    AUTO(free_p) UNUSED char *bad_seal = commit("", "mine\n\nArgocd-gpg-seal: I say so");
     AUTO(free_p) char *after_bad = commit(good, "after");
     expect("strict", good, after_bad, "unsigned"); /* an unsigned seal seals nothing */
     AUTO(free_p) char *seal = commit(good, "sealed\n\nArgocd-gpg-seal: reviewed");
