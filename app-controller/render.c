@@ -12,7 +12,8 @@ static const char *source_revision(const struct compare_input *in, size_t i)
     return str_or_empty(json_string_value(json_array_get(in->revisions, i)));
 }
 
-/* What a rendering depends on besides the repository's content, so that one of other settings is not taken for this. */
+/* What a rendering depends on besides the repository's content, so that one of other settings is not taken
+ * for this. */
 static uint64_t hash_of_source(const struct compare_input *in, const json_t *source)
 {
     uint64_t h = json_hash(source, settings_epoch(in->settings));
@@ -50,9 +51,30 @@ static struct kept keep(struct app *app, const struct compare_input *in, size_t 
     return (struct kept){xstrdup(app->renderings[i].key), pack_copy(app->renderings[i].manifests)};
 }
 
+/* Signatures that the project asks for and that are not there. */
+static int check_integrity(const ProtobufCBinaryData *result, err_t **err)
+{
+    AUTO_JSON doc = NULL;
+    AUTO_STR all = STR_INIT;
+    if (!result->len)
+        return 0;
+    if (json_read((const char *)result->data, result->len, &doc, err) < 0)
+        return err_wrap(err, "read the result of the source's verification");
+    const json_t *checks = json_object_get(doc, "Checks");
+    for (size_t i = 0; i < json_array_size(checks); i++) {
+        const json_t *check = json_array_get(checks, i), *problems = json_object_get(check, "Problems");
+        for (size_t k = 0; k < json_array_size(problems); k++)
+            str_printf(&all, "%s%s: %s", all.len ? "\n" : "", str_or_empty(json_str_at(check, "Name")),
+                       str_or_empty(json_string_value(json_array_get(problems, k))));
+    }
+    return all.len ? err_set(err, ERR_PERMISSION_DENIED, "%s", str_text(&all)) : 0;
+}
+
 static void take_response(struct kept *kept, uint64_t hash, Cargocd__Repo__GenerateManifestResponse *out,
                           struct rendering *r, err_t **err)
 {
+    if (check_integrity(&out->source_integrity_result, err) < 0)
+        return;
     r->source_hash = hash;
     r->key = xstrdup(out->key);
     r->revision = xstrdup(out->revision);
@@ -87,8 +109,8 @@ static int render_source(struct controller *ctl, struct app *app, const struct c
     AUTO(free_p) char *place = giturl_normalize(url);
     ProtobufCMessage *out = NULL;
     int r_code = rpc_replicas_do(ctl->repo, place, "repo.GenerateManifest", &q.message.base,
-                                 &cargocd__repo__generate_manifest_response__descriptor, ctl->options.repo_timeout_ns,
-                                 in->canceled, &out, err);
+                                 &cargocd__repo__generate_manifest_response__descriptor,
+                                 ctl->options.repo_timeout_ns, in->canceled, &out, err);
     repo_request_dispose(&q);
     AUTO_ERR bad = NULL;
     if (r_code == 0) {
@@ -102,7 +124,8 @@ static int render_source(struct controller *ctl, struct app *app, const struct c
     return bad ? err_move(err, TAKE(bad)) : 0;
 }
 
-void comparison_render(struct controller *ctl, struct app *app, const struct compare_input *in, struct comparison *c)
+void comparison_render(struct controller *ctl, struct app *app, const struct compare_input *in,
+                       struct comparison *c)
 {
     for (size_t i = 0; i < json_array_size(in->sources); i++) {
         AUTO_ERR err = NULL;
@@ -113,12 +136,14 @@ void comparison_render(struct controller *ctl, struct app *app, const struct com
             continue;
         bool several = json_array_size(in->sources) > 1;
         free(c->failure);
-        c->failure = several ? xasprintf("Failed to load target state: failed to generate manifest for source %zu of %zu: "
-                                         "rpc error: code = %s desc = %s",
-                                         i + 1, json_array_size(in->sources), err_code_name(err_code(err)), err_text(err))
-                             : xasprintf("Failed to load target state: failed to generate manifest for source 1 of 1: rpc "
-                                         "error: code = %s desc = %s",
-                                         err_code_name(err_code(err)), err_text(err));
+        c->failure =
+            several
+                ? xasprintf("Failed to load target state: failed to generate manifest for source %zu of %zu: "
+                            "rpc error: code = %s desc = %s",
+                            i + 1, json_array_size(in->sources), err_code_name(err_code(err)), err_text(err))
+                : xasprintf("Failed to load target state: failed to generate manifest for source 1 of 1: rpc "
+                            "error: code = %s desc = %s",
+                            err_code_name(err_code(err)), err_text(err));
         comparison_condition(c, "ComparisonError", "%s", c->failure);
         c->failed = c->render_failed = true;
         return;

@@ -8,7 +8,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (git_modules_parse((const char *)data, size, &m, NULL) == 0)
         REQUIRE(m.n <= GIT_MODULES_MAX);
     VEC_FOREACH(&m, e) {
-        AUTO(free_p) char *full = e->path && e->url ? git_modules_resolve("https://h/team/app.git", e->url) : NULL;
+        AUTO(free_p)
+        char *full = e->path && e->url ? git_modules_resolve("https://h/team/app.git", e->url) : NULL;
         if (full && strncmp(e->url, "../", 3) == 0)
             REQUIRE(str_has_prefix(full, "https://h/"));
     }

@@ -1,5 +1,5 @@
-/* Archives from outside. Whatever comes, paths that are told are texts, sizes fit what is told, and nothing is
- * read past the limit. */
+/* Archives from outside. Whatever comes, paths that are told are texts, sizes fit what is told, and nothing
+ * is read past the limit. */
 #include "common/base/tgz.h"
 #include "tests/fuzz/fuzz.h"
 

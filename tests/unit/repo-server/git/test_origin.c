@@ -241,7 +241,8 @@ static void over_ssh_through_a_proxy(void **state)
         "    h = c.recv(4); host = c.recv(4) if h[3] == 1 else c.recv(c.recv(1)[0]); port = "
         "int.from_bytes(c.recv(2), 'big')\n"
         "    open('proxied', 'a').write('%s %d\\n' % (host, port))\n"
-        "    s = socket.create_connection(('127.0.0.1', port)); c.sendall(b'\\x05\\x00\\x00\\x01' + bytes(6))\n"
+        "    s = socket.create_connection(('127.0.0.1', port)); c.sendall(b'\\x05\\x00\\x00\\x01' + "
+        "bytes(6))\n"
         "    threading.Thread(target=pump, args=(c, s), daemon=True).start(); pump(s, c)\n"
         "l = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
         "while True: threading.Thread(target=serve, args=(l.accept()[0],), daemon=True).start()\n";
@@ -390,6 +391,6 @@ static void access_keys_tell_credentials_apart(void **state)
 REPO_TESTS(setup, teardown, T(over_file), T(over_git), T(over_http), T(over_http_with_basic),
            T(over_http_with_bearer), T(over_https), T(over_https_with_a_client_certificate),
            T(redirects_are_followed_without_carrying_credentials_elsewhere), T(proxies_are_used_and_excepted),
-           T(over_ssh), T(over_ssh_through_a_proxy), T(unreachable_servers_are_told), T(a_want_that_no_branch_leads_to),
-           T(references_may_change_in_any_way), T(small_packs_are_joined),
+           T(over_ssh), T(over_ssh_through_a_proxy), T(unreachable_servers_are_told),
+           T(a_want_that_no_branch_leads_to), T(references_may_change_in_any_way), T(small_packs_are_joined),
            T(access_keys_tell_credentials_apart))
