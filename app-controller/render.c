@@ -51,9 +51,30 @@ static struct kept keep(struct app *app, const struct compare_input *in, size_t 
     return (struct kept){xstrdup(app->renderings[i].key), pack_copy(app->renderings[i].manifests)};
 }
 
+/* Signatures that the project asks for and that are not there. */
+static int check_integrity(const ProtobufCBinaryData *result, err_t **err)
+{
+    AUTO_JSON doc = NULL;
+    AUTO_STR all = STR_INIT;
+    if (!result->len)
+        return 0;
+    if (json_read((const char *)result->data, result->len, &doc, err) < 0)
+        return err_wrap(err, "read the result of the source's verification");
+    const json_t *checks = json_object_get(doc, "Checks");
+    for (size_t i = 0; i < json_array_size(checks); i++) {
+        const json_t *check = json_array_get(checks, i), *problems = json_object_get(check, "Problems");
+        for (size_t k = 0; k < json_array_size(problems); k++)
+            str_printf(&all, "%s%s: %s", all.len ? "\n" : "", str_or_empty(json_str_at(check, "Name")),
+                       str_or_empty(json_string_value(json_array_get(problems, k))));
+    }
+    return all.len ? err_set(err, ERR_PERMISSION_DENIED, "%s", str_text(&all)) : 0;
+}
+
 static void take_response(struct kept *kept, uint64_t hash, Cargocd__Repo__GenerateManifestResponse *out,
                           struct rendering *r, err_t **err)
 {
+    if (check_integrity(&out->source_integrity_result, err) < 0)
+        return;
     r->source_hash = hash;
     r->key = xstrdup(out->key);
     r->revision = xstrdup(out->revision);

@@ -1,4 +1,5 @@
 #include "app-controller/repo_message.h"
+#include "common/argo/project.h"
 #include "common/argo/app.h"
 
 typedef Cargocd__Repo__Repository repository_t;
@@ -187,6 +188,12 @@ void repo_request_init(struct repo_request *q, struct controller *ctl, struct ap
         a, str_or_empty(json_str_at(in->doc, "metadata", "annotations", ANNOTATION_GENERATE_PATHS)));
     put_refs(a, ctl, in, m);
     put_settings(a, in->settings, m);
+    AUTO_JSON integrity = project_source_integrity(in->project);
+    if (integrity) {
+        AUTO(free_p) char *text = json_text(integrity, JSON_GO);
+        m->source_integrity.data = (uint8_t *)arena_strdup(a, text);
+        m->source_integrity.len = strlen(text);
+    }
     const json_t *allowed = json_at(in->project, "spec", "sourceRepos");
     m->project_source_repos = arena_alloc(a, (json_array_size(allowed) + 1) * sizeof(char *));
     for (size_t i = 0; i < json_array_size(allowed); i++)

@@ -1,7 +1,7 @@
 # Style, static analysis and the rules that a compiler does not know. `make lint` is part of CI and stays below a minute;
 # `make tidy` takes minutes (T=pattern: only files whose path contains it).
 C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null)
-SOURCE_FOLDERS = $(wildcard common repo-server app-controller api-server cli tests/kubesim)
+SOURCE_FOLDERS = $(wildcard common repo-server cmp-server app-controller api-server cli tests/kubesim)
 
 format:
 	clang-format -i $(C_FILES)

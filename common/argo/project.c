@@ -187,3 +187,25 @@ void project_inherit(json_t *project, const json_t *global_projects, project_loo
         append_lists(json_object_get(project, "spec"), json_object_get(global, "spec"));
     }
 }
+
+json_t *project_source_integrity(const json_t *project)
+{
+    const json_t *own = json_at(project, "spec", "sourceIntegrity"),
+                 *keys = json_at(project, "spec", "signatureKeys");
+    bool stated = json_is_map(json_object_get(own, "git"));
+    if (stated || !json_array_size(keys))
+        return json_is_map(own) ? json_copy_deep(own) : NULL;
+    json_t *out = json_is_map(own) ? json_copy_deep(own) : json_object();
+    json_t *ids = json_array(), *repo = json_object(), *repos = json_array(), *policy = json_object();
+    for (size_t i = 0; i < json_array_size(keys); i++)
+        json_array_append_new(ids, json_str_new(str_or_empty(json_str_at(json_array_get(keys, i), "keyID"))));
+    json_set_str(repo, "url", "*");
+    json_array_append_new(repos, repo);
+    json_object_set_new(policy, "repos", repos);
+    json_put_at(policy, json_str_new("head"), "gpg", "mode");
+    json_put_at(policy, ids, "gpg", "keys");
+    json_t *policies = json_array();
+    json_array_append_new(policies, policy);
+    json_put_at(out, policies, "git", "policies");
+    return out;
+}

@@ -21,6 +21,9 @@ bool project_permits_kind(const json_t *project, const char *group, const char *
 /* Kind and namespace of an object that exists in the cluster of `d`. */
 bool project_permits_object(const json_t *project, const char *group, const char *kind, const char *name,
                             const char *ns, const struct destination *d);
+/* What the project asks of the signatures of its sources (spec.sourceIntegrity), the older spec.signatureKeys
+ * turned into it: heads signed by one of the keys, of all repositories. NULL: nothing. A new document. */
+json_t *project_source_integrity(const json_t *project) MUST_USE;
 /* Whether applications of this namespace may use the project. */
 bool project_permits_app_namespace(const json_t *project, const char *app_ns, const char *control_ns);
 bool project_monitors_orphans(const json_t *project);

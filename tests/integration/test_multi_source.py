@@ -6,6 +6,7 @@ import unittest
 
 from lib.case import Case, config_map
 from lib.env import BIN, Environment
+from lib.git import git
 from lib.proc import wait_for
 
 HELM = os.environ.get("CARGOCD_HELM") or shutil.which("helm")
@@ -97,6 +98,58 @@ spec:
     command: [sh, -c]
     args: ['printf "apiVersion: v1\\nkind: ConfigMap\\nmetadata: {name: shout}\\ndata: {text: \\"$(tr a-z A-Z < shout.txt)\\"}\\n"']
 """
+
+
+@unittest.skipUnless(shutil.which("gpg"), "gpg is not installed")
+class Signatures(Case):
+    @classmethod
+    def setUpClass(cls):
+        env = cls.env = Environment()
+        cls.home, keys = os.path.join(env.dir, "gnupg"), os.path.join(env.dir, "keys")
+        os.makedirs(cls.home, mode=0o700)
+        os.makedirs(keys)
+        cls.gpg("--quick-gen-key", "Ada <ada@example.com>", "ed25519", "sign", "0")
+        cls.key = [line.split(":")[9] for line in cls.gpg("--list-keys", "--with-colons").splitlines()
+                   if line.startswith("fpr")][0]
+        with open(os.path.join(keys, cls.key[-16:]), "w", encoding="ascii") as f:
+            f.write(cls.gpg("--armor", "--export", cls.key))
+        env.repo_server.argv += ["--gpg-keys-path", keys]
+        env.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        subprocess.run(["gpgconf", "--homedir", cls.home, "--kill", "gpg-agent"], check=False)
+        super().tearDownClass()
+
+    @classmethod
+    def gpg(cls, *args):
+        return subprocess.run(["gpg", "--homedir", cls.home, "--batch", "--quiet", "--pinentry-mode", "loopback",
+                               "--passphrase", "", *args], check=True, capture_output=True, text=True).stdout
+
+    def project(self, name, **spec):
+        self.env.kube.create({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+                              "metadata": {"name": name, "namespace": self.env.ns},
+                              "spec": {"sourceRepos": ["*"], "destinations": [{"namespace": "*", "server": "*"}], **spec}})
+
+    def test_unsigned_commits_are_not_synced(self):
+        repo = self.env.repo()
+        repo.commit({"cm.yaml": config_map("signed")})
+        self.project("old", signatureKeys=[{"keyID": self.key[-16:]}])
+        self.project("new", sourceIntegrity={"git": {"policies": [{"repos": [{"url": "*"}],
+                                                                   "gpg": {"mode": "head", "keys": [self.key]}}]}})
+        for project in ("old", "new"):
+            self.env.app("in-" + project, self.env.git.url(repo), project=project,
+                         syncPolicy={"automated": {}})
+            self.wait_condition("in-" + project, "ComparisonError", "GIT/GPG: Failed verifying revision")
+            self.assertEqual(self.env.get_app("in-" + project)["status"]["sync"]["status"], "Unknown")
+        env = {"GNUPGHOME": self.home}
+        repo.write({"cm.yaml": config_map("signed", {"key": "by ada"})})
+        git("add", "-A", cwd=repo.work)
+        git("-c", "user.signingkey=" + self.key, "commit", "-q", "-S", "-m", "signed", cwd=repo.work, env=env)
+        git("push", "-q", "origin", "HEAD", cwd=repo.work)
+        for project in ("old", "new"):
+            self.env.refresh("in-" + project)
+            self.env.wait_status("in-" + project, "Synced")
 
 
 class Plugins(Case):

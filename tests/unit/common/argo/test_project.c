@@ -113,4 +113,28 @@ static void global_projects(void **state)
     }
 }
 
-TESTS(T(global_projects), T(as_argo_cd), T(objects), T(orphans))
+static void integrity_of_projects(void **state)
+{
+    static const char *const cases[][2] = {
+        {"{}", NULL},
+        {"{\"signatureKeys\":[]}", NULL},
+        {"{\"signatureKeys\":[{\"keyID\":\"A\"},{\"keyID\":\"B\"}]}",
+         "{\"git\":{\"policies\":[{\"gpg\":{\"keys\":[\"A\",\"B\"],\"mode\":\"head\"},\"repos\":[{\"url\":\"*"
+         "\"}]}]}}"},
+        {"{\"sourceIntegrity\":{\"git\":{\"policies\":[]}},\"signatureKeys\":[{\"keyID\":\"A\"}]}",
+         "{\"git\":{\"policies\":[]}}"}, /* the newer field counts */
+        {"{\"sourceIntegrity\":{\"oci\":1},\"signatureKeys\":[{\"keyID\":\"A\"}]}",
+         "{\"git\":{\"policies\":[{\"gpg\":{\"keys\":[\"A\"],\"mode\":\"head\"},\"repos\":[{\"url\":\"*\"}]}]"
+         "},\"oci\":1}"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO(free_p) char *text = xasprintf("{\"spec\":%s}", cases[i][0]);
+        AUTO_JSON project = json_of(text);
+        AUTO_JSON found = project_source_integrity(project);
+        AUTO(free_p) char *got = found ? json_text(found, JSON_GO) : NULL;
+        if (!str_eq(got, cases[i][1]))
+            fail_msg("%s: %s", cases[i][0], got ? got : "none");
+    }
+}
+
+TESTS(T(integrity_of_projects), T(global_projects), T(as_argo_cd), T(objects), T(orphans))
