@@ -187,9 +187,14 @@ spec:
   serviceAccountName: {{ .values.serviceAccount.name }}
   automountServiceAccountToken: {{ .token }}
   {{- include "argocd.podCommon" . | nindent 2 }}
-  {{- with .values.initContainers }}
+  {{- if or .init .values.initContainers }}
   initContainers:
+  {{- with .init }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- with .values.initContainers }}
   {{- tpl (toYaml .) $.root | nindent 2 }}
+  {{- end }}
   {{- end }}
   containers:
   - name: {{ .container }}
