@@ -27,6 +27,7 @@ struct controller {
     struct controller_options options;
     http_t *io;
     kube_t *kube;             /* of the control plane's cluster */
+    struct kube_options kube_options; /* of all connections */
     struct kube_config own;
     unsigned char mask_key[MASK_KEY_SIZE];
     char epoch[UUID_SIZE];    /* names this life of the process */

@@ -1,4 +1,5 @@
 /* cargocd-app-controller: keeps clusters equal to their sources. */
+#include "app-controller/clusters.h"
 #include "app-controller/metrics.h"
 #include "app-controller/operation.h"
 #include "app-controller/query.h"
@@ -116,8 +117,8 @@ static int connect_kube(struct controller *ctl, struct settings_of_process *p, e
     ctl->options.ns = xstrdup(!str_empty(p->ns) ? p->ns
                               : !str_empty(ctl->own.default_namespace) ? ctl->own.default_namespace : "argocd");
     ctl->io = http_new("kube");
-    struct kube_options options = {.io = ctl->io, .qps = (double)p->qps_whole, .burst = (unsigned)p->burst};
-    return kube_open(&ctl->own, &options, &ctl->kube, err);
+    ctl->kube_options = (struct kube_options){.io = ctl->io, .qps = (double)p->qps_whole, .burst = (unsigned)p->burst};
+    return kube_open(&ctl->own, &ctl->kube_options, &ctl->kube, err);
 }
 
 static void start_work(struct controller *ctl)
@@ -137,6 +138,7 @@ static void start_work(struct controller *ctl)
                                             .on_state = watch_cluster_state,
                                             .ctx = ctl,
                                             .own = &ctl->own,
+                                            .kube = &ctl->kube_options,
                                             .eval = ctl->eval,
                                             .checks = ctl->checks},
                             .on_change = watch_world_changed,
@@ -161,10 +163,11 @@ static bool start_watches(struct controller *ctl, watches_t **watches)
     }
 }
 
-static void stop(struct controller *ctl, watches_t *watches, query_t *query, http_status_t *status)
+static void stop(struct controller *ctl, watches_t *watches, query_t *query, http_status_t *status, clusters_t *clusters)
 {
     ctl->stopping = true;
     http_status_free(status);
+    clusters_publish_stop(clusters);
     query_stop(query);
     watches_stop(watches);
     /* No decision is made on a cluster that is being let go of: the work ends first. */
@@ -205,6 +208,7 @@ static int run(struct settings_of_process *p, struct controller *ctl, err_t **er
     query_t *query = NULL;
     http_status_t *status = NULL;
     watches_t *watches = NULL;
+    clusters_t *clusters = NULL;
     random_bytes(ctl->mask_key, sizeof(ctl->mask_key));
     random_uuid(ctl->epoch);
     if (daemon_seal(&p->daemon, "controller", &ctl->seal, err) < 0 || connect_kube(ctl, p, err) < 0 ||
@@ -214,11 +218,12 @@ static int run(struct settings_of_process *p, struct controller *ctl, err_t **er
     start_work(ctl);
     int r = serve(ctl, p, &query, &status, err);
     if (r == 0 && start_watches(ctl, &watches)) {
+        clusters = clusters_publish_start(ctl);
         log_info(NULL, "application controller %s in namespace %s started", CARGOCD_VERSION, ctl->options.ns);
         daemon_wait();
         log_info(NULL, "application controller stops");
     }
-    stop(ctl, watches, query, status);
+    stop(ctl, watches, query, status, clusters);
     return r;
 }
 

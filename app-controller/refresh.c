@@ -247,9 +247,22 @@ static struct rendering copy_rendering(const struct rendering *k)
                               .source_hash = k->source_hash};
 }
 
+/* The last reference to a cluster waits for the I/O thread, which may be waiting for the app's lock. */
+static void set_cluster(struct refresh *r)
+{
+    cluster_t *old;
+    {
+        LOCKED(&r->app->lock);
+        old = r->app->cluster;
+        r->app->cluster = r->cluster ? cluster_ref(r->cluster) : NULL;
+    }
+    cluster_unref(old);
+}
+
 static void keep_findings(struct refresh *r, const struct comparison *c)
 {
     struct app *app = r->app;
+    set_cluster(r);
     struct found_resource *list = xcalloc(c->pairs.n, sizeof(*list));
     for (size_t i = 0; i < c->pairs.n; i++) {
         const struct pair *p = &c->pairs.v[i];
@@ -284,10 +297,6 @@ static void keep_findings(struct refresh *r, const struct comparison *c)
         app->renderings = xcalloc(c->renderings.n, sizeof(*app->renderings));
         for (size_t i = 0; i < c->renderings.n; i++)
             app->renderings[i] = copy_rendering(&c->renderings.v[i]);
-    }
-    if (app->cluster != r->cluster) {
-        cluster_unref(app->cluster);
-        app->cluster = cluster_ref(r->cluster);
     }
     free(app->project);
     app->project = xstrdup(app_project(r->doc));
@@ -369,6 +378,7 @@ static void refuse(struct refresh *r, const json_t *conditions)
     put_health(status, HEALTH_UNKNOWN, NULL);
     write_status(r, status);
     unpublish(r->ctl, r->app);
+    set_cluster(r); /* one that is no longer its destination, or no longer there, is let go of */
     LOCKED(&r->app->lock);
     r->app->fingerprint = 0;
     for (size_t i = 0; i < r->app->nresources; i++)

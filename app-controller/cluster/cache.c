@@ -81,9 +81,10 @@ cache_kind_t *cache_kind_add(cache_t *c, const char *group, const char *version,
     static const char *const everything[] = {"*"};
     size_t n;
     const char *const *paths = node_info_paths(group, kind, &n);
-    uint64_t script;
+    uint64_t script, rules;
     {
         LOCKED(&c->lock);
+        rules = cache_rules_hash(c->settings);
         script = cache_script_hash(c->settings, group, kind);
     }
     if (script) {
@@ -95,6 +96,7 @@ cache_kind_t *cache_kind_add(cache_t *c, const char *group, const char *version,
                         .kind = intern(kind),
                         .namespaced = namespaced,
                         .script = script,
+                        .rules = rules,
                         .projection = projection_new(paths, n)};
     LOCKED(&c->lock);
     k->next = c->kinds;

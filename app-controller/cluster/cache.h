@@ -51,7 +51,7 @@ void cache_check_run(cache_t *c, eval_t *eval, struct cache_check *check_take);
 /* One kind as it is being watched. */
 typedef struct cache_kind cache_kind_t;
 cache_kind_t *cache_kind_add(cache_t *c, const char *group, const char *version, const char *kind, bool namespaced) MUST_USE;
-/* Whether the kind was added under other health checks than these: it is to be listed anew. */
+/* Whether the kind was added under other health checks or rules of tracking than these: it is to be listed anew. */
 bool cache_kind_outdated(const cache_kind_t *k, const settings_t *settings);
 /* Drops the kind's objects. */
 void cache_kind_remove(cache_t *c, cache_kind_t *k);

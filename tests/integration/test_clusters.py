@@ -1,0 +1,328 @@
+"""Many clusters: from Secrets that come, change and go while the controller runs; what is managed in each; tracking."""
+import base64
+import http.server
+import json
+import os
+import re
+import socket
+import subprocess
+import threading
+import time
+import urllib.parse
+import urllib.request
+
+from lib.case import Case, config_map
+from lib.env import BIN, free_port
+from lib.kube import ApiError, Kube
+from lib.proc import Process, wait_for
+
+SECRET = ("v1", "Secret")
+
+
+class Sim:
+    """A further cluster: a kubesim at a port that stays the same when it is started again."""
+
+    def __init__(self, env, name, flags=(), token="secret"):
+        self.env, self.name, self.port, self.flags = env, name, free_port(), list(flags)
+        self.config = os.path.join(env.dir, name + ".kubeconfig")
+        self.server = "http%s://127.0.0.1:%d" % ("s" if "--tls-cert" in flags else "", self.port)
+        self.start(token)
+
+    def start(self, token="secret"):
+        if os.path.exists(self.config):
+            os.unlink(self.config)
+        self.process = Process("kubesim-" + self.name, [
+            os.path.join(BIN, "kubesim"), "--port", str(self.port), "--kubeconfig-out", self.config,
+            *(["--token", token] if token else []), *self.flags], self.env.dir)
+        self.env.processes.append(self.process)
+        self.process.start()
+        wait_for(self.name, lambda: os.path.exists(self.config) and os.path.getsize(self.config), alive=[self.process])
+        self.kube = Kube(self.config)
+        return self
+
+
+class Gate:
+    """The way to a server, which can be shut: connections break, new ones are refused."""
+
+    def __init__(self, port):
+        self.target, self.port, self.pairs = port, free_port(), []
+        self.open()
+
+    def open(self):
+        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=512)
+        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
+
+    def shut(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        pairs, self.pairs = self.pairs, []
+        for end in [e for pair in pairs for e in pair]:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def _accept(self, listener):
+        while True:
+            try:
+                here, _ = listener.accept()
+                there = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                return
+            self.pairs.append((here, there))
+            for a, b in ((here, there), (there, here)):
+                threading.Thread(target=self._copy, args=(a, b), daemon=True).start()
+
+    def _copy(self, a, b):
+        try:
+            while True:
+                data = a.recv(65536)
+                if not data:
+                    break
+                b.sendall(data)
+        except OSError:
+            pass
+        try:
+            b.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
+class Base(Case):
+    def cluster(self, name, server, config=None, **more):
+        data = {"name": name, "server": server, "config": json.dumps(config if config is not None else {"bearerToken": "secret"})}
+        data.update(more.pop("data", {}))
+        o = {"apiVersion": "v1", "kind": "Secret", "stringData": data,
+             "metadata": {"name": "cluster-" + name, "namespace": self.env.ns, "annotations": more.get("annotations", {}),
+                          "labels": dict({"argocd.argoproj.io/secret-type": "cluster"}, **more.get("labels", {}))}}
+        if self.env.kube.get(*SECRET, self.env.ns, "cluster-" + name):
+            o.pop("stringData")
+            o["data"] = {k: base64.b64encode(v.encode()).decode() for k, v in data.items()}
+            self.env.kube.update(o)
+        else:
+            self.env.kube.create(o)
+        self.addCleanup(self.remove, name)
+
+    def remove(self, name):
+        self.env.kube.delete(*SECRET, self.env.ns, "cluster-" + name)
+
+    def metrics(self):
+        with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % self.env.metrics_port, timeout=10) as answer:
+            return answer.read().decode()
+
+    def samples(self, name, **labels):
+        """[(labels, value)] of one family, those that have these labels."""
+        out = []
+        for line in self.metrics().splitlines():
+            m = re.match(r'%s(?:\{(.*)\})? (\S+)$' % name, line)
+            if not m:
+                continue
+            have = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', m.group(1) or ""))
+            if all(have.get(k) == v for k, v in labels.items()):
+                out.append((have, float(m.group(2))))
+        return out
+
+    def connected(self, server):
+        found = self.samples("argocd_cluster_connection_status", server=server)
+        return found[0][1] if found else None
+
+    def info(self, server):
+        return self.env.api.get("/api/v1/clusters/" + urllib.parse.quote(server, safe="")).json
+
+    def deploy(self, name, destination, automated=True, files=None, sim=None, **spec):
+        """An application of one ConfigMap in a namespace of its own."""
+        repo = self.env.repo()
+        repo.commit(files or {"cm.yaml": config_map(name)})
+        ns = "t-" + name
+        sim.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ns}}, exist_ok=True)
+        if automated:
+            spec["syncPolicy"] = {"automated": {"selfHeal": True, "prune": True}}
+        self.env.app(name, self.env.git.url(repo), dest_ns=ns, destination=dict(destination, namespace=ns), **spec)
+        self.addCleanup(self.env.kube.delete, "argoproj.io/v1alpha1", "Application", self.env.ns, name)
+        return repo, ns
+
+
+class Clusters(Base):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.env.start_api_server(("--insecure", "--disable-auth"))
+
+    def test_deploys_to_others_and_survives_their_end(self):
+        one, two = Sim(self.env, "one"), Sim(self.env, "two")
+        self.cluster("one", one.server)
+        gate = Gate(two.port)
+        self.addCleanup(gate.shut)
+        reached = "http://127.0.0.1:%d" % gate.port
+        self.cluster("two", reached)
+        _, ns = self.deploy("to-one", {"server": one.server + "/"}, sim=one)
+        repo, ns2 = self.deploy("to-two", {"name": "two"}, sim=two)
+        self.env.wait_status("to-one", "Synced", "Healthy")
+        self.env.wait_status("to-two", "Synced", "Healthy")
+        self.assertEqual(one.kube.get("v1", "ConfigMap", ns, "to-one")["data"], {"key": "value"})
+        self.assertEqual(two.kube.get("v1", "ConfigMap", ns2, "to-two")["data"], {"key": "value"})
+        self.assertIsNone(one.kube.get("v1", "ConfigMap", ns2, "to-two"))
+        info = self.info(reached)["info"]
+        self.assertEqual(info["connectionState"]["status"], "Successful")
+        self.assertEqual(info["serverVersion"], "v1.34.0")
+        self.assertEqual(int(info["applicationsCount"]), 1)
+        self.assertGreater(int(info["cacheInfo"]["apisCount"]), 20)
+        self.assertGreater(int(info["cacheInfo"]["resourcesCount"]), 1)
+        self.assertIn("apps/v1/Deployment", info["apiVersions"])
+        gate.shut()
+        self.env.wait("the loss of the second cluster", lambda: self.connected(reached) == 0)
+        self.assertIn("watch", self.info(reached)["info"]["connectionState"]["message"])
+        # The first one does not feel it, however much there is to be done in the second.
+        for i in range(15):
+            self.deploy("dead-%d" % i, {"name": "two"}, sim=two)
+        quick, _ = self.deploy("quick", {"server": one.server}, sim=one)
+        self.env.wait_status("quick", "Synced", "Healthy", timeout=10)
+        quick.commit({"cm.yaml": config_map("quick", {"key": "changed"})})
+        began = time.monotonic()
+        self.env.refresh("quick")
+        self.env.wait("the change", lambda: one.kube.get("v1", "ConfigMap", "t-quick", "quick")["data"] == {"key": "changed"}, 10)
+        self.assertLess(time.monotonic() - began, 5)
+        repo.commit({"cm.yaml": config_map("to-two", {"key": "again"})})
+        gate.open()
+        self.env.wait("the second cluster", lambda: self.connected(reached) == 1)
+        self.env.refresh("to-two")
+        self.env.wait_app("to-two", lambda a: (two.kube.get("v1", "ConfigMap", ns2, "to-two") or {}).get("data") == {"key": "again"}, 60)
+
+    def test_rotated_token_and_removed_secret(self):
+        sim = Sim(self.env, "rotated", token="first")
+        self.cluster("rotated", sim.server, {"bearerToken": "wrong"})
+        _, ns = self.deploy("rotated", {"server": sim.server}, sim=sim)
+        message = self.wait_condition("rotated", "ComparisonError", "Failed to load live state")
+        self.assertIn("nauthorized", message)
+        self.assertEqual(self.info(sim.server)["info"]["connectionState"]["status"], "Failed")
+        self.cluster("rotated", sim.server, {"bearerToken": "first"})
+        self.env.wait_status("rotated", "Synced", "Healthy")
+        self.assertIsNone(self.condition(self.env.get_app("rotated"), "ComparisonError"))
+        sim.process.kill()
+        sim.start("second")
+        sim.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ns}})
+        self.env.wait("the refusal", lambda: self.connected(sim.server) == 0)
+        self.cluster("rotated", sim.server, {"bearerToken": "second"})
+        self.env.wait("the new token", lambda: self.connected(sim.server) == 1)
+        self.env.wait_app("rotated", lambda a: sim.kube.get("v1", "ConfigMap", ns, "rotated"), 30, "to be there again")
+        self.remove("rotated")
+        self.wait_condition("rotated", "InvalidSpecError", 'cluster "%s" not found' % sim.server)
+        self.env.wait("the watches' end", lambda: self.stats(sim)["watches"] == 0)
+        self.assertEqual(self.samples("argocd_cluster_info", server=sim.server), [])
+        self.cluster("rotated", sim.server, {"bearerToken": "second"})
+        self.env.wait_status("rotated", "Synced", "Healthy")
+
+    def stats(self, sim):
+        return json.loads(sim.kube.raw("GET", "/kubesim/stats")[1])
+
+    def test_coming_and_going_leaves_nothing_behind(self):
+        sim = Sim(self.env, "fleeting")
+        sim.kube.call("POST", "/kubesim/bulk", {"resource": "configmaps", "count": 5000, "size": 500, "namespace": "default"})
+        self.deploy("fleeting", {"name": "fleeting"}, sim=sim)
+        sizes, threads = [], []
+        for i in range(30):
+            self.cluster("fleeting", sim.server)
+            self.env.wait_status("fleeting", "Synced", "Healthy")
+            if i % 3 == 0:  # also one that is gone before it was ever reached
+                self.cluster("never", "http://127.0.0.1:1")
+                self.remove("never")
+            self.remove("fleeting")
+            self.env.wait_app("fleeting", lambda a: self.condition(a, "InvalidSpecError"))
+            self.env.wait("the watches' end", lambda: self.stats(sim)["watches"] == 0)
+            sizes.append(self.env.controller.memory_kib())
+            threads.append(len(os.listdir("/proc/%d/task" % self.env.controller.child.pid)))
+        early, late = max(sizes[5:10]), min(sizes[-5:])
+        self.assertLess(late, early * 1.05 + 1024, sizes)
+        self.assertLessEqual(threads[-1], threads[5] + 2, threads)
+
+
+class Recorder(http.server.BaseHTTPRequestHandler):
+    """Who asks, and with what."""
+    seen = []
+
+    def do_GET(self):
+        Recorder.seen.append((self.path, self.headers.get("Authorization"), self.headers.get("User-Agent")))
+        self.send_response(403)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+PLUGIN = """#!/bin/sh
+echo "$@" "$EXTRA" "$KUBERNETES_EXEC_INFO" > "%(dir)s/plugin.args"
+echo '{"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1beta1", "status": {"token": "from-plugin"}}'
+"""
+
+
+class Credentials(Base):
+    @classmethod
+    def setUpClass(cls):
+        from lib.env import Environment
+        cls.env = Environment(cls.redis, cls.options)
+        path = os.path.join(cls.env.dir, "plugins")
+        os.makedirs(path)
+        for name in ("argocd-k8s-auth", "plugin"):
+            with open(os.path.join(path, name), "w", encoding="ascii") as f:
+                f.write(PLUGIN % {"dir": cls.env.dir})
+            os.chmod(os.path.join(path, name), 0o755)
+        cls.env.controller.env["PATH"] = path + ":" + os.environ["PATH"]
+        cls.env.start()
+
+    def args(self):
+        with open(os.path.join(self.env.dir, "plugin.args"), encoding="utf-8") as f:
+            return f.read()
+
+    def test_each_form_reaches_the_server(self):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Recorder)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.shutdown)
+        url = "http://127.0.0.1:%d" % server.server_port
+        basic = "Basic " + base64.b64encode(b"user:pass").decode()
+        plugin = {"command": "plugin", "args": ["a", "b"], "env": {"EXTRA": "more"}, "provideClusterInfo": True,
+                  "apiVersion": "client.authentication.k8s.io/v1beta1"}
+        cases = [({"bearerToken": "tok"}, "Bearer tok", None),
+                 ({"username": "user", "password": "pass"}, basic, None),
+                 ({"execProviderConfig": plugin}, "Bearer from-plugin", r'^a b more .*"server":"%s"' % re.escape(url)),
+                 ({"awsAuthConfig": {"clusterName": "eks", "roleARN": "arn:x", "profile": "p"}}, "Bearer from-plugin",
+                  r"^aws --cluster-name eks --role-arn arn:x --profile p ")]
+        self.cluster("forms", url, {})
+        self.deploy("forms", {"server": url}, sim=self.env)
+        for config, header, args in cases:
+            self.cluster("forms", url, config)
+            del Recorder.seen[:]
+            self.env.wait("a request with " + header, lambda: any(s[1] == header for s in Recorder.seen))
+            if args:
+                self.assertRegex(self.args(), args)
+
+    def openssl(self, *args):
+        subprocess.run(["openssl", *args], cwd=self.env.dir, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def read(self, name):
+        with open(os.path.join(self.env.dir, name), "rb") as f:
+            return base64.b64encode(f.read()).decode()
+
+    def test_client_certificate_and_server_name(self):
+        key = ["-newkey", "rsa:2048", "-nodes"]
+        self.openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca", "-days", "2")
+        for name, subject in (("server", "/CN=hidden.example"), ("client", "/CN=admin/O=system:masters")):
+            self.openssl("req", *key, "-keyout", name + ".key", "-out", name + ".csr", "-subj", subject)
+            with open(os.path.join(self.env.dir, name + ".ext"), "w", encoding="ascii") as f:
+                f.write("subjectAltName=DNS:hidden.example\n" if name == "server" else "extendedKeyUsage=clientAuth\n")
+            self.openssl("x509", "-req", "-in", name + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+                         "-extfile", name + ".ext", "-out", name + ".pem")
+        at = lambda name: os.path.join(self.env.dir, name)
+        sim = Sim(self.env, "tls", ["--tls-cert", at("server.pem"), "--tls-key", at("server.key"), "--tls-ca", at("ca.pem"),
+                                    "--client-ca", at("ca.pem"), "--client-cert", at("client.pem"), "--client-key", at("client.key")],
+                  token=None)
+        tls = {"caData": self.read("ca.pem"), "certData": self.read("client.pem"), "keyData": self.read("client.key")}
+        self.cluster("tls", sim.server, {"tlsClientConfig": tls})
+        self.deploy("tls", {"server": sim.server}, sim=self.env, automated=False)
+        self.wait_condition("tls", "ComparisonError", "Failed to load live state")  # another name than the certificate's
+        self.cluster("tls", sim.server, {"tlsClientConfig": dict(tls, serverName="hidden.example")})
+        self.env.wait_status("tls", "OutOfSync", "Missing")
+        self.cluster("tls", sim.server, {"tlsClientConfig": {"insecure": True}})
+        self.assertIn("forbidden", self.wait_condition("tls", "ComparisonError", "Failed to load live state"))
+        self.cluster("tls", sim.server, {"tlsClientConfig": dict(tls, caData="", insecure=True)})
+        self.env.wait_app("tls", lambda a: not self.condition(a, "ComparisonError"), what="to be reached")
