@@ -11,6 +11,8 @@ import time
 import urllib.parse
 import urllib.request
 
+import yaml
+
 from lib.case import Case, config_map
 from lib.env import BIN, free_port
 from lib.kube import ApiError, Kube
@@ -326,3 +328,218 @@ class Credentials(Base):
         self.assertIn("forbidden", self.wait_condition("tls", "ComparisonError", "Failed to load live state"))
         self.cluster("tls", sim.server, {"tlsClientConfig": dict(tls, caData="", insecure=True)})
         self.env.wait_app("tls", lambda a: not self.condition(a, "ComparisonError"), what="to be reached")
+
+
+class Tracking(Base):
+    NOTE, MARK = "argocd.argoproj.io/tracking-id", "argocd.argoproj.io/installation-id"
+
+    def settings(self, **data):
+        self.env.config_map("argocd-cm", {k.replace("_", "."): v for k, v in data.items()})
+        self.addCleanup(self.env.config_map, "argocd-cm", {})
+
+    def extra(self, ns, name, labels=None, annotations=None):
+        self.env.kube.create({"apiVersion": "v1", "kind": "ConfigMap", "data": {},
+                              "metadata": {"name": name, "namespace": ns, "labels": labels or {}, "annotations": annotations or {}}})
+
+    def owned(self, app, *names):
+        """Waits until the application has just these objects."""
+        return self.env.wait_app(app, lambda a: sorted(r["name"] for r in a.get("status", {}).get("resources", [])) == sorted(names),
+                                 what="to have " + str(names))
+
+    def marks(self, ns, name):
+        m = self.env.kube.get("v1", "ConfigMap", ns, name)["metadata"]
+        return m.get("labels", {}), m.get("annotations", {})
+
+    def follow(self, name, labels=None, annotations=None):
+        """Deploys; an object with these marks is taken for the application's, is pruned, and one that bears other marks is not."""
+        _, ns = self.deploy(name, {"server": "https://kubernetes.default.svc"}, sim=self.env, automated=False)
+        self.env.wait_status(name, "OutOfSync")
+        self.env.sync(name)
+        self.env.wait_operation(name)
+        self.env.wait_status(name, "Synced")
+        self.extra(ns, "mine", labels, annotations and annotations(ns))
+        self.extra(ns, "plain")
+        app = self.owned(name, name, "mine")
+        self.assertEqual(app["status"]["sync"]["status"], "OutOfSync")
+        self.assertTrue(self.resource(app, "ConfigMap", "mine")["requiresPruning"])
+        self.env.sync(name, prune=True)
+        self.env.wait_status(name, "Synced")
+        self.assertIsNone(self.env.kube.get("v1", "ConfigMap", ns, "mine"))
+        self.assertIsNotNone(self.env.kube.get("v1", "ConfigMap", ns, "plain"))
+        return ns
+
+    def test_by_annotation(self):
+        ns = self.follow("noted", None, lambda ns: {self.NOTE: "noted:/ConfigMap:%s/mine" % ns})
+        labels, annotations = self.marks(ns, "noted")
+        self.assertEqual((labels, annotations[self.NOTE]), ({}, "noted:/ConfigMap:%s/noted" % ns))
+        self.extra(ns, "copy", None, {self.NOTE: "noted:/ConfigMap:%s/noted" % ns})  # taken along with a copy: not the application's
+        app = self.owned("noted", "noted", "copy")
+        self.assertNotIn("status", self.resource(app, "ConfigMap", "copy"))
+        self.assertEqual(app["status"]["sync"]["status"], "Synced")
+
+    def test_by_label(self):
+        self.settings(application_resourceTrackingMethod="label")
+        ns = self.follow("labelled", {"app.kubernetes.io/instance": "labelled"})
+        labels, annotations = self.marks(ns, "labelled")
+        self.assertEqual(labels, {"app.kubernetes.io/instance": "labelled"})
+        self.assertNotIn(self.NOTE, annotations)
+
+    def test_by_own_label(self):
+        self.settings(application_resourceTrackingMethod="label", application_instanceLabelKey="example.com/app")
+        ns = self.follow("own-label", {"example.com/app": "own-label"})
+        self.assertEqual(self.marks(ns, "own-label")[0], {"example.com/app": "own-label"})
+
+    def test_by_annotation_with_label(self):
+        self.settings(application_resourceTrackingMethod="annotation+label")
+        name = "n" * 50 + "-" + "m" * 20
+        ns = self.follow("both", {"app.kubernetes.io/instance": "other"}, lambda ns: {self.NOTE: "both:/ConfigMap:%s/mine" % ns})
+        labels, annotations = self.marks(ns, "both")
+        self.assertEqual((labels["app.kubernetes.io/instance"], annotations[self.NOTE]), ("both", "both:/ConfigMap:%s/both" % ns))
+        repo = self.env.repo()
+        repo.commit({"cm.yaml": config_map("long")})
+        self.env.app(name, self.env.git.url(repo), dest_ns=ns)
+        self.env.wait_status(name, "OutOfSync")
+        self.env.sync(name)
+        self.env.wait_operation(name)
+        self.assertEqual(self.marks(ns, "long")[0]["app.kubernetes.io/instance"], name[:63])
+
+    def test_installation_id(self):
+        self.settings(installationID="here")
+        ns = self.follow("installed", None, lambda ns: {self.NOTE: "installed:/ConfigMap:%s/mine" % ns, self.MARK: "here"})
+        self.assertEqual(self.marks(ns, "installed")[1][self.MARK], "here")
+        self.extra(ns, "theirs", None, {self.NOTE: "installed:/ConfigMap:%s/theirs" % ns, self.MARK: "there"})
+        self.extra(ns, "unmarked", None, {self.NOTE: "installed:/ConfigMap:%s/unmarked" % ns})
+        time.sleep(0.5)
+        self.env.refresh("installed")
+        self.owned("installed", "installed")
+        self.settings(installationID="there")  # all that is theirs, and nothing that was ours
+        app = self.owned("installed", "installed", "theirs")
+        self.assertTrue(self.resource(app, "ConfigMap", "theirs")["requiresPruning"])
+        self.env.sync("installed", prune=True)
+        self.env.wait_status("installed", "Synced")
+        self.assertEqual(self.marks(ns, "installed")[1][self.MARK], "there")
+
+    def test_other_method_at_run_time(self):
+        ns = self.follow("moves", None, lambda ns: {self.NOTE: "moves:/ConfigMap:%s/mine" % ns})
+        self.extra(ns, "by-label", {"app.kubernetes.io/instance": "moves"})
+        self.extra(ns, "by-note", None, {self.NOTE: "moves:/ConfigMap:%s/by-note" % ns})
+        self.owned("moves", "moves", "by-note")
+        self.settings(application_resourceTrackingMethod="label")
+        self.owned("moves", "moves", "by-label")
+        self.settings()
+        self.owned("moves", "moves", "by-note")
+        self.assertIsNotNone(self.env.kube.get("v1", "ConfigMap", ns, "by-label"))
+
+
+CRD = """apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: Widget, plural: widgets, singular: widget}
+  versions:
+  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
+"""
+WIDGET = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w%s}\nspec: {size: 1}\n"
+
+
+class Scope(Base):
+    def kinds(self, sim):
+        found = self.samples("argocd_cluster_api_resources", server=sim.server)
+        return found[0][1] if found else 0
+
+    def faults(self, sim, *rules):
+        sim.kube.call("PUT", "/kubesim/faults", {"rules": list(rules)})
+
+    def test_definitions_come_and_go(self):
+        sim = Sim(self.env, "definitions")
+        self.cluster("definitions", sim.server)
+        repo, ns = self.deploy("widgets", {"name": "definitions"}, sim=sim, files={"crd.yaml": CRD, "w.yaml": WIDGET % 1})
+        self.env.wait_status("widgets", "Synced", timeout=40)
+        before = self.kinds(sim)
+        # A kind that appeared at run time is watched: a drift is healed without anybody asking.
+        sim.kube.merge("example.com/v1", "Widget", ns, "w1", {"spec": {"size": 2}})
+        self.env.wait("the drift to be healed", lambda: sim.kube.get("example.com/v1", "Widget", ns, "w1")["spec"] == {"size": 1}, 10)
+        self.env.patch_app("widgets", {"spec": {"syncPolicy": None}})
+        sim.kube.delete("apiextensions.k8s.io/v1", "CustomResourceDefinition", None, "widgets.example.com")
+        self.env.wait("the kind to go", lambda: self.kinds(sim) == before - 1, 20)
+        self.env.wait_app("widgets", lambda a: self.resource(a, "Widget", "w1").get("status") == "OutOfSync", what="to miss its widget")
+        sim.kube.create(yaml.safe_load(CRD))
+        self.env.wait("the kind to return", lambda: self.kinds(sim) == before, 20)
+        self.env.sync("widgets")
+        self.env.wait_status("widgets", "Synced")
+
+    def test_some_namespaces_only(self):
+        sim = Sim(self.env, "narrow")
+        self.cluster("narrow", sim.server, data={"namespaces": "t-inside,t-other"})
+        self.deploy("inside", {"name": "narrow"}, sim=sim)
+        self.env.wait_status("inside", "Synced", "Healthy")
+        requests = json.loads(sim.kube.raw("GET", "/kubesim/requests")[1])
+        self.assertNotIn("clusterroles", json.dumps(requests))
+        self.deploy("outside", {"name": "narrow"}, sim=sim)
+        self.wait_condition("outside", "ComparisonError", 'namespace "t-outside" for ConfigMap "outside" is not managed')
+        role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: wide}\nrules: []\n"
+        self.deploy("inside-too", {"name": "narrow", "namespace": "t-inside"}, sim=sim, files={"role.yaml": role})
+        self.wait_condition("inside-too", "ComparisonError",
+                            'cluster level ClusterRole "wide" can not be managed when in namespaced mode')
+        self.assertIsNone(sim.kube.get("rbac.authorization.k8s.io/v1", "ClusterRole", None, "wide"))
+        self.cluster("narrow", sim.server, data={"namespaces": "t-inside,t-outside", "clusterResources": "true"})
+        for name in ("inside", "outside", "inside-too"):
+            self.env.wait_status(name, "Synced", "Healthy")
+            self.assertIsNone(self.condition(self.env.get_app(name), "ComparisonError"))
+        self.assertIsNotNone(sim.kube.get("rbac.authorization.k8s.io/v1", "ClusterRole", None, "wide"))
+
+    def test_exclusions_at_run_time(self):
+        sim = Sim(self.env, "excluding")
+        self.addCleanup(self.env.config_map, "argocd-cm", {})
+        self.cluster("excluding", sim.server)
+        secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: hidden}\nstringData: {a: b}\n"
+        _, ns = self.deploy("excluding", {"name": "excluding"}, sim=sim, automated=False,
+                            files={"a.yaml": secret, "b.yaml": config_map("seen")})
+        self.env.wait_app("excluding", lambda a: len(a.get("status", {}).get("resources", [])) == 2)
+        before = self.kinds(sim)
+        rule = "- {apiGroups: [''], kinds: [Secret], clusters: ['%s']}\n"
+        self.env.config_map("argocd-cm", {"resource.exclusions": rule % "https://elsewhere"})
+        time.sleep(0.7)
+        self.assertEqual(self.kinds(sim), before)
+        self.env.config_map("argocd-cm", {"resource.exclusions": rule % "http://127.0.0.1:*"})
+        self.wait_condition("excluding", "ExcludedResourceWarning", "Resource /Secret hidden is excluded in the settings")
+        self.env.wait("the kind to go", lambda: self.kinds(sim) == before - 1)
+        self.assertEqual([r["name"] for r in self.env.get_app("excluding")["status"]["resources"]], ["seen"])
+        self.env.config_map("argocd-cm", {"resource.inclusions": rule.replace("Secret", "ConfigMap") % "*"})
+        self.env.wait("one kind to stay", lambda: self.kinds(sim) == 1)
+        self.env.config_map("argocd-cm", {})
+        self.env.wait("all kinds", lambda: self.kinds(sim) == before)
+        self.env.wait_app("excluding", lambda a: len(a["status"]["resources"]) == 2 and not self.condition(a, "ExcludedResourceWarning"))
+
+    def test_broken_parts_are_left_out(self):
+        sim = Sim(self.env, "broken")
+        sim.kube.create({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1.away.example"},
+                         "spec": {"group": "away.example", "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 10,
+                                  "service": {"name": "away", "namespace": "default"}}})
+        self.faults(sim, {"verb": "list", "resource": "ingresses.networking.k8s.io", "status": 500})
+        self.cluster("broken", sim.server)
+        self.deploy("despite", {"name": "broken"}, sim=sim)
+        self.env.wait_status("despite", "Synced", "Healthy", timeout=30)
+        self.assertEqual(self.connected(sim.server), 1)
+        self.assertIn("cannot be listed and is left out", self.env.controller.log())
+        self.faults(sim)
+        sim.kube.create({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "late", "namespace": "default"},
+                         "spec": {"defaultBackend": {"service": {"name": "x", "port": {"number": 80}}}}})
+        count = lambda: self.samples("argocd_cluster_events_total", server=sim.server, kind="Ingress")
+        self.env.wait("the kind to be watched after all", lambda: sim.kube.merge(
+            "networking.k8s.io/v1", "Ingress", "default", "late", {"metadata": {"labels": {"at": str(time.time())}}}) and count(), 30)
+
+    def test_forbidden_kinds(self):
+        sim = Sim(self.env, "forbidding")
+        self.addCleanup(self.env.config_map, "argocd-cm", {})
+        self.faults(sim, {"verb": "list", "resource": "secrets", "status": 403})
+        self.cluster("forbidding", sim.server)
+        self.deploy("forbidding", {"name": "forbidding"}, sim=sim)
+        self.env.wait("the refusal", lambda: "secrets" in self.env.controller.log() and self.connected(sim.server) == 0)
+        time.sleep(3)
+        self.assertNotEqual(self.env.get_app("forbidding").get("status", {}).get("sync", {}).get("status"), "Synced")
+        self.env.config_map("argocd-cm", {"resource.respectRBAC": "normal"})
+        self.env.wait_status("forbidding", "Synced", "Healthy", timeout=40)
+        self.env.wait("it to be connected", lambda: self.connected(sim.server) == 1)
