@@ -6,6 +6,12 @@
 
 enum { MAX_OWNER_STEPS = 64 };
 
+static void free_names(void *p)
+{
+    map_dispose(p);
+    free(p);
+}
+
 cache_t *cache_new(const settings_t *settings, const unsigned char mask_key[MASK_KEY_SIZE], cache_change_fn on_change,
                    void *ctx)
 {
@@ -16,6 +22,7 @@ cache_t *cache_new(const settings_t *settings, const unsigned char mask_key[MASK
     c->on_change = on_change;
     c->ctx = ctx;
     c->nodes.value_free = free;
+    c->orphans.value_free = free_names;
     c->scripts = script_host_new();
     return c;
 }
@@ -53,6 +60,7 @@ void cache_free(cache_t *c)
     table_free(&c->by_owner);
     map_dispose(&c->by_app);
     map_dispose(&c->nodes);
+    map_dispose(&c->orphans);
     settings_unref(c->settings);
     script_host_free(c->scripts);
     wipe(c->mask_key, sizeof(c->mask_key));
@@ -137,11 +145,8 @@ static const char *app_of(cache_t *c, const struct obj *o, int steps)
     return o->app;
 }
 
-void cache_note(cache_t *c, const struct obj *o, notes_t *notes)
+static void add_note(const struct obj *o, const char *app, notes_t *notes)
 {
-    const char *app = app_of(c, o, MAX_OWNER_STEPS);
-    if (!app || (!*o->of->group && strcmp(o->of->kind, "Endpoints") == 0))
-        return;
     struct note n = {.app = intern_ref(app),
                      .managed = o->app && !o->nowners,
                      .group = intern_ref(o->of->group),
@@ -150,6 +155,25 @@ void cache_note(cache_t *c, const struct obj *o, notes_t *notes)
                      .name = intern_ref(o->name),
                      .uid = intern_ref(o->uid)};
     VEC_PUSH(notes, n);
+}
+
+void cache_note(cache_t *c, const struct obj *o, notes_t *notes)
+{
+    const char *app = app_of(c, o, MAX_OWNER_STEPS);
+    if (!*o->of->group && strcmp(o->of->kind, "Endpoints") == 0)
+        return;
+    if (app) {
+        add_note(o, app, notes);
+        return;
+    }
+    map_t *watchers = c->orphans.n && *o->ns ? map_get(&c->orphans, o->ns) : NULL;
+    if (!watchers)
+        return;
+    MAP_FOREACH(watchers, e) {
+        const char *name = intern(e->key);
+        add_note(o, name, notes);
+        intern_unref(name);
+    }
 }
 
 void notes_tell(cache_t *c, notes_t *notes)

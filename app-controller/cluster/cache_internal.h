@@ -69,6 +69,7 @@ struct cache {
     struct table by_uid;   /* struct obj by next_uid */
     struct table by_owner; /* struct owner by next */
     map_t by_app;          /* k: instance name, v: first struct obj * of the list */
+    map_t orphans;         /* k: namespace, v: map_t * of the instance names that look after orphans there */
     map_t nodes;           /* k: node name, v: struct node_sum *: what its pods ask for */
     size_t managed;
     script_host_t *scripts;

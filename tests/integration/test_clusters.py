@@ -543,3 +543,70 @@ class Scope(Base):
         self.env.config_map("argocd-cm", {"resource.respectRBAC": "normal"})
         self.env.wait_status("forbidding", "Synced", "Healthy", timeout=40)
         self.env.wait("it to be connected", lambda: self.connected(sim.server) == 1)
+
+
+class Orphans(Base):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.env.start_api_server(("--insecure", "--disable-auth"))
+
+    def put(self, ns, name, kind="ConfigMap", **meta):
+        self.env.kube.create({"apiVersion": "v1", "kind": kind, "metadata": dict({"name": name, "namespace": ns}, **meta)})
+
+    def project(self, name, orphaned, **spec):
+        body = {"sourceRepos": ["*"], "destinations": [{"namespace": "*", "server": "*"}],
+                "clusterResourceWhitelist": [{"group": "*", "kind": "*"}]}
+        body.update(spec)
+        self.env.kube.create({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+                              "metadata": {"name": name, "namespace": self.env.ns}, "spec": dict(body, orphanedResources=orphaned)})
+
+    def orphans(self, name):
+        tree = self.env.api.get("/api/v1/applications/%s/resource-tree" % name).json
+        return sorted("%s/%s" % (n["kind"], n["name"]) for n in tree.get("orphanedNodes") or [])
+
+    def warned(self, name, message):
+        self.env.wait_app(name, lambda a: self.condition(a, "OrphanedResourceWarning") == message, what="to say %r" % message)
+
+    def test_in_tree_condition_and_metric(self):
+        self.project("orphans", {"warn": True, "ignore": [{"kind": "ConfigMap", "name": "ignored-*"}, {"group": "apps"}]},
+                     namespaceResourceBlacklist=[{"group": "", "kind": "ServiceAccount"}])
+        _, ns = self.deploy("parent", {"server": "https://kubernetes.default.svc"}, sim=self.env, project="orphans")
+        for kind, name in (("ServiceAccount", "default"), ("ServiceAccount", "denied"), ("ConfigMap", "kube-root-ca.crt"),
+                           ("ConfigMap", "ignored-1")):
+            self.put(ns, name, kind)
+        self.put("default", "elsewhere")
+        self.env.wait_status("parent", "Synced", "Healthy")
+        self.assertEqual(self.orphans("parent"), [])
+        self.assertIsNone(self.condition(self.env.get_app("parent"), "OrphanedResourceWarning"))
+        self.put(ns, "lost")  # told without a refresh
+        self.warned("parent", "Application has 1 orphaned resources")
+        uid = self.env.kube.get("v1", "ConfigMap", ns, "lost")["metadata"]["uid"]
+        self.put(ns, "below", "Secret", ownerReferences=[{"apiVersion": "v1", "kind": "ConfigMap", "name": "lost", "uid": uid}])
+        self.warned("parent", "Application has 2 orphaned resources")
+        self.put(ns, "of-nobody", annotations={"argocd.argoproj.io/tracking-id": "no-such-app:/ConfigMap:%s/of-nobody" % ns})
+        self.env.wait("the third", lambda: len(self.orphans("parent")) == 3 or self.env.refresh("parent"))
+        self.assertEqual(self.orphans("parent"), ["ConfigMap/lost", "ConfigMap/of-nobody", "Secret/below"])
+        self.env.wait("the metric", lambda: [v for _, v in self.samples("argocd_app_orphaned_resources_count", name="parent")] == [3])
+        answer = self.env.api.get("/api/v1/applications/parent/resource?namespace=%s&resourceName=lost&kind=ConfigMap&version=v1&group=" % ns)
+        self.assertEqual(answer.status, 200, answer.text)
+        # What another application has is nobody's orphan.
+        repo = self.env.repo()
+        repo.commit({"cm.yaml": config_map("lost")})
+        self.env.app("other", self.env.git.url(repo), dest_ns=ns, syncPolicy={"automated": {}})
+        self.env.wait_status("other", "Synced")
+        self.env.wait("it to be adopted", lambda: self.orphans("parent") == ["ConfigMap/of-nobody"])
+        self.warned("parent", "Application has 1 orphaned resources")
+        self.env.kube.delete("v1", "ConfigMap", ns, "of-nobody")
+        self.warned("parent", None)
+        self.assertEqual(self.env.kube.get("v1", "ConfigMap", "default", "elsewhere")["metadata"]["name"], "elsewhere")
+
+    def test_without_warning(self):
+        self.project("silent", {"warn": False})
+        _, ns = self.deploy("silent", {"server": "https://kubernetes.default.svc"}, sim=self.env, project="silent")
+        self.env.wait_status("silent", "Synced", "Healthy")
+        self.put(ns, "lost")
+        self.env.wait("the orphan", lambda: self.orphans("silent") == ["ConfigMap/lost"])
+        self.assertIsNone(self.condition(self.env.get_app("silent"), "OrphanedResourceWarning"))
+        self.env.kube.merge("argoproj.io/v1alpha1", "AppProject", self.env.ns, "silent", {"spec": {"orphanedResources": None}})
+        self.env.wait("nobody to look", lambda: self.orphans("silent") == [])
