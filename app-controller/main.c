@@ -25,7 +25,7 @@ struct settings_of_process {
     int64_t qps_whole, burst;
 };
 
-enum { OWN_FLAGS = 26 };
+enum { OWN_FLAGS = 30 };
 
 static void own_flags(struct settings_of_process *p, struct controller_options *o, struct flag out[OWN_FLAGS])
 {
@@ -82,6 +82,18 @@ static void own_flags(struct settings_of_process *p, struct controller_options *
          .help = "Enables storing the managed resources health in the Application CRD"},
         {.name = "kube-events", .type = FLAG_BOOL, .target = &o->events, .fallback = "true",
          .help = "Write Kubernetes Events about applications"},
+        {.name = "metrics-application-labels", .type = FLAG_STRINGS, .target = &o->metrics_labels,
+         .env = ENV "_METRICS_APPLICATION_LABELS",
+         .help = "List of Application labels that will be added to the argocd_app_labels metric"},
+        {.name = "metrics-application-conditions", .type = FLAG_STRINGS, .target = &o->metrics_conditions,
+         .env = ENV "_METRICS_APPLICATION_CONDITIONS",
+         .help = "List of Application conditions that will be added to the argocd_app_condition metric"},
+        {.name = "metrics-cluster-labels", .type = FLAG_STRINGS, .target = &o->metrics_cluster_labels,
+         .env = ENV "_METRICS_CLUSTER_LABELS",
+         .help = "List of Cluster labels that will be added to the argocd_cluster_labels metric"},
+        {.name = "metrics-legacy", .type = FLAG_BOOL, .target = &o->metrics_legacy,
+         .env = "ARGOCD_LEGACY_CONTROLLER_METRICS", .fallback = "false",
+         .help = "Also argocd_app_sync_status, argocd_app_health_status and argocd_app_created_time, for older dashboards"},
         {.name = "metrics-port", .type = FLAG_INT, .target = &p->metrics_port, .fallback = "8082", .max = 65535,
          .help = "Start metrics server on given port"},
         {.name = "metrics-address", .type = FLAG_STRING, .target = &p->metrics_address, .fallback = "0.0.0.0",
@@ -118,7 +130,8 @@ static int connect_kube(struct controller *ctl, struct settings_of_process *p, e
                               : !str_empty(ctl->own.default_namespace) ? ctl->own.default_namespace : "argocd");
     ctl->io = http_new("kube");
     ctl->kube_options = (struct kube_options){.io = ctl->io, .qps = (double)p->qps_whole, .burst = (unsigned)p->burst};
-    return kube_open(&ctl->own, &ctl->kube_options, &ctl->kube, err);
+    struct kube_options options = ctl->kube_options; /* without an observer: these are about the control plane */
+    return kube_open(&ctl->own, &options, &ctl->kube, err);
 }
 
 static void start_work(struct controller *ctl)
@@ -139,6 +152,7 @@ static void start_work(struct controller *ctl)
                                             .ctx = ctl,
                                             .own = &ctl->own,
                                             .kube = &ctl->kube_options,
+                                            .on_event = metrics_cluster_event,
                                             .eval = ctl->eval,
                                             .checks = ctl->checks},
                             .on_change = watch_world_changed,

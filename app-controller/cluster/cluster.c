@@ -26,6 +26,7 @@ struct kind_watch {
     uint32_t mark;
     bool synced, stopped, rediscovers;
     bool forbidden; /* and left alone, by the settings */
+    bool respects; /* stops when it is forbidden */
     bool failing, refused; /* refused: 401 or 403 */
     unsigned failures; /* before the first list was complete */
 };
@@ -266,14 +267,15 @@ static void on_event(void *arg, enum kube_event event, const char *p, size_t n)
     struct kind_watch *w = arg;
     struct cluster_env *env = &w->cluster->env;
     AUTO_ERR err = NULL;
-    if (w->synced && env->on_event)
-        env->on_event(env->ctx, w->cluster->spec.server, w->resource.group, w->resource.kind);
+    mono_t began = mono_now();
     int r = event == KUBE_DELETED ? cache_delete(w->cluster->cache, w->kind, p, n, &err)
                                   : cache_put(w->cluster->cache, w->kind, p, n, &err);
     if (r < 0)
         log_warn(LOGF({"server", w->cluster->spec.server}), "an object is left out: %s", err_text(err));
     if (w->rediscovers && w->synced)
         cluster_rediscover(w->cluster);
+    if (w->synced && env->on_event)
+        env->on_event(env->ctx, w->cluster->spec.server, w->resource.group, w->resource.kind, began);
 }
 
 static void tell_ready(cluster_t *c)
@@ -336,14 +338,18 @@ static void on_error(void *arg, err_t *err)
 {
     struct kind_watch *w = arg;
     cluster_t *c = w->cluster;
-    bool ready;
+    bool ready, refused;
     {
         LOCKED(&c->lock);
+        bool had_error = c->error != NULL;
         ready = note_error(c, w, err);
+        refused = !c->was_ready && !had_error && w->refused && err;
         pthread_cond_broadcast(&c->changed);
     }
     if (ready)
         tell_ready(c);
+    else if (refused)
+        tell_state(c);
     if (err)
         log_debug(LOGF({"server", c->spec.server}), "watch %s: %s", w->resource.kind, err_text(err));
 }
@@ -354,7 +360,7 @@ static void on_stop(void *arg, enum kube_watch_stop why)
     settle(w, false);
     LOCKED(&w->cluster->lock);
     w->forbidden = why == KUBE_STOP_FORBIDDEN;
-    w->cluster->again = !w->forbidden;
+    w->cluster->again = w->cluster->again || !w->forbidden;
     pthread_cond_signal(&w->cluster->work);
 }
 
@@ -370,7 +376,7 @@ static void start_watch(cluster_t *c, const settings_t *settings, const struct k
                         const char *ns)
 {
     struct kind_watch *w = xcalloc(1, sizeof(*w));
-    *w = (struct kind_watch){.cluster = c, .kind = kind, .ns = xstrdup(ns)};
+    *w = (struct kind_watch){.cluster = c, .kind = kind, .ns = xstrdup(ns), .respects = respects_rbac(settings)};
     w->resource = *r;
     w->resource.group = intern_ref(r->group);
     w->resource.version = intern_ref(r->version);
@@ -386,7 +392,7 @@ static void start_watch(cluster_t *c, const settings_t *settings, const struct k
         c->unsynced++;
     }
     struct kube_watch_spec spec = {
-        .resource = &w->resource, .list = {.ns = w->ns}, .stop_when_forbidden = respects_rbac(settings)};
+        .resource = &w->resource, .list = {.ns = w->ns}, .stop_when_forbidden = w->respects};
     w->watch = kube_watch_start(c->kube, &spec, &watch_ops, w);
 }
 
@@ -413,8 +419,8 @@ static bool is_watched(cluster_t *c, const struct kube_resource *r)
 static bool not_wanted_any_more(cluster_t *c, const struct kind_watch *w)
 {
     const struct kube_resource *r = kube_api_find(c->api, w->resource.group, NULL, w->resource.kind);
-    if (w->forbidden)
-        return !respects_rbac(c->settings);
+    if (w->forbidden || w->refused)
+        return w->respects != respects_rbac(c->settings);
     /* A group that is broken for the moment is not gone; the watch finds out. */
     if (!r && c->partial && !kube_api_serves_group(c->api, w->resource.group))
         return w->stopped;

@@ -22,8 +22,8 @@ struct cluster_env {
     const struct kube_config *own;
     /* Of the connections: rates, and who observes them; borrowed. */
     const struct kube_options *kube;
-    /* A watch brought an event; on the I/O thread; may be NULL. */
-    void (*on_event)(void *ctx, const char *server, const char *group, const char *kind);
+    /* A watch brought an event, and it has been taken in since `began`; on the I/O thread; may be NULL. */
+    void (*on_event)(void *ctx, const char *server, const char *group, const char *kind, mono_t began);
     /* Health checks of the settings run on these threads, by this. */
     eval_t *eval;
     pool_t *checks;

@@ -27,6 +27,9 @@ struct redis_options {
 redis_t *redis_new(const struct redis_options *options) MUST_USE;
 void redis_free(redis_t *r);
 bool redis_available(redis_t *r);
+/* Called after each command ("get", "set" …), for metrics. To be set before the first one. */
+typedef void (*redis_observe_fn)(void *arg, const char *command, bool failed, int64_t duration_ns);
+void redis_observe(redis_t *r, redis_observe_fn fn, void *arg);
 
 /* ERR_NOT_FOUND for a miss. Keys get the prefix. */
 int redis_get(redis_t *r, const char *key, str_t *out, err_t **err);

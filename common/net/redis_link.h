@@ -22,6 +22,8 @@ struct redis_link {
 
 struct redis {
     struct redis_options o; /* owned copies */
+    redis_observe_fn observe;
+    void *observe_arg;
     pthread_t thread;
     bool threaded;
     int wake; /* an eventfd that ends the thread's sleep */

@@ -112,11 +112,11 @@ class Base(Case):
         with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % self.env.metrics_port, timeout=10) as answer:
             return answer.read().decode()
 
-    def samples(self, name, **labels):
+    def samples(self, family, **labels):
         """[(labels, value)] of one family, those that have these labels."""
         out = []
         for line in self.metrics().splitlines():
-            m = re.match(r'%s(?:\{(.*)\})? (\S+)$' % name, line)
+            m = re.match(r'%s(?:\{(.*)\})? (\S+)$' % family, line)
             if not m:
                 continue
             have = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', m.group(1) or ""))
@@ -537,9 +537,8 @@ class Scope(Base):
         self.faults(sim, {"verb": "list", "resource": "secrets", "status": 403})
         self.cluster("forbidding", sim.server)
         self.deploy("forbidding", {"name": "forbidding"}, sim=sim)
-        self.env.wait("the refusal", lambda: "secrets" in self.env.controller.log() and self.connected(sim.server) == 0)
-        time.sleep(3)
-        self.assertNotEqual(self.env.get_app("forbidding").get("status", {}).get("sync", {}).get("status"), "Synced")
+        self.wait_condition("forbidding", "ComparisonError", "watch Secret")
+        self.assertEqual(self.connected(sim.server), 0)
         self.env.config_map("argocd-cm", {"resource.respectRBAC": "normal"})
         self.env.wait_status("forbidding", "Synced", "Healthy", timeout=40)
         self.env.wait("it to be connected", lambda: self.connected(sim.server) == 1)
@@ -598,6 +597,9 @@ class Orphans(Base):
         self.env.wait("it to be adopted", lambda: self.orphans("parent") == ["ConfigMap/of-nobody"])
         self.warned("parent", "Application has 1 orphaned resources")
         self.env.kube.delete("v1", "ConfigMap", ns, "of-nobody")
+        time.sleep(0.3)
+        self.env.refresh("parent")
+        self.env.wait("it to go", lambda: self.orphans("parent") == [])
         self.warned("parent", None)
         self.assertEqual(self.env.kube.get("v1", "ConfigMap", "default", "elsewhere")["metadata"]["name"], "elsewhere")
 
@@ -610,3 +612,150 @@ class Orphans(Base):
         self.assertIsNone(self.condition(self.env.get_app("silent"), "OrphanedResourceWarning"))
         self.env.kube.merge("argoproj.io/v1alpha1", "AppProject", self.env.ns, "silent", {"spec": {"orphanedResources": None}})
         self.env.wait("nobody to look", lambda: self.orphans("silent") == [])
+
+
+class Metrics(Base):
+    options = {"controller": ["--metrics-application-labels", "team,app.kubernetes.io/name", "--metrics-application-conditions",
+                              "ComparisonError,SyncError", "--metrics-cluster-labels", "env", "--metrics-legacy"]}
+    APP = ("namespace", "name", "project")
+    # Of docs/operator-manual/metrics.md of Argo CD: the name, its type and all labels.
+    FAMILIES = [
+        ("argocd_app_info", "gauge", APP + ("autosync_enabled", "repo", "dest_server", "dest_namespace", "sync_status",
+                                            "health_status", "operation")),
+        ("argocd_app_condition", "gauge", APP + ("condition",)),
+        ("argocd_app_labels", "gauge", APP + ("label_team", "label_app_kubernetes_io_name")),
+        ("argocd_app_orphaned_resources_count", "gauge", APP),
+        ("argocd_app_sync_total", "counter", APP + ("dest_server", "phase", "dry_run")),
+        ("argocd_app_sync_duration_seconds_total", "counter", APP + ("dest_server",)),
+        ("argocd_app_reconcile", "histogram", ("namespace", "dest_server")),
+        ("argocd_app_sync_status", "gauge", APP + ("sync_status",)),
+        ("argocd_app_health_status", "gauge", APP + ("health_status",)),
+        ("argocd_app_created_time", "gauge", APP),
+        ("argocd_cluster_info", "gauge", ("server", "k8s_version", "name")),
+        ("argocd_cluster_labels", "gauge", ("server", "name", "label_env")),
+        ("argocd_cluster_connection_status", "gauge", ("server", "k8s_version")),
+        ("argocd_cluster_api_resource_objects", "gauge", ("server",)),
+        ("argocd_cluster_api_resources", "gauge", ("server",)),
+        ("argocd_cluster_cache_age_seconds", "gauge", ("server",)),
+        ("argocd_cluster_events_total", "counter", ("server", "group", "kind")),
+        ("argocd_resource_events_processing", "histogram", ("server",)),
+        ("argocd_resource_events_processed_in_batch", "gauge", ("server",)),
+        ("argocd_kubectl_exec_total", "counter", ("hostname", "command")),
+        ("argocd_kubectl_requests_total", "counter", ("host", "method", "code")),
+        ("argocd_kubectl_request_duration_seconds", "histogram", ("host", "verb")),
+        ("argocd_redis_request_total", "counter", ("hostname", "initiator", "command", "failed")),
+        ("argocd_redis_request_duration", "histogram", ("hostname", "initiator")),
+        ("workqueue_depth", "gauge", ("name",)),
+        ("workqueue_adds_total", "counter", ("name",)),
+    ]
+    BOUNDS = {"argocd_app_reconcile": "0.25 0.5 1 2 4 8 16 +Inf", "argocd_redis_request_duration": "0.01 0.05 0.1 0.25 0.5 1 +Inf",
+              "argocd_resource_events_processing": "0.25 0.5 1 2 4 8 16 +Inf",
+              "argocd_kubectl_request_duration_seconds": "0.005 0.1 0.5 2 8 30 +Inf"}
+
+    def test_every_name_and_label(self):
+        server = "https://kubernetes.default.svc"
+        self.cluster("own", server, {}, labels={"env": "prod"})
+        repo, ns = self.deploy("counted", {"server": server}, sim=self.env)
+        self.env.patch_app("counted", {"metadata": {"labels": {"team": "a-b", "app.kubernetes.io/name": "x"}}})
+        self.env.wait_status("counted", "Synced", "Healthy")
+        self.deploy("failing", {"server": server}, sim=self.env, path="missing")
+        self.wait_condition("failing", "ComparisonError", "Failed to load target state")
+        self.env.wait("the condition", lambda: self.samples("argocd_app_condition", name="failing"))
+        self.env.kube.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "event", "namespace": ns}})
+        self.env.wait("an event", lambda: self.samples("argocd_cluster_events_total", kind="ConfigMap", group="", server=server))
+        text = self.metrics()
+        types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
+        self.assertEqual(len(types), len(re.findall(r"^# TYPE ", text, re.M)), "a family twice")
+        for name, kind, labels in self.FAMILIES:
+            self.assertEqual(types.get(name), kind, name)
+            found = self.samples(name + ("_count" if kind == "histogram" else ""))
+            self.assertTrue(found, name)
+            for have, _ in found:
+                self.assertEqual(sorted(have), sorted(labels), name)
+            if kind == "histogram":
+                bounds = [h["le"] for h, _ in self.samples(name + "_bucket")]
+                self.assertEqual(" ".join(bounds[:bounds.index("+Inf") + 1]), self.BOUNDS[name], name)
+        one = lambda family, **labels: [v for _, v in self.samples(family, **labels)]
+        info, value = self.samples("argocd_app_info", name="counted")[0]
+        self.assertEqual((value, info["namespace"], info["project"], info["autosync_enabled"], info["dest_server"],
+                          info["dest_namespace"], info["sync_status"], info["health_status"], info["operation"]),
+                         (1, self.env.ns, "default", "true", server, ns, "Synced", "Healthy", ""))
+        self.assertEqual(self.samples("argocd_app_labels", name="counted")[0][0]["label_team"], "a-b")
+        self.assertEqual(self.samples("argocd_cluster_labels", server=server)[0][0]["label_env"], "prod")
+        self.assertEqual(one("argocd_app_sync_total", name="counted", phase="Succeeded", dry_run="false"), [1])
+        self.assertEqual(one("argocd_app_sync_status", name="counted"), [1, 0, 0])
+        self.assertEqual(one("argocd_app_health_status", name="counted", health_status="Healthy"), [1])
+        self.assertEqual(one("argocd_app_condition", name="failing", condition="ComparisonError"), [1])
+        self.assertEqual(one("argocd_app_condition", name="counted"), [])
+        self.assertEqual(one("argocd_cluster_connection_status", server=server, k8s_version="v1.34.0"), [1])
+        self.assertGreaterEqual(one("argocd_kubectl_exec_total", command="create")[0] + sum(one("argocd_kubectl_exec_total", command="apply")), 1)
+        self.assertGreaterEqual(one("argocd_redis_request_total", command="set", failed="false")[0], 1)
+        self.assertGreaterEqual(one("argocd_cluster_cache_age_seconds", server=server)[0], 0)
+        self.env.kube.delete("argoproj.io/v1alpha1", "Application", self.env.ns, "counted")
+        self.env.wait("its series to go", lambda: not self.samples("argocd_app_info", name="counted"))
+        self.assertEqual(self.samples("argocd_app_orphaned_resources_count", name="counted"), [])
+
+
+class AnyNamespace(Base):
+    options = {"controller": ["--application-namespaces", "team-*,/^exact$/"]}
+    APP = ("argoproj.io/v1alpha1", "Application")
+
+    def put(self, app_ns, name, project, files=None, automated=True):
+        repo = self.env.repo()
+        repo.commit(files or {"cm.yaml": config_map(name)})
+        self.env.create_namespace(app_ns)
+        dest = self.env.create_namespace()
+        spec = {"project": project, "source": {"repoURL": self.env.git.url(repo), "path": ".", "targetRevision": "HEAD"},
+                "destination": {"server": "https://kubernetes.default.svc", "namespace": dest}}
+        if automated:
+            spec["syncPolicy"] = {"automated": {"prune": True, "selfHeal": True}}
+        self.env.kube.create({"apiVersion": self.APP[0], "kind": "Application", "spec": spec,
+                              "metadata": {"name": name, "namespace": app_ns, "finalizers": ["resources-finalizer.argocd.argoproj.io"]}})
+        return repo, dest
+
+    def project(self, name, *namespaces):
+        self.env.kube.create({"apiVersion": self.APP[0], "kind": "AppProject", "metadata": {"name": name, "namespace": self.env.ns},
+                              "spec": {"sourceRepos": ["*"], "destinations": [{"namespace": "*", "server": "*"}],
+                                       "sourceNamespaces": list(namespaces)}})
+
+    def wait(self, app_ns, name, condition, what):
+        seen = {}
+
+        def look():
+            seen["app"] = self.env.kube.get(*self.APP, app_ns, name) or {}
+            return condition(seen["app"])
+        self.env.wait("%s/%s %s" % (app_ns, name, what), look)
+        return seen["app"]
+
+    def synced(self, app_ns, name):
+        return self.wait(app_ns, name, lambda a: a.get("status", {}).get("sync", {}).get("status") == "Synced", "to be synced")
+
+    def test_projects_say_from_where(self):
+        self.project("teams", "team-*", "exact")
+        repo, dest = self.put("team-a", "same", "teams")
+        _, other = self.put("exact", "same", "teams")
+        app = self.synced("team-a", "same")
+        self.synced("exact", "same")
+        self.assertEqual(app["status"]["controllerNamespace"], self.env.ns)
+        live = self.env.kube.get("v1", "ConfigMap", dest, "same")
+        note = "argocd.argoproj.io/tracking-id"
+        self.assertEqual(live["metadata"]["annotations"][note], "team-a_same:/ConfigMap:%s/same" % dest)
+        self.assertEqual(self.env.kube.get("v1", "ConfigMap", other, "same")["metadata"]["annotations"][note],
+                         "exact_same:/ConfigMap:%s/same" % other)
+        # Changes find their way to the application of that namespace.
+        self.env.kube.merge("v1", "ConfigMap", dest, "same", {"data": {"key": "drift"}})
+        self.env.wait("the drift to be healed", lambda: self.env.kube.get("v1", "ConfigMap", dest, "same")["data"] == {"key": "value"}, 10)
+        _, refused = self.put("team-b", "barred", "default")
+        message = "application 'barred' in namespace 'team-b' is not permitted to use project 'default'"
+        self.wait("team-b", "barred", lambda a: self.condition(a, "UnknownError") == message, "to be refused")
+        self.assertIsNone(self.env.kube.get("v1", "ConfigMap", refused, "barred"))
+        self.put("elsewhere", "unheard", "teams")
+        time.sleep(1)
+        self.assertNotIn("status", self.env.kube.get(*self.APP, "elsewhere", "unheard"))
+        self.assertEqual({h["namespace"] for h, _ in self.samples("argocd_app_info")}, {"team-a", "team-b", "exact"})
+        self.env.kube.delete(*self.APP, "team-a", "same")
+        self.wait("team-a", "same", lambda a: not a, "to go")
+        self.assertIsNone(self.env.kube.get("v1", "ConfigMap", dest, "same"))
+        self.assertIsNotNone(self.env.kube.get("v1", "ConfigMap", other, "same"))
+        self.env.kube.merge(self.APP[0], "AppProject", self.env.ns, "teams", {"spec": {"sourceNamespaces": ["team-*"]}})
+        self.wait("exact", "same", lambda a: self.condition(a, "UnknownError"), "to be refused")
