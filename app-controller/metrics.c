@@ -270,7 +270,7 @@ void metrics_cluster_event(void *arg, const char *server, const char *group, con
     metric_set(ctl->m_batch_size, 1, LABELS(server));
 }
 
-/* What clusters other than the control plane's are written by is applying. */
+/* Whatever is written over the connection to a destination is applying; Applications are written over another one. */
 static const char *kubectl_command(const char *method)
 {
     return strcmp(method, "PATCH") == 0  ? "apply"

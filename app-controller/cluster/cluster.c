@@ -1,7 +1,9 @@
 /* Design. A cluster is set up by jobs on a small pool of its own thread-less kind: `connect` (discovery, then starting
  * watches) runs on a pool thread, because it blocks; watches run on the I/O thread and only write into the cache. States:
  * connecting -> listing -> ready; a failed connect is tried again after a pause of at most 10 s for as long as somebody
- * holds the cluster. Kinds come and go with discovery: a changed CRD or APIService asks for another round. */
+ * holds the cluster. Kinds come and go with discovery: a changed CRD or APIService asks for another round. A kind that cannot
+ * be listed holds up the others for a few attempts only, and a group that discovery could not ask keeps its watches. Settings
+ * that records are made by start all over: until everything is listed again there is no verdict. */
 #include "app-controller/cluster/cluster.h"
 #include "app-controller/cluster/kube_config_of.h"
 #include "common/base/intern.h"
@@ -26,7 +28,7 @@ struct kind_watch {
     uint32_t mark;
     bool synced, stopped, rediscovers;
     bool forbidden; /* and left alone, by the settings */
-    bool respects; /* stops when it is forbidden */
+    bool respects;         /* stops when it is forbidden */
     bool failing, refused; /* refused: 401 or 403 */
     unsigned failures; /* before the first list was complete */
 };
@@ -316,6 +318,7 @@ static bool note_error(cluster_t *c, struct kind_watch *w, err_t *err)
     w->failing = err != NULL;
     bool lost = c->failing * 2 > c->watches.n;
     if (!err) {
+        w->refused = false;
         if (c->was_ready && !lost)
             err_clear(&c->error);
         return false;
@@ -419,8 +422,12 @@ static bool is_watched(cluster_t *c, const struct kube_resource *r)
 static bool not_wanted_any_more(cluster_t *c, const struct kind_watch *w)
 {
     const struct kube_resource *r = kube_api_find(c->api, w->resource.group, NULL, w->resource.kind);
-    if (w->forbidden || w->refused)
-        return w->respects != respects_rbac(c->settings);
+    if (w->forbidden || w->refused) {
+        if (w->respects != respects_rbac(c->settings))
+            return true;
+        if (w->forbidden && r)
+            return r->version != w->resource.version || !wanted(c, c->settings, r);
+    }
     /* A group that is broken for the moment is not gone; the watch finds out. */
     if (!r && c->partial && !kube_api_serves_group(c->api, w->resource.group))
         return w->stopped;

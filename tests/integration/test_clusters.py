@@ -214,6 +214,32 @@ class Clusters(Base):
         self.cluster("rotated", sim.server, {"bearerToken": "second"})
         self.env.wait_status("rotated", "Synced", "Healthy")
 
+    def test_a_server_that_never_answers_holds_nobody_up(self):
+        mute = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.addCleanup(mute.close)
+        url = "http://127.0.0.1:%d" % mute.getsockname()[1]
+        before = self.threads("cluster")
+        for i in range(5):
+            self.cluster("mute-%d" % i, url + "/%d" % i)
+            self.deploy("mute-%d" % i, {"name": "mute-%d" % i}, sim=self.env)
+        self.env.wait("the connections", lambda: self.threads("cluster") >= before + 5)
+        self.deploy("beside", {"server": "https://kubernetes.default.svc"}, sim=self.env)
+        self.env.wait_status("beside", "Synced", "Healthy", timeout=5)
+        for i in range(5):
+            self.remove("mute-%d" % i)
+        self.env.wait("their end", lambda: self.threads("cluster") <= before + 1, 5)  # not the 30 s that a request may take
+        self.wait_condition("mute-4", "InvalidSpecError", "there are no clusters with this name: mute-4")
+
+    def threads(self, name):
+        found, tasks = 0, "/proc/%d/task" % self.env.controller.child.pid
+        for task in os.listdir(tasks):
+            try:
+                with open(os.path.join(tasks, task, "comm"), encoding="ascii") as f:
+                    found += f.read().strip() == name
+            except OSError:
+                pass
+        return found
+
     def stats(self, sim):
         return json.loads(sim.kube.raw("GET", "/kubesim/stats")[1])
 
