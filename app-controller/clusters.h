@@ -4,8 +4,8 @@
 
 #include "app-controller/controller.h"
 
-/* [{server, name, project, labels, info}], with info as Argo CD's ClusterInfo: {connectionState, serverVersion, cacheInfo,
- * applicationsCount, apiVersions}. */
+/* [{server, name, project, labels, info}], with info as Argo CD's ClusterInfo: {connectionState,
+ * serverVersion, cacheInfo, applicationsCount, apiVersions}. */
 json_t *clusters_describe(struct controller *ctl) MUST_USE;
 
 /* Writes them to Redis now and then, until stopped. */

@@ -5,7 +5,8 @@
 
 #include "app-controller/controller.h"
 
-/* Takes the deletion of a terminating application as far as it goes now. doc is the Application as just read. */
+/* Takes the deletion of a terminating application as far as it goes now. doc is the Application as just read.
+ */
 void deletion_run(struct controller *ctl, struct app *app, json_t **doc);
 
 #endif

@@ -30,80 +30,188 @@ enum { OWN_FLAGS = 30 };
 static void own_flags(struct settings_of_process *p, struct controller_options *o, struct flag out[OWN_FLAGS])
 {
     const struct flag flags[OWN_FLAGS] = {
-        {.name = "kubeconfig", .type = FLAG_STRING, .target = &p->kubeconfig, .env = "KUBECONFIG",
+        {.name = "kubeconfig",
+         .type = FLAG_STRING,
+         .target = &p->kubeconfig,
+         .env = "KUBECONFIG",
          .help = "Path to a kube config. Only required if out-of-cluster"},
-        {.name = "context", .type = FLAG_STRING, .target = &p->context, .help = "The name of the kubeconfig context to use"},
-        {.name = "namespace", .shorthand = 'n', .type = FLAG_STRING, .target = &p->ns, .env = "ARGOCD_NAMESPACE",
+        {.name = "context",
+         .type = FLAG_STRING,
+         .target = &p->context,
+         .help = "The name of the kubeconfig context to use"},
+        {.name = "namespace",
+         .shorthand = 'n',
+         .type = FLAG_STRING,
+         .target = &p->ns,
+         .env = "ARGOCD_NAMESPACE",
          .help = "Namespace of the control plane; by default the kubeconfig's or the pod's"},
-        {.name = "application-namespaces", .type = FLAG_STRINGS, .target = &o->app_namespaces,
+        {.name = "application-namespaces",
+         .type = FLAG_STRINGS,
+         .target = &o->app_namespaces,
          .env = "ARGOCD_APPLICATION_NAMESPACES",
          .help = "List of additional namespaces that applications are allowed to be reconciled from"},
-        {.name = "repo-server", .type = FLAG_STRING, .target = &p->repo_server, .env = ENV "_REPO_SERVER",
-         .fallback = "argocd-repo-server:8081", .help = "Repo server address"},
-        {.name = "repo-server-timeout-seconds", .type = FLAG_SECONDS, .target = &o->repo_timeout_ns,
-         .env = ENV "_REPO_SERVER_TIMEOUT_SECONDS", .fallback = "60", .help = "Repo server RPC call timeout seconds"},
-        {.name = "app-resync", .type = FLAG_SECONDS, .target = &o->resync_ns, .env = "ARGOCD_RECONCILIATION_TIMEOUT",
-         .fallback = "120", .help = "Time period in seconds for application resync"},
-        {.name = "app-resync-jitter", .type = FLAG_SECONDS, .target = &o->resync_jitter_ns,
-         .env = "ARGOCD_RECONCILIATION_JITTER", .fallback = "60",
+        {.name = "repo-server",
+         .type = FLAG_STRING,
+         .target = &p->repo_server,
+         .env = ENV "_REPO_SERVER",
+         .fallback = "argocd-repo-server:8081",
+         .help = "Repo server address"},
+        {.name = "repo-server-timeout-seconds",
+         .type = FLAG_SECONDS,
+         .target = &o->repo_timeout_ns,
+         .env = ENV "_REPO_SERVER_TIMEOUT_SECONDS",
+         .fallback = "60",
+         .help = "Repo server RPC call timeout seconds"},
+        {.name = "app-resync",
+         .type = FLAG_SECONDS,
+         .target = &o->resync_ns,
+         .env = "ARGOCD_RECONCILIATION_TIMEOUT",
+         .fallback = "120",
+         .help = "Time period in seconds for application resync"},
+        {.name = "app-resync-jitter",
+         .type = FLAG_SECONDS,
+         .target = &o->resync_jitter_ns,
+         .env = "ARGOCD_RECONCILIATION_JITTER",
+         .fallback = "60",
          .help = "Maximum time period in seconds to add as a delay jitter for application resync"},
-        {.name = "app-hard-resync", .type = FLAG_SECONDS, .target = &o->hard_resync_ns,
-         .env = "ARGOCD_HARD_RECONCILIATION_TIMEOUT", .fallback = "0",
+        {.name = "app-hard-resync",
+         .type = FLAG_SECONDS,
+         .target = &o->hard_resync_ns,
+         .env = "ARGOCD_HARD_RECONCILIATION_TIMEOUT",
+         .fallback = "0",
          .help = "Time period in seconds for application hard resync"},
-        {.name = "repo-error-grace-period-seconds", .type = FLAG_SECONDS, .target = &o->repo_error_grace_ns,
-         .env = "ARGOCD_REPO_ERROR_GRACE_PERIOD_SECONDS", .fallback = "180",
-         .help = "Grace period in seconds for ignoring consecutive errors while communicating with repo server"},
-        {.name = "status-processors", .type = FLAG_INT, .target = &o->status_processors, .env = ENV "_STATUS_PROCESSORS",
-         .fallback = "20", .min = 1, .max = 1000, .help = "Number of application status processors"},
-        {.name = "operation-processors", .type = FLAG_INT, .target = &o->operation_processors,
-         .env = ENV "_OPERATION_PROCESSORS", .fallback = "10", .min = 1, .max = 1000,
+        {.name = "repo-error-grace-period-seconds",
+         .type = FLAG_SECONDS,
+         .target = &o->repo_error_grace_ns,
+         .env = "ARGOCD_REPO_ERROR_GRACE_PERIOD_SECONDS",
+         .fallback = "180",
+         .help =
+             "Grace period in seconds for ignoring consecutive errors while communicating with repo server"},
+        {.name = "status-processors",
+         .type = FLAG_INT,
+         .target = &o->status_processors,
+         .env = ENV "_STATUS_PROCESSORS",
+         .fallback = "20",
+         .min = 1,
+         .max = 1000,
+         .help = "Number of application status processors"},
+        {.name = "operation-processors",
+         .type = FLAG_INT,
+         .target = &o->operation_processors,
+         .env = ENV "_OPERATION_PROCESSORS",
+         .fallback = "10",
+         .min = 1,
+         .max = 1000,
          .help = "Number of application operation processors"},
-        {.name = "self-heal-timeout-seconds", .type = FLAG_SECONDS, .target = &o->self_heal_timeout_ns,
-         .env = ENV "_SELF_HEAL_TIMEOUT_SECONDS", .fallback = "0",
+        {.name = "self-heal-timeout-seconds",
+         .type = FLAG_SECONDS,
+         .target = &o->self_heal_timeout_ns,
+         .env = ENV "_SELF_HEAL_TIMEOUT_SECONDS",
+         .fallback = "0",
          .help = "Specifies timeout between application self heal attempts"},
-        {.name = "self-heal-backoff-timeout-seconds", .type = FLAG_SECONDS, .target = &o->heal_backoff_ns,
-         .env = ENV "_SELF_HEAL_BACKOFF_TIMEOUT_SECONDS", .fallback = "2",
+        {.name = "self-heal-backoff-timeout-seconds",
+         .type = FLAG_SECONDS,
+         .target = &o->heal_backoff_ns,
+         .env = ENV "_SELF_HEAL_BACKOFF_TIMEOUT_SECONDS",
+         .fallback = "2",
          .help = "Specifies initial timeout of exponential backoff between self heal attempts"},
-        {.name = "self-heal-backoff-factor", .type = FLAG_INT, .target = &o->heal_backoff_factor,
-         .env = ENV "_SELF_HEAL_BACKOFF_FACTOR", .fallback = "3", .max = 1000,
+        {.name = "self-heal-backoff-factor",
+         .type = FLAG_INT,
+         .target = &o->heal_backoff_factor,
+         .env = ENV "_SELF_HEAL_BACKOFF_FACTOR",
+         .fallback = "3",
+         .max = 1000,
          .help = "Specifies factor of exponential timeout between application self heal attempts"},
-        {.name = "self-heal-backoff-cap-seconds", .type = FLAG_SECONDS, .target = &o->heal_backoff_cap_ns,
-         .env = ENV "_SELF_HEAL_BACKOFF_CAP_SECONDS", .fallback = "300",
+        {.name = "self-heal-backoff-cap-seconds",
+         .type = FLAG_SECONDS,
+         .target = &o->heal_backoff_cap_ns,
+         .env = ENV "_SELF_HEAL_BACKOFF_CAP_SECONDS",
+         .fallback = "300",
          .help = "Specifies max timeout of exponential backoff between application self heal attempts"},
-        {.name = "sync-timeout", .type = FLAG_SECONDS, .target = &o->sync_timeout_ns, .env = ENV "_SYNC_TIMEOUT",
-         .fallback = "0", .help = "Specifies the timeout after which a sync would be terminated. 0 means no timeout"},
-        {.name = "sync-wave-delay", .type = FLAG_SECONDS, .target = &o->wave_delay_ns, .env = "ARGOCD_SYNC_WAVE_DELAY",
-         .fallback = "2", .help = "Pause between two waves of a sync"},
-        {.name = "ignore-normalizer-jq-execution-timeout-seconds", .type = FLAG_SECONDS, .target = &o->eval_timeout_ns,
-         .env = "ARGOCD_IGNORE_NORMALIZER_JQ_TIMEOUT", .fallback = "1s",
+        {.name = "sync-timeout",
+         .type = FLAG_SECONDS,
+         .target = &o->sync_timeout_ns,
+         .env = ENV "_SYNC_TIMEOUT",
+         .fallback = "0",
+         .help = "Specifies the timeout after which a sync would be terminated. 0 means no timeout"},
+        {.name = "sync-wave-delay",
+         .type = FLAG_SECONDS,
+         .target = &o->wave_delay_ns,
+         .env = "ARGOCD_SYNC_WAVE_DELAY",
+         .fallback = "2",
+         .help = "Pause between two waves of a sync"},
+        {.name = "ignore-normalizer-jq-execution-timeout-seconds",
+         .type = FLAG_SECONDS,
+         .target = &o->eval_timeout_ns,
+         .env = "ARGOCD_IGNORE_NORMALIZER_JQ_TIMEOUT",
+         .fallback = "1s",
          .help = "Time limit of one evaluation of a jq expression or a health script"},
-        {.name = "persist-resource-health", .type = FLAG_BOOL, .target = &o->persist_health,
-         .env = ENV "_PERSIST_RESOURCE_HEALTH", .fallback = "false",
+        {.name = "persist-resource-health",
+         .type = FLAG_BOOL,
+         .target = &o->persist_health,
+         .env = ENV "_PERSIST_RESOURCE_HEALTH",
+         .fallback = "false",
          .help = "Enables storing the managed resources health in the Application CRD"},
-        {.name = "kube-events", .type = FLAG_BOOL, .target = &o->events, .fallback = "true",
+        {.name = "kube-events",
+         .type = FLAG_BOOL,
+         .target = &o->events,
+         .fallback = "true",
          .help = "Write Kubernetes Events about applications"},
-        {.name = "metrics-application-labels", .type = FLAG_STRINGS, .target = &o->metrics_labels,
+        {.name = "metrics-application-labels",
+         .type = FLAG_STRINGS,
+         .target = &o->metrics_labels,
          .env = ENV "_METRICS_APPLICATION_LABELS",
          .help = "List of Application labels that will be added to the argocd_app_labels metric"},
-        {.name = "metrics-application-conditions", .type = FLAG_STRINGS, .target = &o->metrics_conditions,
+        {.name = "metrics-application-conditions",
+         .type = FLAG_STRINGS,
+         .target = &o->metrics_conditions,
          .env = ENV "_METRICS_APPLICATION_CONDITIONS",
          .help = "List of Application conditions that will be added to the argocd_app_condition metric"},
-        {.name = "metrics-cluster-labels", .type = FLAG_STRINGS, .target = &o->metrics_cluster_labels,
+        {.name = "metrics-cluster-labels",
+         .type = FLAG_STRINGS,
+         .target = &o->metrics_cluster_labels,
          .env = ENV "_METRICS_CLUSTER_LABELS",
          .help = "List of Cluster labels that will be added to the argocd_cluster_labels metric"},
-        {.name = "metrics-legacy", .type = FLAG_BOOL, .target = &o->metrics_legacy,
-         .env = "ARGOCD_LEGACY_CONTROLLER_METRICS", .fallback = "false",
-         .help = "Also argocd_app_sync_status, argocd_app_health_status and argocd_app_created_time, for older dashboards"},
-        {.name = "metrics-port", .type = FLAG_INT, .target = &p->metrics_port, .fallback = "8082", .max = 65535,
+        {.name = "metrics-legacy",
+         .type = FLAG_BOOL,
+         .target = &o->metrics_legacy,
+         .env = "ARGOCD_LEGACY_CONTROLLER_METRICS",
+         .fallback = "false",
+         .help = "Also argocd_app_sync_status, argocd_app_health_status and argocd_app_created_time, for "
+                 "older dashboards"},
+        {.name = "metrics-port",
+         .type = FLAG_INT,
+         .target = &p->metrics_port,
+         .fallback = "8082",
+         .max = 65535,
          .help = "Start metrics server on given port"},
-        {.name = "metrics-address", .type = FLAG_STRING, .target = &p->metrics_address, .fallback = "0.0.0.0",
+        {.name = "metrics-address",
+         .type = FLAG_STRING,
+         .target = &p->metrics_address,
+         .fallback = "0.0.0.0",
          .help = "Address of the metrics server"},
-        {.name = "query-address", .type = FLAG_STRING, .target = &p->query_address, .env = "CARGOCD_CONTROLLER_QUERY_ADDRESS",
-         .fallback = "0.0.0.0:8085", .help = "Where the api-server asks; host:port or ipc:///path"},
-        {.name = "kube-api-qps", .type = FLAG_INT, .target = &p->qps_whole, .env = "ARGOCD_K8S_CLIENT_QPS", .fallback = "50",
-         .min = 1, .max = 1000000, .help = "Requests a second to an API server"},
-        {.name = "kube-api-burst", .type = FLAG_INT, .target = &p->burst, .env = "ARGOCD_K8S_CLIENT_BURST", .fallback = "100",
-         .min = 1, .max = 1000000, .help = "Burst of requests to an API server"},
+        {.name = "query-address",
+         .type = FLAG_STRING,
+         .target = &p->query_address,
+         .env = "CARGOCD_CONTROLLER_QUERY_ADDRESS",
+         .fallback = "0.0.0.0:8085",
+         .help = "Where the api-server asks; host:port or ipc:///path"},
+        {.name = "kube-api-qps",
+         .type = FLAG_INT,
+         .target = &p->qps_whole,
+         .env = "ARGOCD_K8S_CLIENT_QPS",
+         .fallback = "50",
+         .min = 1,
+         .max = 1000000,
+         .help = "Requests a second to an API server"},
+        {.name = "kube-api-burst",
+         .type = FLAG_INT,
+         .target = &p->burst,
+         .env = "ARGOCD_K8S_CLIENT_BURST",
+         .fallback = "100",
+         .min = 1,
+         .max = 1000000,
+         .help = "Burst of requests to an API server"},
     };
     memcpy(out, flags, sizeof(flags));
 }
@@ -126,11 +234,14 @@ static int connect_kube(struct controller *ctl, struct settings_of_process *p, e
 {
     if (kube_config_auto(p->kubeconfig, p->context, &ctl->own, err) < 0)
         return err_wrap(err, "the control plane's cluster");
-    ctl->options.ns = xstrdup(!str_empty(p->ns) ? p->ns
-                              : !str_empty(ctl->own.default_namespace) ? ctl->own.default_namespace : "argocd");
+    ctl->options.ns = xstrdup(!str_empty(p->ns)                        ? p->ns
+                              : !str_empty(ctl->own.default_namespace) ? ctl->own.default_namespace
+                                                                       : "argocd");
     ctl->io = http_new("kube");
-    ctl->kube_options = (struct kube_options){.io = ctl->io, .qps = (double)p->qps_whole, .burst = (unsigned)p->burst};
-    struct kube_options options = ctl->kube_options; /* without an observer: these are about the control plane */
+    ctl->kube_options = (struct kube_options){
+        .io = ctl->io, .qps = (double)p->qps_whole, .burst = (unsigned)p->burst};
+    struct kube_options options =
+        ctl->kube_options; /* without an observer: these are about the control plane */
     return kube_open(&ctl->own, &options, &ctl->kube, err);
 }
 
@@ -160,8 +271,8 @@ static void start_work(struct controller *ctl)
     ctl->world = world_new(&env);
 }
 
-/* Settings and projects are known before the first application is looked at. An API server that cannot be reached is waited
- * for; so are custom resource definitions that are not there yet. */
+/* Settings and projects are known before the first application is looked at. An API server that cannot be
+ * reached is waited for; so are custom resource definitions that are not there yet. */
 static bool start_watches(struct controller *ctl, watches_t **watches)
 {
     for (;;) {
@@ -177,7 +288,8 @@ static bool start_watches(struct controller *ctl, watches_t **watches)
     }
 }
 
-static void stop(struct controller *ctl, watches_t *watches, query_t *query, http_status_t *status, clusters_t *clusters)
+static void stop(struct controller *ctl, watches_t *watches, query_t *query, http_status_t *status,
+                 clusters_t *clusters)
 {
     ctl->stopping = true;
     http_status_free(status);
@@ -204,16 +316,16 @@ static void stop(struct controller *ctl, watches_t *watches, query_t *query, htt
     free(ctl->options.ns);
 }
 
-static int serve(struct controller *ctl, struct settings_of_process *p, query_t **query, http_status_t **status,
-                 err_t **err)
+static int serve(struct controller *ctl, struct settings_of_process *p, query_t **query,
+                 http_status_t **status, err_t **err)
 {
     AUTO(free_p) char *address = NULL;
     struct tls_files tls;
     if (daemon_address(&p->daemon, p->query_address, &address, &tls, err) < 0 ||
         query_start(ctl, address, &tls, query, err) < 0)
         return err_again(err);
-    struct http_status_options options = {.address = p->metrics_address, .port = (unsigned)p->metrics_port,
-                                          .metrics = ctl->metrics};
+    struct http_status_options options = {
+        .address = p->metrics_address, .port = (unsigned)p->metrics_port, .metrics = ctl->metrics};
     return http_status_start(&options, status, err);
 }
 

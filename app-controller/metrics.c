@@ -30,7 +30,8 @@ struct app_families {
 };
 
 /* namespace, name, project and further ones. */
-static void sample_of_app(str_t *out, const char *family, const json_t *doc, const char *label, const char *value, double v)
+static void sample_of_app(str_t *out, const char *family, const json_t *doc, const char *label,
+                          const char *value, double v)
 {
     metrics_write_sample(out, family, LABELS("namespace", "name", "project", label),
                          LABELS(object_namespace(doc), object_name(doc), app_project(doc), value), v);
@@ -80,25 +81,31 @@ static void write_conditions(struct controller *ctl, const json_t *doc, str_t *o
 static void write_legacy(const json_t *doc, struct app_families *f)
 {
     static const char *const syncs[] = {"Synced", "OutOfSync", "Unknown"};
-    static const char *const healths[] = {"Unknown", "Progressing", "Suspended", "Healthy", "Degraded", "Missing"};
+    static const char *const healths[] = {"Unknown", "Progressing", "Suspended",
+                                          "Healthy", "Degraded",    "Missing"};
     const char *sync = or_unknown(json_str_at(doc, "status", "sync", "status")),
                *health = or_unknown(json_str_at(doc, "status", "health", "status"));
     for (size_t i = 0; i < ARRAY_LEN(syncs); i++)
-        sample_of_app(&f->sync, "argocd_app_sync_status", doc, "sync_status", syncs[i], strcmp(sync, syncs[i]) == 0);
+        sample_of_app(&f->sync, "argocd_app_sync_status", doc, "sync_status", syncs[i],
+                      strcmp(sync, syncs[i]) == 0);
     for (size_t i = 0; i < ARRAY_LEN(healths); i++)
         sample_of_app(&f->health, "argocd_app_health_status", doc, "health_status", healths[i],
                       strcmp(health, healths[i]) == 0);
     wall_t created;
     if (json_to_time(json_at(doc, "metadata", "creationTimestamp"), &created))
-        sample_of_app(&f->created, "argocd_app_created_time", doc, NULL, NULL, (double)(created.ns / NS_PER_SEC));
+        sample_of_app(&f->created, "argocd_app_created_time", doc, NULL, NULL,
+                      (double)(created.ns / NS_PER_SEC));
 }
 
 static void write_info(struct controller *ctl, const json_t *doc, str_t *out)
 {
     AUTO_JSON sources = app_sources(doc);
-    AUTO(free_p) char *repo = giturl_normalize(str_or_empty(json_str_at(json_array_get(sources, 0), "repoURL")));
+    AUTO(free_p)
+    char *repo = giturl_normalize(str_or_empty(json_str_at(json_array_get(sources, 0), "repoURL")));
     AUTO(free_p) char *server = server_of(ctl, doc);
-    const char *operation = app_deleting(doc) ? "delete" : json_is_map(json_object_get(doc, "operation")) ? "sync" : "";
+    const char *operation = app_deleting(doc)                                ? "delete"
+                            : json_is_map(json_object_get(doc, "operation")) ? "sync"
+                                                                             : "";
     metrics_write_sample(out, "argocd_app_info",
                          LABELS("namespace", "name", "project", "autosync_enabled", "repo", "dest_server",
                                 "dest_namespace", "sync_status", "health_status", "operation"),
@@ -120,8 +127,8 @@ static void write_app(struct controller *ctl, struct app *app, const json_t *doc
     sample_of_app(&f->orphans, "argocd_app_orphaned_resources_count", doc, NULL, NULL, (double)orphans);
     if (ctl->options.metrics_labels)
         write_labels(&f->labels, "argocd_app_labels", LABELS("namespace", "name", "project"),
-                     LABELS(object_namespace(doc), object_name(doc), app_project(doc)), ctl->options.metrics_labels,
-                     json_at(doc, "metadata", "labels"));
+                     LABELS(object_namespace(doc), object_name(doc), app_project(doc)),
+                     ctl->options.metrics_labels, json_at(doc, "metadata", "labels"));
     write_conditions(ctl, doc, &f->conditions);
     if (ctl->options.metrics_legacy)
         write_legacy(doc, f);
@@ -142,13 +149,14 @@ static void write_apps(struct controller *ctl, str_t *out)
     struct {
         str_t *text;
         const char *name, *help;
-    } families[] = {{&f.info, "argocd_app_info", "Information about application."},
-                    {&f.labels, "argocd_app_labels", "Argo Application labels converted to Prometheus labels"},
-                    {&f.conditions, "argocd_app_condition", "Report application conditions."},
-                    {&f.orphans, "argocd_app_orphaned_resources_count", "Number of orphaned resources per application"},
-                    {&f.sync, "argocd_app_sync_status", "The application current sync status."},
-                    {&f.health, "argocd_app_health_status", "The application current health status."},
-                    {&f.created, "argocd_app_created_time", "Creation time in unix timestamp for an application."}};
+    } families[] = {
+        {&f.info, "argocd_app_info", "Information about application."},
+        {&f.labels, "argocd_app_labels", "Argo Application labels converted to Prometheus labels"},
+        {&f.conditions, "argocd_app_condition", "Report application conditions."},
+        {&f.orphans, "argocd_app_orphaned_resources_count", "Number of orphaned resources per application"},
+        {&f.sync, "argocd_app_sync_status", "The application current sync status."},
+        {&f.health, "argocd_app_health_status", "The application current health status."},
+        {&f.created, "argocd_app_created_time", "Creation time in unix timestamp for an application."}};
     for (size_t i = 0; i < ARRAY_LEN(families); i++) {
         if (families[i].text->len) {
             metrics_write_head(out, families[i].name, "gauge", families[i].help);
@@ -162,7 +170,8 @@ static void write_cluster_labels(struct controller *ctl, const json_t *clusters,
 {
     if (!ctl->options.metrics_cluster_labels)
         return;
-    metrics_write_head(out, "argocd_cluster_labels", "gauge", "Argo Cluster labels converted to Prometheus labels");
+    metrics_write_head(out, "argocd_cluster_labels", "gauge",
+                       "Argo Cluster labels converted to Prometheus labels");
     for (size_t i = 0; i < json_array_size(clusters); i++) {
         const json_t *c = json_array_get(clusters, i);
         write_labels(out, "argocd_cluster_labels", LABELS("server", "name"),
@@ -212,7 +221,8 @@ static void write_clusters(struct controller *ctl, str_t *out)
                                     str_or_empty(json_str_at(c, "name"))),
                              1);
     }
-    metrics_write_head(out, "argocd_cluster_connection_status", "gauge", "The k8s cluster current connection status.");
+    metrics_write_head(out, "argocd_cluster_connection_status", "gauge",
+                       "The k8s cluster current connection status.");
     for (size_t i = 0; i < json_array_size(clusters); i++) {
         const json_t *c = json_array_get(clusters, i);
         bool good = str_eq(json_str_at(c, "info", "connectionState", "status"), "Successful");
@@ -221,11 +231,12 @@ static void write_clusters(struct controller *ctl, str_t *out)
                                     str_or_empty(json_str_at(c, "info", "serverVersion"))),
                              good ? 1 : 0);
     }
-    write_cluster_family(clusters, out, "argocd_cluster_api_resource_objects", "Number of k8s resource objects in the cache.",
-                         objects);
-    write_cluster_family(clusters, out, "argocd_cluster_api_resources", "Number of monitored kubernetes API resources.",
-                         kinds);
-    write_cluster_family(clusters, out, "argocd_cluster_cache_age_seconds", "Cluster cache age in seconds.", age);
+    write_cluster_family(clusters, out, "argocd_cluster_api_resource_objects",
+                         "Number of k8s resource objects in the cache.", objects);
+    write_cluster_family(clusters, out, "argocd_cluster_api_resources",
+                         "Number of monitored kubernetes API resources.", kinds);
+    write_cluster_family(clusters, out, "argocd_cluster_cache_age_seconds", "Cluster cache age in seconds.",
+                         age);
     write_cluster_labels(ctl, clusters, out);
 }
 
@@ -238,9 +249,10 @@ static void write_queues(struct controller *ctl, str_t *out)
         const char *name, *type, *help;
         double refresh, operations;
     } families[] = {
-        {"workqueue_depth", "gauge", "Current depth of workqueue", (double)refresh.ready, (double)operations.ready},
-        {"workqueue_adds_total", "counter", "Total number of adds handled by workqueue", (double)refresh.added,
-         (double)operations.added},
+        {"workqueue_depth", "gauge", "Current depth of workqueue", (double)refresh.ready,
+         (double)operations.ready},
+        {"workqueue_adds_total", "counter", "Total number of adds handled by workqueue",
+         (double)refresh.added, (double)operations.added},
     };
     for (size_t i = 0; i < ARRAY_LEN(families); i++) {
         metrics_write_head(out, families[i].name, families[i].type, families[i].help);
@@ -270,7 +282,8 @@ void metrics_cluster_event(void *arg, const char *server, const char *group, con
     metric_set(ctl->m_batch_size, 1, LABELS(server));
 }
 
-/* Whatever is written over the connection to a destination is applying; Applications are written over another one. */
+/* Whatever is written over the connection to a destination is applying; Applications are written over another
+ * one. */
 static const char *kubectl_command(const char *method)
 {
     return strcmp(method, "PATCH") == 0  ? "apply"
@@ -298,7 +311,8 @@ static void on_redis_request(void *arg, const char *command, bool failed, int64_
     static const char initiator[] = "argocd-application-controller";
     struct controller *ctl = arg;
     metric_inc(ctl->m_redis, LABELS(ctl->hostname, initiator, command, failed ? "true" : "false"));
-    metric_observe(ctl->m_redis_seconds, (double)duration_ns / (double)NS_PER_SEC, LABELS(ctl->hostname, initiator));
+    metric_observe(ctl->m_redis_seconds, (double)duration_ns / (double)NS_PER_SEC,
+                   LABELS(ctl->hostname, initiator));
 }
 
 static void observers_init(struct controller *ctl)
@@ -306,23 +320,26 @@ static void observers_init(struct controller *ctl)
     static const double batch[] = {0.25, 0.5, 1, 2, 4, 8, 16}, redis[] = {0.01, 0.05, 0.1, 0.25, 0.5, 1},
                         kubectl[] = {0.005, 0.1, 0.5, 2, 8, 30};
     metrics_t *m = ctl->metrics;
-    ctl->m_events = metric_counter(m, "argocd_cluster_events_total", "Number of processes k8s resource events.",
+    ctl->m_events = metric_counter(m, "argocd_cluster_events_total",
+                                   "Number of processes k8s resource events.",
                                    LABELS("server", "group", "kind"));
-    ctl->m_batch = metric_histogram(m, "argocd_resource_events_processing", "Time to process resource events in seconds.",
-                                    batch, ARRAY_LEN(batch), LABELS("server"));
+    ctl->m_batch = metric_histogram(m, "argocd_resource_events_processing",
+                                    "Time to process resource events in seconds.", batch, ARRAY_LEN(batch),
+                                    LABELS("server"));
     ctl->m_batch_size = metric_gauge(m, "argocd_resource_events_processed_in_batch",
                                      "Number of resource events processed in batch", LABELS("server"));
     ctl->m_requests = metric_counter(m, "argocd_kubectl_requests_total", "Number of kubectl request results",
                                      LABELS("host", "method", "code"));
-    ctl->m_request_seconds = metric_histogram(m, "argocd_kubectl_request_duration_seconds", "Request latency in seconds",
-                                              kubectl, ARRAY_LEN(kubectl), LABELS("host", "verb"));
+    ctl->m_request_seconds = metric_histogram(m, "argocd_kubectl_request_duration_seconds",
+                                              "Request latency in seconds", kubectl, ARRAY_LEN(kubectl),
+                                              LABELS("host", "verb"));
     ctl->m_exec = metric_counter(m, "argocd_kubectl_exec_total", "Number of kubectl executions",
                                  LABELS("hostname", "command"));
     ctl->m_redis = metric_counter(m, "argocd_redis_request_total",
                                   "Number of redis requests executed during application reconciliation.",
                                   LABELS("hostname", "initiator", "command", "failed"));
-    ctl->m_redis_seconds = metric_histogram(m, "argocd_redis_request_duration", "Redis requests duration.", redis,
-                                            ARRAY_LEN(redis), LABELS("hostname", "initiator"));
+    ctl->m_redis_seconds = metric_histogram(m, "argocd_redis_request_duration", "Redis requests duration.",
+                                            redis, ARRAY_LEN(redis), LABELS("hostname", "initiator"));
     ctl->kube_options.observe = on_kube_request;
     ctl->kube_options.observe_arg = ctl;
     redis_observe(ctl->redis, on_redis_request, ctl);
@@ -333,7 +350,8 @@ void controller_metrics_init(struct controller *ctl)
     static const double bounds[] = {0.25, 0.5, 1, 2, 4, 8, 16};
     metrics_t *m = ctl->metrics = metrics_new();
     metrics_add_process(m);
-    ctl->m_reconcile = metric_histogram(m, "argocd_app_reconcile", "Application reconciliation performance in seconds.", bounds,
+    ctl->m_reconcile = metric_histogram(m, "argocd_app_reconcile",
+                                        "Application reconciliation performance in seconds.", bounds,
                                         ARRAY_LEN(bounds), LABELS("namespace", "dest_server"));
     ctl->m_sync = metric_counter(m, "argocd_app_sync_total", "Number of application syncs.",
                                  LABELS("namespace", "name", "project", "dest_server", "phase", "dry_run"));

@@ -85,15 +85,17 @@ static bool is_orphan(void *ctx, const struct obj_key *k, const char *app, bool 
 }
 
 /* NULL when nobody asks for them. */
-static json_t *orphans_of(struct controller *ctl, struct app *app, cluster_t *cluster, const struct permit_ctx *permit,
-                          const struct tree_root *roots, size_t n)
+static json_t *orphans_of(struct controller *ctl, struct app *app, cluster_t *cluster,
+                          const struct permit_ctx *permit, const struct tree_root *roots, size_t n)
 {
     if (!project_monitors_orphans(permit->project))
         return NULL;
     AUTO_JSON doc = app_doc(app);
     const char *ns = json_str_at(doc, "spec", "destination", "namespace");
     struct orphan_ctx ctx = {ctl, *permit};
-    return str_empty(ns) ? NULL : cache_orphans(cluster_cache(cluster), app->instance, ns, roots, n, is_orphan, &ctx);
+    return str_empty(ns)
+               ? NULL
+               : cache_orphans(cluster_cache(cluster), app->instance, ns, roots, n, is_orphan, &ctx);
 }
 
 json_t *tree_of(struct controller *ctl, struct app *app, bool with_hosts)
@@ -109,7 +111,8 @@ json_t *tree_of(struct controller *ctl, struct app *app, bool with_hosts)
                                  .d = {.server = cluster_server(cluster),
                                        .name = cluster_name(cluster),
                                        .cluster_project = cluster_spec(cluster)->project}};
-        json_object_set_new_nocheck(tree, "nodes", cache_tree(cluster_cache(cluster), roots, n, permits, &ctx));
+        json_object_set_new_nocheck(tree, "nodes",
+                                    cache_tree(cluster_cache(cluster), roots, n, permits, &ctx));
         json_t *orphans = orphans_of(ctl, app, cluster, &ctx, roots, n);
         if (orphans)
             json_object_set_new_nocheck(tree, "orphanedNodes", orphans);
@@ -169,8 +172,8 @@ static json_t *or_null(json_t *v)
     return v ? v : json_null();
 }
 
-static json_t *diff_item(struct controller *ctl, const struct compare_input *in, const struct normalize_options *options,
-                         const struct pair *p)
+static json_t *diff_item(struct controller *ctl, const struct compare_input *in,
+                         const struct normalize_options *options, const struct pair *p)
 {
     const json_t *o = p->target ? p->target : p->live;
     json_t *item = json_object();
@@ -269,7 +272,8 @@ void publish(struct controller *ctl, struct app *app, const json_t *tree, const 
     uint64_t fingerprint = 0;
     if (c) {
         for (size_t i = 0; i < c->pairs.n; i++)
-            fingerprint = json_hash(c->pairs.v[i].target, fingerprint * 31 + json_hash(c->pairs.v[i].live, i));
+            fingerprint = json_hash(c->pairs.v[i].target,
+                                    fingerprint * 31 + json_hash(c->pairs.v[i].live, i));
     }
     bool managed_news = c && differs(app, &app->managed_hash, fingerprint);
     if (!tree_news && !managed_news)

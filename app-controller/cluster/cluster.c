@@ -1,9 +1,10 @@
-/* Design. A cluster is set up by jobs on a small pool of its own thread-less kind: `connect` (discovery, then starting
- * watches) runs on a pool thread, because it blocks; watches run on the I/O thread and only write into the cache. States:
- * connecting -> listing -> ready; a failed connect is tried again after a pause of at most 10 s for as long as somebody
- * holds the cluster. Kinds come and go with discovery: a changed CRD or APIService asks for another round. A kind that cannot
- * be listed holds up the others for a few attempts only, and a group that discovery could not ask keeps its watches. Settings
- * that records are made by start all over: until everything is listed again there is no verdict. */
+/* Design. A cluster is set up by jobs on a small pool of its own thread-less kind: `connect` (discovery, then
+ * starting watches) runs on a pool thread, because it blocks; watches run on the I/O thread and only write
+ * into the cache. States: connecting -> listing -> ready; a failed connect is tried again after a pause of at
+ * most 10 s for as long as somebody holds the cluster. Kinds come and go with discovery: a changed CRD or
+ * APIService asks for another round. A kind that cannot be listed holds up the others for a few attempts
+ * only, and a group that discovery could not ask keeps its watches. Settings that records are made by start
+ * all over: until everything is listed again there is no verdict. */
 #include "app-controller/cluster/cluster.h"
 #include "app-controller/cluster/kube_config_of.h"
 #include "common/base/intern.h"
@@ -14,8 +15,8 @@
 #include <stdatomic.h>
 
 enum { RETRY_FIRST_MS = 250, RETRY_MAX_MS = 10000, PARTIAL_FIRST_MS = 1000, PARTIAL_MAX_MS = 60000 };
-/* Failures of a kind's first list after which the others do not wait for it: its API group or its conversion webhook is
- * broken. */
+/* Failures of a kind's first list after which the others do not wait for it: its API group or its conversion
+ * webhook is broken. */
 enum { BROKEN_FAILURES = 3 };
 
 /* A watch of one kind (in one namespace). */
@@ -27,10 +28,10 @@ struct kind_watch {
     char *ns;                      /* NULL: all */
     uint32_t mark;
     bool synced, stopped, rediscovers;
-    bool forbidden; /* and left alone, by the settings */
+    bool forbidden;        /* and left alone, by the settings */
     bool respects;         /* stops when it is forbidden */
     bool failing, refused; /* refused: 401 or 403 */
-    unsigned failures; /* before the first list was complete */
+    unsigned failures;     /* before the first list was complete */
 };
 
 struct cluster {
@@ -46,10 +47,10 @@ struct cluster {
     char *version;
     VEC(struct kind_watch *) watches;
     size_t unsynced, failing; /* of the watches */
-    err_t *error;       /* of the last attempt to connect, or of its watches */
+    err_t *error;             /* of the last attempt to connect, or of its watches */
     wall_t synced_at, tried_at;
     int64_t retry_ms, partial_ms;
-    char *partial;      /* what of the API was not served, the last time */
+    char *partial; /* what of the API was not served, the last time */
     bool stopping, connecting, connected, was_ready, again;
     pthread_t thread;
     bool has_thread;
@@ -111,7 +112,8 @@ static void copy_spec(struct cluster_spec *to, const struct cluster_spec *from)
     }
 }
 
-cluster_t *cluster_new(const struct cluster_spec *spec, const settings_t *settings, const struct cluster_env *env)
+cluster_t *cluster_new(const struct cluster_spec *spec, const settings_t *settings,
+                       const struct cluster_env *env)
 {
     cluster_t *c = xcalloc(1, sizeof(*c));
     c->refs = 1;
@@ -147,7 +149,8 @@ static void watch_free(struct kind_watch *w)
     free(w);
 }
 
-/* Takes the watches off the cluster and ends them; must not hold the lock: callbacks may be waiting for it. */
+/* Takes the watches off the cluster and ends them; must not hold the lock: callbacks may be waiting for it.
+ */
 static void stop_watches(cluster_t *c, bool (*which)(cluster_t *, const struct kind_watch *))
 {
     VEC(struct kind_watch *) out = {};
@@ -231,8 +234,8 @@ static void tell_state(cluster_t *c)
         c->env.on_state(c->env.ctx, c);
 }
 
-/* How many kinds are not listed yet and may still be, soon. Where nothing at all is listed it is the cluster that is
- * broken. */
+/* How many kinds are not listed yet and may still be, soon. Where nothing at all is listed it is the cluster
+ * that is broken. */
 static size_t awaited(const cluster_t *c)
 {
     size_t broken = 0, synced = 0;
@@ -310,8 +313,8 @@ static void on_synced(void *arg, const char *resource_version)
     settle(w, true);
 }
 
-/* With the lock held; true when the cluster became ready by it. One kind that fails is that kind's trouble, and no word
- * about the cluster; most of them failing is. */
+/* With the lock held; true when the cluster became ready by it. One kind that fails is that kind's trouble,
+ * and no word about the cluster; most of them failing is. */
 static bool note_error(cluster_t *c, struct kind_watch *w, err_t *err)
 {
     c->failing += (size_t)(err != NULL) - (size_t)w->failing;
@@ -332,8 +335,8 @@ static bool note_error(cluster_t *c, struct kind_watch *w, err_t *err)
     }
     bool news = !c->was_ready && check_ready(c);
     if (w->failures == BROKEN_FAILURES && !lost)
-        log_warn(LOGF({"server", c->spec.server}), "%s %s cannot be listed and is left out: %s", w->resource.kind,
-                 w->resource.group, err_text(err));
+        log_warn(LOGF({"server", c->spec.server}), "%s %s cannot be listed and is left out: %s",
+                 w->resource.kind, w->resource.group, err_text(err));
     return news;
 }
 
@@ -367,19 +370,23 @@ static void on_stop(void *arg, enum kube_watch_stop why)
     pthread_cond_signal(&w->cluster->work);
 }
 
-static const struct kube_watch_ops watch_ops = {
-    .on_list = on_list, .on_event = on_event, .on_synced = on_synced, .on_error = on_error, .on_stop = on_stop};
+static const struct kube_watch_ops watch_ops = {.on_list = on_list,
+                                                .on_event = on_event,
+                                                .on_synced = on_synced,
+                                                .on_error = on_error,
+                                                .on_stop = on_stop};
 
 static bool respects_rbac(const settings_t *settings)
 {
     return *settings_value(settings, "resource.respectRBAC") != 0;
 }
 
-static void start_watch(cluster_t *c, const settings_t *settings, const struct kube_resource *r, cache_kind_t *kind,
-                        const char *ns)
+static void start_watch(cluster_t *c, const settings_t *settings, const struct kube_resource *r,
+                        cache_kind_t *kind, const char *ns)
 {
     struct kind_watch *w = xcalloc(1, sizeof(*w));
-    *w = (struct kind_watch){.cluster = c, .kind = kind, .ns = xstrdup(ns), .respects = respects_rbac(settings)};
+    *w = (struct kind_watch){
+        .cluster = c, .kind = kind, .ns = xstrdup(ns), .respects = respects_rbac(settings)};
     w->resource = *r;
     w->resource.group = intern_ref(r->group);
     w->resource.version = intern_ref(r->version);
@@ -387,7 +394,8 @@ static void start_watch(cluster_t *c, const settings_t *settings, const struct k
     w->resource.plural = intern_ref(r->plural);
     w->resource.singular = intern_ref(r->singular);
     w->resource.subresources = intern_ref(r->subresources);
-    w->rediscovers = (strcmp(r->group, "apiextensions.k8s.io") == 0 && strcmp(r->kind, "CustomResourceDefinition") == 0) ||
+    w->rediscovers = (strcmp(r->group, "apiextensions.k8s.io") == 0 &&
+                      strcmp(r->kind, "CustomResourceDefinition") == 0) ||
                      (strcmp(r->group, "apiregistration.k8s.io") == 0 && strcmp(r->kind, "APIService") == 0);
     {
         LOCKED(&c->lock);
@@ -479,9 +487,7 @@ static void note_partial(cluster_t *c, err_t *partial)
 {
     if (partial && !str_eq(c->partial, err_text(partial)))
         log_warn(LOGF({"server", c->spec.server}), "part of the API is not served: %s", err_text(partial));
-    c->partial_ms = !partial         ? 0
-                    : !c->partial_ms ? PARTIAL_FIRST_MS
-                                     : 2 * c->partial_ms;
+    c->partial_ms = !partial ? 0 : !c->partial_ms ? PARTIAL_FIRST_MS : 2 * c->partial_ms;
     if (c->partial_ms > PARTIAL_MAX_MS)
         c->partial_ms = PARTIAL_MAX_MS;
     free(c->partial);
@@ -639,12 +645,13 @@ int cluster_manages(const cluster_t *c, const struct obj_key *key, bool namespac
         return c->spec.cluster_resources
                    ? 0
                    : err_set(err, ERR_FAILED_PRECONDITION,
-                             "cluster level %s \"%s\" can not be managed when in namespaced mode", key->kind, key->name);
+                             "cluster level %s \"%s\" can not be managed when in namespaced mode", key->kind,
+                             key->name);
     for (char **n = c->spec.namespaces; *n; n++)
         if (strcmp(*n, key->ns) == 0)
             return 0;
-    return err_set(err, ERR_FAILED_PRECONDITION, "namespace \"%s\" for %s \"%s\" is not managed", key->ns, key->kind,
-                   key->name);
+    return err_set(err, ERR_FAILED_PRECONDITION, "namespace \"%s\" for %s \"%s\" is not managed", key->ns,
+                   key->kind, key->name);
 }
 
 kube_api_t *cluster_api(cluster_t *c)
