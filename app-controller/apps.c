@@ -88,6 +88,12 @@ struct app *apps_get(apps_t *a, const char *key)
     return app;
 }
 
+bool apps_has(apps_t *a, const char *key)
+{
+    LOCKED(&a->lock);
+    return map_has(&a->by_key, key);
+}
+
 void app_unref(apps_t *a, struct app *app)
 {
     if (!app)

@@ -48,6 +48,7 @@ struct app {
     cluster_t *cluster;                     /* where it goes; a reference; NULL: unresolved */
     char *project;
     mono_t wave_until; /* the next wave of its sync does not start before */
+    size_t norphans;   /* in the namespace it goes to */
     bool operating;    /* its document has an operation */
     uint64_t tree_rev;
     uint64_t tree_hash, managed_hash;
@@ -63,6 +64,8 @@ void apps_free(apps_t *a);
 /* A reference; NULL when there is no such Application. */
 struct app *apps_get(apps_t *a, const char *key) MUST_USE;
 void app_unref(apps_t *a, struct app *app);
+/* Whether there is such an Application; may be asked under any lock. */
+bool apps_has(apps_t *a, const char *key);
 /* Takes in what the watch or one of our writes brought. `own` answers do not replace something newer.
  * *changed tells whether it differs from what was there; old (may be NULL) gets the document before. */
 struct app *apps_put(apps_t *a, const char *key, const char *instance, const json_t *doc, bool own,

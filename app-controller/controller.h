@@ -21,13 +21,16 @@ struct controller_options {
     int64_t status_processors, operation_processors;
     int64_t eval_timeout_ns;
     bool persist_health;
-    bool events; /* write Kubernetes Events */
+    bool events;                                                           /* write Kubernetes Events */
+    char **metrics_labels, **metrics_conditions, **metrics_cluster_labels; /* NULL: none */
+    bool metrics_legacy;                                                   /* families of older dashboards */
 };
 
 struct controller {
     struct controller_options options;
     http_t *io;
-    kube_t *kube; /* of the control plane's cluster */
+    kube_t *kube;                     /* of the control plane's cluster */
+    struct kube_options kube_options; /* of the connections to clusters */
     struct kube_config own;
     unsigned char mask_key[MASK_KEY_SIZE];
     char epoch[UUID_SIZE]; /* names this life of the process */
@@ -43,6 +46,9 @@ struct controller {
     seal_t *seal;
     metrics_t *metrics;
     metric_t *m_reconcile, *m_sync, *m_sync_seconds;
+    metric_t *m_events, *m_batch, *m_batch_size, *m_requests, *m_request_seconds, *m_exec, *m_redis,
+        *m_redis_seconds;
+    char hostname[64];
     atomic_bool stopping;
 };
 

@@ -1,4 +1,5 @@
 /* cargocd-app-controller: keeps clusters equal to their sources. */
+#include "app-controller/clusters.h"
 #include "app-controller/metrics.h"
 #include "app-controller/operation.h"
 #include "app-controller/query.h"
@@ -24,7 +25,7 @@ struct settings_of_process {
     int64_t qps_whole, burst;
 };
 
-enum { OWN_FLAGS = 26 };
+enum { OWN_FLAGS = 30 };
 
 static void own_flags(struct settings_of_process *p, struct controller_options *o, struct flag out[OWN_FLAGS])
 {
@@ -156,6 +157,28 @@ static void own_flags(struct settings_of_process *p, struct controller_options *
          .target = &o->events,
          .fallback = "true",
          .help = "Write Kubernetes Events about applications"},
+        {.name = "metrics-application-labels",
+         .type = FLAG_STRINGS,
+         .target = &o->metrics_labels,
+         .env = ENV "_METRICS_APPLICATION_LABELS",
+         .help = "List of Application labels that will be added to the argocd_app_labels metric"},
+        {.name = "metrics-application-conditions",
+         .type = FLAG_STRINGS,
+         .target = &o->metrics_conditions,
+         .env = ENV "_METRICS_APPLICATION_CONDITIONS",
+         .help = "List of Application conditions that will be added to the argocd_app_condition metric"},
+        {.name = "metrics-cluster-labels",
+         .type = FLAG_STRINGS,
+         .target = &o->metrics_cluster_labels,
+         .env = ENV "_METRICS_CLUSTER_LABELS",
+         .help = "List of Cluster labels that will be added to the argocd_cluster_labels metric"},
+        {.name = "metrics-legacy",
+         .type = FLAG_BOOL,
+         .target = &o->metrics_legacy,
+         .env = "ARGOCD_LEGACY_CONTROLLER_METRICS",
+         .fallback = "false",
+         .help = "Also argocd_app_sync_status, argocd_app_health_status and argocd_app_created_time, for "
+                 "older dashboards"},
         {.name = "metrics-port",
          .type = FLAG_INT,
          .target = &p->metrics_port,
@@ -215,7 +238,10 @@ static int connect_kube(struct controller *ctl, struct settings_of_process *p, e
                               : !str_empty(ctl->own.default_namespace) ? ctl->own.default_namespace
                                                                        : "argocd");
     ctl->io = http_new("kube");
-    struct kube_options options = {.io = ctl->io, .qps = (double)p->qps_whole, .burst = (unsigned)p->burst};
+    ctl->kube_options = (struct kube_options){
+        .io = ctl->io, .qps = (double)p->qps_whole, .burst = (unsigned)p->burst};
+    struct kube_options options =
+        ctl->kube_options; /* without an observer: these are about the control plane */
     return kube_open(&ctl->own, &options, &ctl->kube, err);
 }
 
@@ -236,6 +262,8 @@ static void start_work(struct controller *ctl)
                                             .on_state = watch_cluster_state,
                                             .ctx = ctl,
                                             .own = &ctl->own,
+                                            .kube = &ctl->kube_options,
+                                            .on_event = metrics_cluster_event,
                                             .eval = ctl->eval,
                                             .checks = ctl->checks},
                             .on_change = watch_world_changed,
@@ -260,10 +288,12 @@ static bool start_watches(struct controller *ctl, watches_t **watches)
     }
 }
 
-static void stop(struct controller *ctl, watches_t *watches, query_t *query, http_status_t *status)
+static void stop(struct controller *ctl, watches_t *watches, query_t *query, http_status_t *status,
+                 clusters_t *clusters)
 {
     ctl->stopping = true;
     http_status_free(status);
+    clusters_publish_stop(clusters);
     query_stop(query);
     watches_stop(watches);
     /* No decision is made on a cluster that is being let go of: the work ends first. */
@@ -304,6 +334,7 @@ static int run(struct settings_of_process *p, struct controller *ctl, err_t **er
     query_t *query = NULL;
     http_status_t *status = NULL;
     watches_t *watches = NULL;
+    clusters_t *clusters = NULL;
     random_bytes(ctl->mask_key, sizeof(ctl->mask_key));
     random_uuid(ctl->epoch);
     if (daemon_seal(&p->daemon, "controller", &ctl->seal, err) < 0 || connect_kube(ctl, p, err) < 0 ||
@@ -313,11 +344,12 @@ static int run(struct settings_of_process *p, struct controller *ctl, err_t **er
     start_work(ctl);
     int r = serve(ctl, p, &query, &status, err);
     if (r == 0 && start_watches(ctl, &watches)) {
+        clusters = clusters_publish_start(ctl);
         log_info(NULL, "application controller %s in namespace %s started", CARGOCD_VERSION, ctl->options.ns);
         daemon_wait();
         log_info(NULL, "application controller stops");
     }
-    stop(ctl, watches, query, status);
+    stop(ctl, watches, query, status, clusters);
     return r;
 }
 

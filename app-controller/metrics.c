@@ -4,6 +4,7 @@
 #include "common/kinds/kinds.h"
 
 #include <math.h>
+#include <unistd.h>
 
 static const char *or_unknown(const char *s)
 {
@@ -23,7 +24,80 @@ static char *server_of(struct controller *ctl, const json_t *doc)
     return server ? server : xstrdup("");
 }
 
-static void write_app(struct controller *ctl, const json_t *doc, str_t *out)
+/* A scrape gathers the families that have a series per application side by side. */
+struct app_families {
+    str_t info, labels, conditions, orphans, sync, health, created;
+};
+
+/* namespace, name, project and further ones. */
+static void sample_of_app(str_t *out, const char *family, const json_t *doc, const char *label,
+                          const char *value, double v)
+{
+    metrics_write_sample(out, family, LABELS("namespace", "name", "project", label),
+                         LABELS(object_namespace(doc), object_name(doc), app_project(doc), value), v);
+}
+
+/* "label_app_kubernetes_io_name" of each, with `first` in front. */
+static char **label_names(const char *const *first, char *const *labels)
+{
+    size_t n = strv_len((char **)(uintptr_t)first), m = strv_len((char **)(uintptr_t)labels);
+    char **names = xcalloc(n + m + 1, sizeof(*names));
+    for (size_t i = 0; i < n; i++)
+        names[i] = xstrdup(first[i]);
+    for (size_t i = 0; i < m; i++) {
+        names[n + i] = xasprintf("label_%s", labels[i]);
+        for (char *p = names[n + i]; *p; p++)
+            if (!(*p >= 'a' && *p <= 'z') && !(*p >= 'A' && *p <= 'Z') && !(*p >= '0' && *p <= '9'))
+                *p = '_';
+    }
+    return names;
+}
+
+static void write_labels(str_t *out, const char *family, const char *const *names, const char *const *values,
+                         char *const *labels, const json_t *have)
+{
+    AUTO(strv_free_p) char **all = label_names(names, labels);
+    size_t n = strv_len((char **)(uintptr_t)values), m = strv_len((char **)(uintptr_t)labels);
+    AUTO(free_p) const char **v = xcalloc(n + m + 1, sizeof(*v));
+    for (size_t i = 0; i < n; i++)
+        v[i] = values[i];
+    for (size_t i = 0; i < m; i++)
+        v[n + i] = str_or_empty(json_string_value(json_object_get(have, labels[i])));
+    metrics_write_sample(out, family, (const char *const *)all, v, 1);
+}
+
+static void write_conditions(struct controller *ctl, const json_t *doc, str_t *out)
+{
+    const json_t *conditions = json_at(doc, "status", "conditions");
+    for (char **type = ctl->options.metrics_conditions; type && *type; type++) {
+        size_t n = 0;
+        for (size_t i = 0; i < json_array_size(conditions); i++)
+            n += str_eq(json_str_at(json_array_get(conditions, i), "type"), *type);
+        if (n)
+            sample_of_app(out, "argocd_app_condition", doc, "condition", *type, (double)n);
+    }
+}
+
+static void write_legacy(const json_t *doc, struct app_families *f)
+{
+    static const char *const syncs[] = {"Synced", "OutOfSync", "Unknown"};
+    static const char *const healths[] = {"Unknown", "Progressing", "Suspended",
+                                          "Healthy", "Degraded",    "Missing"};
+    const char *sync = or_unknown(json_str_at(doc, "status", "sync", "status")),
+               *health = or_unknown(json_str_at(doc, "status", "health", "status"));
+    for (size_t i = 0; i < ARRAY_LEN(syncs); i++)
+        sample_of_app(&f->sync, "argocd_app_sync_status", doc, "sync_status", syncs[i],
+                      strcmp(sync, syncs[i]) == 0);
+    for (size_t i = 0; i < ARRAY_LEN(healths); i++)
+        sample_of_app(&f->health, "argocd_app_health_status", doc, "health_status", healths[i],
+                      strcmp(health, healths[i]) == 0);
+    wall_t created;
+    if (json_to_time(json_at(doc, "metadata", "creationTimestamp"), &created))
+        sample_of_app(&f->created, "argocd_app_created_time", doc, NULL, NULL,
+                      (double)(created.ns / NS_PER_SEC));
+}
+
+static void write_info(struct controller *ctl, const json_t *doc, str_t *out)
 {
     AUTO_JSON sources = app_sources(doc);
     AUTO(free_p)
@@ -43,16 +117,66 @@ static void write_app(struct controller *ctl, const json_t *doc, str_t *out)
                          1);
 }
 
+static void write_app(struct controller *ctl, struct app *app, const json_t *doc, struct app_families *f)
+{
+    size_t orphans;
+    {
+        LOCKED(&app->lock);
+        orphans = app->norphans;
+    }
+    sample_of_app(&f->orphans, "argocd_app_orphaned_resources_count", doc, NULL, NULL, (double)orphans);
+    if (ctl->options.metrics_labels)
+        write_labels(&f->labels, "argocd_app_labels", LABELS("namespace", "name", "project"),
+                     LABELS(object_namespace(doc), object_name(doc), app_project(doc)),
+                     ctl->options.metrics_labels, json_at(doc, "metadata", "labels"));
+    write_conditions(ctl, doc, &f->conditions);
+    if (ctl->options.metrics_legacy)
+        write_legacy(doc, f);
+    write_info(ctl, doc, &f->info);
+}
+
 static void write_apps(struct controller *ctl, str_t *out)
 {
-    metrics_write_head(out, "argocd_app_info", "gauge", "Information about application.");
+    struct app_families f = {};
     AUTO(strv_free_p) char **keys = apps_keys(ctl->apps);
     for (char **k = keys; *k; k++) {
         struct app *app = apps_get(ctl->apps, *k);
         AUTO_JSON doc = app ? app_doc(app) : NULL;
         if (doc)
-            write_app(ctl, doc, out);
+            write_app(ctl, app, doc, &f);
         app_unref(ctl->apps, app);
+    }
+    struct {
+        str_t *text;
+        const char *name, *help;
+    } families[] = {
+        {&f.info, "argocd_app_info", "Information about application."},
+        {&f.labels, "argocd_app_labels", "Argo Application labels converted to Prometheus labels"},
+        {&f.conditions, "argocd_app_condition", "Report application conditions."},
+        {&f.orphans, "argocd_app_orphaned_resources_count", "Number of orphaned resources per application"},
+        {&f.sync, "argocd_app_sync_status", "The application current sync status."},
+        {&f.health, "argocd_app_health_status", "The application current health status."},
+        {&f.created, "argocd_app_created_time", "Creation time in unix timestamp for an application."}};
+    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+        if (families[i].text->len) {
+            metrics_write_head(out, families[i].name, "gauge", families[i].help);
+            str_add(out, str_text(families[i].text), families[i].text->len);
+        }
+        str_dispose(families[i].text);
+    }
+}
+
+static void write_cluster_labels(struct controller *ctl, const json_t *clusters, str_t *out)
+{
+    if (!ctl->options.metrics_cluster_labels)
+        return;
+    metrics_write_head(out, "argocd_cluster_labels", "gauge",
+                       "Argo Cluster labels converted to Prometheus labels");
+    for (size_t i = 0; i < json_array_size(clusters); i++) {
+        const json_t *c = json_array_get(clusters, i);
+        write_labels(out, "argocd_cluster_labels", LABELS("server", "name"),
+                     LABELS(str_or_empty(json_str_at(c, "server")), str_or_empty(json_str_at(c, "name"))),
+                     ctl->options.metrics_cluster_labels, json_object_get(c, "labels"));
     }
 }
 
@@ -113,14 +237,30 @@ static void write_clusters(struct controller *ctl, str_t *out)
                          "Number of monitored kubernetes API resources.", kinds);
     write_cluster_family(clusters, out, "argocd_cluster_cache_age_seconds", "Cluster cache age in seconds.",
                          age);
+    write_cluster_labels(ctl, clusters, out);
 }
 
-static void write_queue(const char *name, workq_t *q, str_t *out)
+static void write_queues(struct controller *ctl, str_t *out)
 {
-    struct workq_stats s;
-    workq_stats(q, &s);
-    const char *const *labels = LABELS("name"), *const *values = LABELS(name);
-    metrics_write_sample(out, "workqueue_depth", labels, values, (double)s.ready);
+    struct workq_stats refresh, operations;
+    workq_stats(ctl->refresh, &refresh);
+    workq_stats(ctl->operations, &operations);
+    struct {
+        const char *name, *type, *help;
+        double refresh, operations;
+    } families[] = {
+        {"workqueue_depth", "gauge", "Current depth of workqueue", (double)refresh.ready,
+         (double)operations.ready},
+        {"workqueue_adds_total", "counter", "Total number of adds handled by workqueue",
+         (double)refresh.added, (double)operations.added},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+        metrics_write_head(out, families[i].name, families[i].type, families[i].help);
+        metrics_write_sample(out, families[i].name, LABELS("name"), LABELS("app_reconciliation_queue"),
+                             families[i].refresh);
+        metrics_write_sample(out, families[i].name, LABELS("name"), LABELS("app_operation_processing_queue"),
+                             families[i].operations);
+    }
 }
 
 static void write_all(void *arg, str_t *out)
@@ -128,9 +268,81 @@ static void write_all(void *arg, str_t *out)
     struct controller *ctl = arg;
     write_apps(ctl, out);
     write_clusters(ctl, out);
-    metrics_write_head(out, "workqueue_depth", "gauge", "Current depth of workqueue");
-    write_queue("app_reconciliation_queue", ctl->refresh, out);
-    write_queue("app_operation_processing_queue", ctl->operations, out);
+    write_queues(ctl, out);
+}
+
+/* ---- what is told as it happens ---- */
+
+void metrics_cluster_event(void *arg, const char *server, const char *group, const char *kind, mono_t began)
+{
+    struct controller *ctl = arg;
+    metric_inc(ctl->m_events, LABELS(server, group, kind));
+    /* Events are not gathered into batches but taken in as they come. */
+    metric_observe_since(ctl->m_batch, began, LABELS(server));
+    metric_set(ctl->m_batch_size, 1, LABELS(server));
+}
+
+/* Whatever is written over the connection to a destination is applying; Applications are written over another
+ * one. */
+static const char *kubectl_command(const char *method)
+{
+    return strcmp(method, "PATCH") == 0  ? "apply"
+           : strcmp(method, "POST") == 0 ? "create"
+           : strcmp(method, "PUT") == 0  ? "replace"
+                                         : NULL;
+}
+
+static void on_kube_request(void *arg, const char *method, const char *url, int status, int64_t duration_ns)
+{
+    struct controller *ctl = arg;
+    const char *scheme = strstr(url, "://");
+    AUTO(free_p) char *host = xstrdup(scheme ? scheme + 3 : url);
+    host[strcspn(host, "/")] = 0;
+    AUTO(free_p) char *code = status ? xasprintf("%d", status) : xstrdup("<error>");
+    metric_inc(ctl->m_requests, LABELS(host, method, code));
+    metric_observe(ctl->m_request_seconds, (double)duration_ns / (double)NS_PER_SEC, LABELS(host, method));
+    const char *command = kubectl_command(method);
+    if (command)
+        metric_inc(ctl->m_exec, LABELS(ctl->hostname, command));
+}
+
+static void on_redis_request(void *arg, const char *command, bool failed, int64_t duration_ns)
+{
+    static const char initiator[] = "argocd-application-controller";
+    struct controller *ctl = arg;
+    metric_inc(ctl->m_redis, LABELS(ctl->hostname, initiator, command, failed ? "true" : "false"));
+    metric_observe(ctl->m_redis_seconds, (double)duration_ns / (double)NS_PER_SEC,
+                   LABELS(ctl->hostname, initiator));
+}
+
+static void observers_init(struct controller *ctl)
+{
+    static const double batch[] = {0.25, 0.5, 1, 2, 4, 8, 16}, redis[] = {0.01, 0.05, 0.1, 0.25, 0.5, 1},
+                        kubectl[] = {0.005, 0.1, 0.5, 2, 8, 30};
+    metrics_t *m = ctl->metrics;
+    ctl->m_events = metric_counter(m, "argocd_cluster_events_total",
+                                   "Number of processes k8s resource events.",
+                                   LABELS("server", "group", "kind"));
+    ctl->m_batch = metric_histogram(m, "argocd_resource_events_processing",
+                                    "Time to process resource events in seconds.", batch, ARRAY_LEN(batch),
+                                    LABELS("server"));
+    ctl->m_batch_size = metric_gauge(m, "argocd_resource_events_processed_in_batch",
+                                     "Number of resource events processed in batch", LABELS("server"));
+    ctl->m_requests = metric_counter(m, "argocd_kubectl_requests_total", "Number of kubectl request results",
+                                     LABELS("host", "method", "code"));
+    ctl->m_request_seconds = metric_histogram(m, "argocd_kubectl_request_duration_seconds",
+                                              "Request latency in seconds", kubectl, ARRAY_LEN(kubectl),
+                                              LABELS("host", "verb"));
+    ctl->m_exec = metric_counter(m, "argocd_kubectl_exec_total", "Number of kubectl executions",
+                                 LABELS("hostname", "command"));
+    ctl->m_redis = metric_counter(m, "argocd_redis_request_total",
+                                  "Number of redis requests executed during application reconciliation.",
+                                  LABELS("hostname", "initiator", "command", "failed"));
+    ctl->m_redis_seconds = metric_histogram(m, "argocd_redis_request_duration", "Redis requests duration.",
+                                            redis, ARRAY_LEN(redis), LABELS("hostname", "initiator"));
+    ctl->kube_options.observe = on_kube_request;
+    ctl->kube_options.observe_arg = ctl;
+    redis_observe(ctl->redis, on_redis_request, ctl);
 }
 
 void controller_metrics_init(struct controller *ctl)
@@ -146,6 +358,8 @@ void controller_metrics_init(struct controller *ctl)
     ctl->m_sync_seconds = metric_counter(m, "argocd_app_sync_duration_seconds_total",
                                          "Application sync performance in seconds total.",
                                          LABELS("namespace", "name", "project", "dest_server"));
+    gethostname(ctl->hostname, sizeof(ctl->hostname) - 1);
+    observers_init(ctl);
     metrics_on_write(m, write_all, ctl);
 }
 

@@ -9,6 +9,8 @@
 void controller_metrics_init(struct controller *ctl);
 
 void metrics_reconciled(struct controller *ctl, const json_t *doc, mono_t started);
+/* As cluster_env.on_event. */
+void metrics_cluster_event(void *ctl, const char *server, const char *group, const char *kind, mono_t began);
 /* A completed operation. */
 void metrics_synced(struct controller *ctl, const json_t *doc, const json_t *state);
 

@@ -164,6 +164,9 @@ static int find_live(struct controller *ctl, const struct compare_input *in, con
     cache_t *cache = cluster_cache(in->cluster);
     if (!*key.name)
         return 0;
+    const struct kube_resource *resource = resource_of(api, target);
+    if (resource && cluster_manages(in->cluster, &key, resource->namespaced, err) < 0)
+        return err_again(err);
     if (!cache_find(cache, &key, record)) {
         if (cache_watches(cache, group, key.kind))
             return 0;

@@ -56,6 +56,48 @@ static char *project_of(struct app *app)
     return xstrdup(str_or_empty(app->project));
 }
 
+struct orphan_ctx {
+    struct controller *ctl;
+    struct permit_ctx permit;
+};
+
+/* What a namespace has by itself. */
+static bool is_of_kubernetes(const struct obj_key *k)
+{
+    static const struct obj_key known[] = {{"", "Service", "default", "kubernetes"},
+                                           {"", "ServiceAccount", NULL, "default"},
+                                           {"", "ConfigMap", NULL, "kube-root-ca.crt"}};
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (!*k->group && strcmp(k->kind, known[i].kind) == 0 && strcmp(k->name, known[i].name) == 0 &&
+            (!known[i].ns || strcmp(k->ns, known[i].ns) == 0))
+            return true;
+    return false;
+}
+
+static bool is_orphan(void *ctx, const struct obj_key *k, const char *app, bool top)
+{
+    struct orphan_ctx *o = ctx;
+    const json_t *project = o->permit.project;
+    if (top && (is_of_kubernetes(k) || project_ignores_orphan(project, k->group, k->kind, k->name)))
+        return false;
+    AUTO(free_p) char *key = app ? controller_key_of(o->ctl, app) : NULL;
+    return !(key && apps_has(o->ctl->apps, key)) && permits(&o->permit, k);
+}
+
+/* NULL when nobody asks for them. */
+static json_t *orphans_of(struct controller *ctl, struct app *app, cluster_t *cluster,
+                          const struct permit_ctx *permit, const struct tree_root *roots, size_t n)
+{
+    if (!project_monitors_orphans(permit->project))
+        return NULL;
+    AUTO_JSON doc = app_doc(app);
+    const char *ns = json_str_at(doc, "spec", "destination", "namespace");
+    struct orphan_ctx ctx = {ctl, *permit};
+    return str_empty(ns)
+               ? NULL
+               : cache_orphans(cluster_cache(cluster), app->instance, ns, roots, n, is_orphan, &ctx);
+}
+
 json_t *tree_of(struct controller *ctl, struct app *app, bool with_hosts)
 {
     json_t *tree = json_object();
@@ -71,6 +113,9 @@ json_t *tree_of(struct controller *ctl, struct app *app, bool with_hosts)
                                        .cluster_project = cluster_spec(cluster)->project}};
         json_object_set_new_nocheck(tree, "nodes",
                                     cache_tree(cluster_cache(cluster), roots, n, permits, &ctx));
+        json_t *orphans = orphans_of(ctl, app, cluster, &ctx, roots, n);
+        if (orphans)
+            json_object_set_new_nocheck(tree, "orphanedNodes", orphans);
         if (with_hosts)
             json_object_set_new_nocheck(tree, "hosts", cache_hosts(cluster_cache(cluster), roots, n));
     } else {
@@ -79,6 +124,17 @@ json_t *tree_of(struct controller *ctl, struct app *app, bool with_hosts)
     cluster_unref(cluster);
     free_roots(roots, n);
     return tree;
+}
+
+static bool has_node(const json_t *nodes, const struct obj_key *key)
+{
+    for (size_t i = 0; i < json_array_size(nodes); i++) {
+        const json_t *n = json_array_get(nodes, i);
+        if (str_same(json_str_at(n, "name"), key->name) && str_same(json_str_at(n, "kind"), key->kind) &&
+            str_same(json_str_at(n, "namespace"), key->ns) && str_same(json_str_at(n, "group"), key->group))
+            return true;
+    }
+    return false;
 }
 
 bool tree_has(struct controller *ctl, struct app *app, const struct obj_key *key)
@@ -95,6 +151,8 @@ bool tree_has(struct controller *ctl, struct app *app, const struct obj_key *key
                                        .name = cluster_name(cluster),
                                        .cluster_project = cluster_spec(cluster)->project}};
         has = permits(&ctx, key) && cache_tree_has(cluster_cache(cluster), roots, n, key);
+        AUTO_JSON orphans = has ? NULL : orphans_of(ctl, app, cluster, &ctx, roots, n);
+        has = has || has_node(orphans, key);
     }
     cluster_unref(cluster);
     free_roots(roots, n);

@@ -2,6 +2,7 @@
  * asked for, for the application as last compared. What leaves is masked, and only what belongs to the
  * application's tree can be read. */
 #include "app-controller/query.h"
+#include "app-controller/clusters.h"
 #include "app-controller/publish.h"
 #include "app-controller/refresh.h"
 #include "common/argo/app.h"
@@ -267,7 +268,7 @@ static void clusters(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)
 {
     query_t *q = ctx;
     const Cargocd__Controller__ClusterInfoRequest *m = (const void *)in;
-    AUTO_JSON all = world_clusters(q->ctl->world);
+    AUTO_JSON all = clusters_describe(q->ctl);
     AUTO_JSON some = json_array();
     for (size_t i = 0; i < json_array_size(all); i++) {
         json_t *c = json_array_get(all, i);

@@ -9,6 +9,7 @@
 #include "app-controller/publish.h"
 #include "app-controller/status.h"
 #include "common/argo/app.h"
+#include "common/argo/project.h"
 #include "common/argo/windows.h"
 #include "common/base/hash.h"
 #include "common/base/intern.h"
@@ -214,6 +215,24 @@ static void put_sorted(json_t *o, const char *key, map_t *set)
     map_dispose(set);
 }
 
+/* The condition about orphans, from the tree. */
+static void put_orphans(struct refresh *r, json_t *status, const json_t *tree)
+{
+    static const char *const types[] = {"OrphanedResourceWarning", NULL};
+    AUTO_JSON conditions = json_array();
+    size_t n = json_array_size(json_object_get(tree, "orphanedNodes"));
+    if (n && project_warns_of_orphans(r->project)) {
+        AUTO(free_p) char *message = xasprintf("Application has %zu orphaned resources", n);
+        condition_add(conditions, types[0], message);
+    }
+    json_t *all = conditions_set(json_object_get(status, "conditions"), types, conditions, wall_now());
+    json_object_set_new_nocheck(status, "conditions", all);
+    if (!json_array_size(all))
+        json_object_del(status, "conditions");
+    LOCKED(&r->app->lock);
+    r->app->norphans = n;
+}
+
 static json_t *summary_of(const json_t *doc, const json_t *tree)
 {
     map_t urls = MAP_INIT(NULL), images = MAP_INIT(NULL);
@@ -250,9 +269,22 @@ static struct rendering copy_rendering(const struct rendering *k)
                               .source_hash = k->source_hash};
 }
 
+/* The last reference to a cluster waits for the I/O thread, which may be waiting for the app's lock. */
+static void set_cluster(struct refresh *r)
+{
+    cluster_t *old;
+    {
+        LOCKED(&r->app->lock);
+        old = r->app->cluster;
+        r->app->cluster = r->cluster ? cluster_ref(r->cluster) : NULL;
+    }
+    cluster_unref(old);
+}
+
 static void keep_findings(struct refresh *r, const struct comparison *c)
 {
     struct app *app = r->app;
+    set_cluster(r);
     struct found_resource *list = xcalloc(c->pairs.n, sizeof(*list));
     for (size_t i = 0; i < c->pairs.n; i++) {
         const struct pair *p = &c->pairs.v[i];
@@ -288,10 +320,6 @@ static void keep_findings(struct refresh *r, const struct comparison *c)
         app->renderings = xcalloc(c->renderings.n, sizeof(*app->renderings));
         for (size_t i = 0; i < c->renderings.n; i++)
             app->renderings[i] = copy_rendering(&c->renderings.v[i]);
-    }
-    if (app->cluster != r->cluster) {
-        cluster_unref(app->cluster);
-        app->cluster = cluster_ref(r->cluster);
     }
     free(app->project);
     app->project = xstrdup(app_project(r->doc));
@@ -380,6 +408,7 @@ static void refuse(struct refresh *r, const json_t *conditions)
     put_health(status, HEALTH_UNKNOWN, NULL);
     write_status(r, status);
     unpublish(r->ctl, r->app);
+    set_cluster(r); /* one that is no longer its destination, or no longer there, is let go of */
     LOCKED(&r->app->lock);
     r->app->fingerprint = 0;
     for (size_t i = 0; i < r->app->nresources; i++)
@@ -411,6 +440,7 @@ static void tree_only(struct refresh *r)
     if (!status)
         return;
     json_object_set_new_nocheck(status, "summary", summary_of(r->doc, tree));
+    put_orphans(r, status, tree);
     write_status(r, status);
 }
 
@@ -549,6 +579,7 @@ static void conclude(struct refresh *r, struct compare_input *in, struct compari
     AUTO_JSON tree = tree_of(r->ctl, r->app, true);
     publish(r->ctl, r->app, tree, in, c);
     AUTO_JSON status = build_status(r, c, tree);
+    put_orphans(r, status, tree);
     run_autosync(r, status);
     stamp(r, status);
     write_status(r, status);
@@ -614,6 +645,7 @@ static void compare(struct refresh *r)
         AUTO_JSON status = json_copy_deep(json_at(r->doc, "status"));
         AUTO_JSON tree = tree_of(r->ctl, r->app, true);
         publish(r->ctl, r->app, tree, NULL, NULL);
+        put_orphans(r, status, tree);
         run_autosync(r, status);
         if (r->operated)
             stamp(r, status);

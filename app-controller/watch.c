@@ -246,7 +246,8 @@ void watch_cluster_changed(void *ctx, cluster_t *cluster, const struct cache_cha
 static bool concerns_cluster(struct app *app, const cluster_t *cluster)
 {
     LOCKED(&app->lock);
-    return !app->cluster || app->cluster == cluster;
+    /* What it was last compared with may be an earlier connection to the same server. */
+    return !app->cluster || strcmp(cluster_server(app->cluster), cluster_server(cluster)) == 0;
 }
 
 void watch_cluster_state(void *ctx, cluster_t *cluster)
@@ -261,19 +262,30 @@ void watch_cluster_state(void *ctx, cluster_t *cluster)
     }
 }
 
+/* Destinations by name may have become clear, ambiguous or unknown by any change of clusters. */
+static bool is_destination(const json_t *doc, const char *server)
+{
+    const json_t *d = json_at(doc, "spec", "destination");
+    size_t n = strlen(server);
+    const char *given = str_or_empty(json_str_at(d, "server"));
+    return !str_empty(json_str_at(d, "name")) ||
+           (strncmp(given, server, n) == 0 && !given[n + strspn(given + n, "/")]);
+}
+
 void watch_world_changed(void *ctx, const char *what, const char *name)
 {
     struct controller *ctl = ctx;
     if (!ctl->apps)
         return;
-    bool project = strcmp(what, "project") == 0;
+    bool project = strcmp(what, "project") == 0, cluster = strcmp(what, "clusters") == 0;
     AUTO(strv_free_p) char **keys = apps_keys(ctl->apps);
     for (char **k = keys; *k; k++) {
-        if (project) {
+        if (project || cluster) {
             struct app *app = apps_get(ctl->apps, *k);
             AUTO_JSON doc = app ? app_doc(app) : NULL;
             app_unref(ctl->apps, app);
-            if (!doc || strcmp(app_project(doc), name) != 0)
+            if (!doc || (project && strcmp(app_project(doc), name) != 0) ||
+                (cluster && !is_destination(doc, name)))
                 continue;
         }
         workq_add_low(ctl->refresh, *k, REFRESH_TARGET);

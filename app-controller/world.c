@@ -6,6 +6,7 @@
 #include "common/kinds/kinds.h"
 
 enum { WATCH_CONFIG, WATCH_REPOS, WATCH_REPO_CREDS, WATCH_CLUSTERS, WATCHES };
+enum { MAX_RETIRED = 1 << 16 }; /* clusters about to be ended */
 
 struct world_watch {
     world_t *world;
@@ -102,37 +103,59 @@ static void put_config(world_t *w, const json_t *config_map)
 
 /* ---- clusters ---- */
 
-static void put_cluster(world_t *w, const char *name, const json_t *secret)
+static struct cluster_spec *spec_of_secret(const json_t *secret)
 {
     AUTO_ERR err = NULL;
-    struct cluster_spec *spec = NULL;
-    if (secret && str_eq(object_label(secret, LABEL_SECRET_TYPE), "cluster")) {
-        spec = xcalloc(1, sizeof(*spec));
-        if (cluster_spec_parse(secret, spec, &err) < 0) {
-            log_error(NULL, "%s", err_text(err));
-            free(TAKE(spec));
-        }
-    }
-    cluster_t *stale = NULL;
+    if (!secret || !str_eq(object_label(secret, LABEL_SECRET_TYPE), "cluster"))
+        return NULL;
+    struct cluster_spec *spec = xcalloc(1, sizeof(*spec));
+    if (cluster_spec_parse(secret, spec, &err) == 0)
+        return spec;
+    log_error(NULL, "%s", err_text(err));
+    free(spec);
+    return NULL;
+}
+
+static bool serves_as(const cluster_t *c, const struct cluster_spec *spec)
+{
+    const struct cluster_spec *now = cluster_spec(c);
+    return cluster_spec_same_connection(spec, now) && strcmp(spec->name, now->name) == 0 &&
+           strcmp(spec->project, now->project) == 0 &&
+           strcmp(spec->refresh_requested, now->refresh_requested) == 0;
+}
+
+/* Ends the open cluster of a server unless it is just what `spec` asks for; with the lock held. */
+static void retire(world_t *w, const char *server, const struct cluster_spec *spec)
+{
+    cluster_t *open = map_get(&w->open, server);
+    if (open && !(spec && strcmp(spec->server, server) == 0 && serves_as(open, spec)))
+        pool_submit(w->reaper, open_free, map_take(&w->open, server), NULL);
+}
+
+static void put_cluster(world_t *w, const char *name, const json_t *secret)
+{
+    struct cluster_spec *spec = spec_of_secret(secret);
+    AUTO(free_p) char *server = spec ? xstrdup(spec->server) : NULL;
+    AUTO(free_p) char *left = NULL;
     {
         LOCKED(&w->lock);
-        struct cluster_spec *old = map_get(&w->specs, name);
-        cluster_t *open = old ? map_get(&w->open, old->server) : NULL;
-        if (open && (!spec || !cluster_spec_same_connection(spec, cluster_spec(open)) ||
-                     strcmp(spec->refresh_requested, cluster_spec(open)->refresh_requested) != 0))
-            stale = map_take(&w->open, old->server);
+        const struct cluster_spec *old = map_get(&w->specs, name);
+        if (old && !str_eq(server, old->server))
+            left = xstrdup(old->server);
+        if (left)
+            retire(w, left, NULL);
         /* A Secret for the own cluster takes the place of the implicit entry. */
-        if (spec && !stale && (open = map_get(&w->open, spec->server)) &&
-            !cluster_spec_same_connection(spec, cluster_spec(open)))
-            stale = map_take(&w->open, spec->server);
+        if (spec)
+            retire(w, server, spec);
         if (spec)
             map_put(&w->specs, name, spec);
         else
             map_del(&w->specs, name);
     }
-    if (stale)
-        pool_submit(w->reaper, open_free, stale, NULL);
-    tell(w, "clusters", name);
+    if (left)
+        tell(w, "clusters", left);
+    if (server)
+        tell(w, "clusters", server);
 }
 
 static const struct cluster_spec *spec_of_server(world_t *w, const char *server)
@@ -281,6 +304,7 @@ static void add_cluster(void *ctx, const struct cluster_spec *s)
     json_set_str(o, "server", s->server);
     json_set_str(o, "name", s->name);
     json_put_str(o, "project", s->project);
+    json_object_set_nocheck(o, "labels", s->labels);
     if (open)
         json_object_set_new_nocheck(o, "info", cluster_info(open));
     json_array_append_new(l->out, o);
@@ -515,7 +539,7 @@ world_t *world_new(const struct world_env *env)
     w->projects.value_free = pack_free_void;
     w->specs.value_free = spec_free;
     w->open.value_free = open_free;
-    w->reaper = pool_new("reaper", 1, 1024);
+    w->reaper = pool_new("reaper", 1, MAX_RETIRED);
     if (settings_parse(NULL, &w->settings, NULL, NULL) < 0)
         abort(); /* no settings at all always parse */
     start_watch(w, WATCH_CONFIG, "ConfigMap", "configmaps", NULL, "metadata.name=argocd-cm");

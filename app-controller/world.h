@@ -14,7 +14,7 @@ struct world_env {
     const char *ns;
     struct cluster_env cluster_env;
     /* What changed, by kind; the applications are to be looked at again. `what`: "settings", "repositories",
-     * "clusters", or "project" with its name. */
+     * "clusters" with the server, or "project" with its name. */
     void (*on_change)(void *ctx, const char *what, const char *name);
     void *ctx;
 };
@@ -42,7 +42,7 @@ int world_cluster(world_t *w, const json_t *destination, cluster_t **out, err_t 
 /* Without connecting: server, name and project of the destination, the caller's. */
 int world_resolve(world_t *w, const json_t *destination, char **server, char **name, char **project,
                   err_t **err);
-/* All clusters: [{server, name, project, …}, info]. */
+/* All clusters: [{server, name, project, labels, info}]; no info where nothing is connected. */
 json_t *world_clusters(world_t *w) MUST_USE;
 cluster_t *world_cluster_if_open(world_t *w, const char *server) MUST_USE;
 

@@ -6,6 +6,12 @@
 
 enum { MAX_OWNER_STEPS = 64 };
 
+static void free_names(void *p)
+{
+    map_dispose(p);
+    free(p);
+}
+
 cache_t *cache_new(const settings_t *settings, const unsigned char mask_key[MASK_KEY_SIZE],
                    cache_change_fn on_change, void *ctx)
 {
@@ -16,6 +22,7 @@ cache_t *cache_new(const settings_t *settings, const unsigned char mask_key[MASK
     c->on_change = on_change;
     c->ctx = ctx;
     c->nodes.value_free = free;
+    c->orphans.value_free = free_names;
     c->scripts = script_host_new();
     return c;
 }
@@ -53,6 +60,7 @@ void cache_free(cache_t *c)
     table_free(&c->by_owner);
     map_dispose(&c->by_app);
     map_dispose(&c->nodes);
+    map_dispose(&c->orphans);
     settings_unref(c->settings);
     script_host_free(c->scripts);
     wipe(c->mask_key, sizeof(c->mask_key));
@@ -82,9 +90,10 @@ cache_kind_t *cache_kind_add(cache_t *c, const char *group, const char *version,
     static const char *const everything[] = {"*"};
     size_t n;
     const char *const *paths = node_info_paths(group, kind, &n);
-    uint64_t script;
+    uint64_t script, rules;
     {
         LOCKED(&c->lock);
+        rules = cache_rules_hash(c->settings);
         script = cache_script_hash(c->settings, group, kind);
     }
     if (script) {
@@ -96,6 +105,7 @@ cache_kind_t *cache_kind_add(cache_t *c, const char *group, const char *version,
                         .kind = intern(kind),
                         .namespaced = namespaced,
                         .script = script,
+                        .rules = rules,
                         .projection = projection_new(paths, n)};
     LOCKED(&c->lock);
     k->next = c->kinds;
@@ -136,11 +146,8 @@ static const char *app_of(cache_t *c, const struct obj *o, int steps)
     return o->app;
 }
 
-void cache_note(cache_t *c, const struct obj *o, notes_t *notes)
+static void add_note(const struct obj *o, const char *app, notes_t *notes)
 {
-    const char *app = app_of(c, o, MAX_OWNER_STEPS);
-    if (!app || (!*o->of->group && strcmp(o->of->kind, "Endpoints") == 0))
-        return;
     struct note n = {.app = intern_ref(app),
                      .managed = o->app && !o->nowners,
                      .group = intern_ref(o->of->group),
@@ -149,6 +156,25 @@ void cache_note(cache_t *c, const struct obj *o, notes_t *notes)
                      .name = intern_ref(o->name),
                      .uid = intern_ref(o->uid)};
     VEC_PUSH(notes, n);
+}
+
+void cache_note(cache_t *c, const struct obj *o, notes_t *notes)
+{
+    const char *app = app_of(c, o, MAX_OWNER_STEPS);
+    if (!*o->of->group && strcmp(o->of->kind, "Endpoints") == 0)
+        return;
+    if (app) {
+        add_note(o, app, notes);
+        return;
+    }
+    map_t *watchers = c->orphans.n && *o->ns ? map_get(&c->orphans, o->ns) : NULL;
+    if (!watchers)
+        return;
+    MAP_FOREACH(watchers, e) {
+        const char *name = intern(e->key);
+        add_note(o, name, notes);
+        intern_unref(name);
+    }
 }
 
 void notes_tell(cache_t *c, notes_t *notes)

@@ -53,7 +53,8 @@ void cache_check_run(cache_t *c, eval_t *eval, struct cache_check *check_take);
 typedef struct cache_kind cache_kind_t;
 cache_kind_t *cache_kind_add(cache_t *c, const char *group, const char *version, const char *kind,
                              bool namespaced) MUST_USE;
-/* Whether the kind was added under other health checks than these: it is to be listed anew. */
+/* Whether the kind was added under other health checks or rules of tracking than these: it is to be listed
+ * anew. */
 bool cache_kind_outdated(const cache_kind_t *k, const settings_t *settings);
 /* Drops the kind's objects. */
 void cache_kind_remove(cache_t *c, cache_kind_t *k);
@@ -109,6 +110,13 @@ struct tree_root {
 typedef bool (*cache_permit_fn)(void *ctx, const struct obj_key *key);
 json_t *cache_tree(cache_t *c, const struct tree_root *roots, size_t n, cache_permit_fn permitted, void *ctx)
     MUST_USE;
+/* The ownerless objects of a namespace that are no roots, and all below them, as cache_tree; of those that
+ * `keep` lets pass. app is who the object is tracked for, NULL for nobody; top: it has no owner. keep is
+ * called under the cache's lock. From now on changes of objects there that belong to nobody are told to
+ * `instance`. */
+typedef bool (*cache_orphan_fn)(void *ctx, const struct obj_key *key, const char *app, bool top);
+json_t *cache_orphans(cache_t *c, const char *instance, const char *ns, const struct tree_root *roots,
+                      size_t n, cache_orphan_fn keep, void *ctx) MUST_USE;
 /* hosts[] of a tree: the nodes that run its pods, with what they ask for and what others do. */
 json_t *cache_hosts(cache_t *c, const struct tree_root *roots, size_t n) MUST_USE;
 /* Whether the object, by uid or key, is one of the tree's (for reading it on behalf of a user). */

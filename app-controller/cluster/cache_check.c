@@ -18,7 +18,30 @@ uint64_t cache_script_hash(const settings_t *settings, const char *group, const 
 
 bool cache_kind_outdated(const cache_kind_t *k, const settings_t *settings)
 {
-    return k->script != cache_script_hash(settings, k->group, k->kind);
+    return k->rules != cache_rules_hash(settings) ||
+           k->script != cache_script_hash(settings, k->group, k->kind);
+}
+
+uint64_t cache_rules_hash(const settings_t *settings)
+{
+    static const char *const prefixes[] = {"application.resourceTrackingMethod",
+                                           "application.instanceLabelKey",
+                                           "installationID",
+                                           "resource.customLabels",
+                                           "resource.ignoreResourceUpdatesEnabled",
+                                           "resource.customizations.ignoreResourceUpdates",
+                                           "resource.customizations.ignoreDifferences"};
+    uint64_t sum = 1;
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)settings_data(settings), key, value) {
+        bool matters = strcmp(key, "resource.customizations") == 0;
+        for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+            matters = matters || str_has_prefix(key, prefixes[i]);
+        if (matters)
+            sum += json_hash(value, hash_content(key, strlen(key), 0)); /* in whatever order */
+    }
+    return sum;
 }
 
 void cache_set_checker(cache_t *c, cache_checker_fn checker)

@@ -50,6 +50,7 @@ struct cache_kind {
     size_t n;
     uint32_t generation;
     uint64_t script; /* hash of the settings' health check; 0: none */
+    uint64_t rules;  /* hash of the settings that records depend on */
 };
 
 struct table {
@@ -68,6 +69,7 @@ struct cache {
     struct table by_uid;   /* struct obj by next_uid */
     struct table by_owner; /* struct owner by next */
     map_t by_app;          /* k: instance name, v: first struct obj * of the list */
+    map_t orphans;         /* k: namespace, v: map_t * of the instance names that look after orphans there */
     map_t nodes;           /* k: node name, v: struct node_sum *: what its pods ask for */
     size_t managed;
     script_host_t *scripts;
@@ -85,6 +87,8 @@ void notes_tell(cache_t *c, notes_t *notes);
 
 /* cache_check.c: hash of the settings' health check for the kind; 0: none. */
 uint64_t cache_script_hash(const settings_t *settings, const char *group, const char *kind);
+/* Of all settings that a record is made by: tracking, updates that are ignored, labels that are shown. */
+uint64_t cache_rules_hash(const settings_t *settings);
 /* Hands the object over to the settings' check, if there is one; until that has run the health is what it
  * was. */
 bool cache_check_later(cache_t *c, struct obj *o, const json_t *doc);

@@ -261,6 +261,55 @@ json_t *cache_tree(cache_t *c, const struct tree_root *roots, size_t n, cache_pe
     return sorted(b.nodes);
 }
 
+struct orphan_walk {
+    cache_orphan_fn keep;
+    void *ctx;
+    json_t *nodes;
+};
+
+static bool add_orphan(void *ctx, cache_t *c, const struct obj *o)
+{
+    struct orphan_walk *w = ctx;
+    struct obj_key key = {o->of->group, o->of->kind, o->ns, o->name};
+    if (!w->keep(w->ctx, &key, o->app, o->nowners == 0))
+        return false;
+    json_array_append_new(w->nodes, node_of(c, o));
+    return true;
+}
+
+/* With the lock held. */
+static void look_after(cache_t *c, const char *instance, const char *ns)
+{
+    map_t *watchers = map_get(&c->orphans, ns);
+    if (!watchers) {
+        watchers = xcalloc(1, sizeof(*watchers));
+        map_put(&c->orphans, ns, watchers);
+    }
+    map_put(watchers, instance, NULL);
+}
+
+json_t *cache_orphans(cache_t *c, const char *instance, const char *ns, const struct tree_root *roots,
+                      size_t n, cache_orphan_fn keep, void *ctx)
+{
+    struct orphan_walk orphans = {keep, ctx, json_array()};
+    struct walk w = {.c = c, .visit = add_orphan, .ctx = &orphans};
+    {
+        LOCKED(&c->lock);
+        look_after(c, instance, ns);
+        for (size_t i = 0; i < n; i++) {
+            const struct obj *o = cache_lookup(c, &roots[i].key);
+            if (o)
+                map_put(&w.seen, o->uid, NULL);
+        }
+        for (cache_kind_t *k = c->kinds; k; k = k->next)
+            for (const struct obj *o = k->namespaced ? k->objects : NULL; o; o = o->next_kind)
+                if (!o->nowners && strcmp(o->ns, ns) == 0)
+                    walk(&w, o, 0);
+    }
+    map_dispose(&w.seen);
+    return sorted(orphans.nodes);
+}
+
 struct find {
     const struct obj_key *key;
     bool found;

@@ -2,7 +2,9 @@
  * starting watches) runs on a pool thread, because it blocks; watches run on the I/O thread and only write
  * into the cache. States: connecting -> listing -> ready; a failed connect is tried again after a pause of at
  * most 10 s for as long as somebody holds the cluster. Kinds come and go with discovery: a changed CRD or
- * APIService asks for another round. */
+ * APIService asks for another round. A kind that cannot be listed holds up the others for a few attempts
+ * only, and a group that discovery could not ask keeps its watches. Settings that records are made by start
+ * all over: until everything is listed again there is no verdict. */
 #include "app-controller/cluster/cluster.h"
 #include "app-controller/cluster/kube_config_of.h"
 #include "common/base/intern.h"
@@ -12,7 +14,10 @@
 
 #include <stdatomic.h>
 
-enum { RETRY_FIRST_MS = 250, RETRY_MAX_MS = 10000 };
+enum { RETRY_FIRST_MS = 250, RETRY_MAX_MS = 10000, PARTIAL_FIRST_MS = 1000, PARTIAL_MAX_MS = 60000 };
+/* Failures of a kind's first list after which the others do not wait for it: its API group or its conversion
+ * webhook is broken. */
+enum { BROKEN_FAILURES = 3 };
 
 /* A watch of one kind (in one namespace). */
 struct kind_watch {
@@ -23,6 +28,10 @@ struct kind_watch {
     char *ns;                      /* NULL: all */
     uint32_t mark;
     bool synced, stopped, rediscovers;
+    bool forbidden;        /* and left alone, by the settings */
+    bool respects;         /* stops when it is forbidden */
+    bool failing, refused; /* refused: 401 or 403 */
+    unsigned failures;     /* before the first list was complete */
 };
 
 struct cluster {
@@ -37,10 +46,11 @@ struct cluster {
     kube_api_t *api;
     char *version;
     VEC(struct kind_watch *) watches;
-    size_t unsynced;
-    err_t *error; /* of the last attempt to connect, or of its watches */
+    size_t unsynced, failing; /* of the watches */
+    err_t *error;             /* of the last attempt to connect, or of its watches */
     wall_t synced_at, tried_at;
-    int64_t retry_ms;
+    int64_t retry_ms, partial_ms;
+    char *partial; /* what of the API was not served, the last time */
     bool stopping, connecting, connected, was_ready, again;
     pthread_t thread;
     bool has_thread;
@@ -92,6 +102,7 @@ static void copy_spec(struct cluster_spec *to, const struct cluster_spec *from)
                                 .uid = xstrdup(from->uid),
                                 .skip_reconcile = from->skip_reconcile,
                                 .refresh_requested = xstrdup(from->refresh_requested),
+                                .labels = json_copy_deep(from->labels),
                                 .config = json_copy_deep(from->config)};
     if (from->namespaces) {
         size_t n = strv_len(from->namespaces);
@@ -159,9 +170,14 @@ static void stop_watches(cluster_t *c, bool (*which)(cluster_t *, const struct k
     }
     VEC_FOREACH(&out, w)
         kube_watch_stop((*w)->watch);
+    {
+        LOCKED(&c->lock);
+        VEC_FOREACH(&out, w)
+            c->failing -= (*w)->failing;
+    }
     /* Watches of one kind in several namespaces share its place in the cache. */
     VEC_FOREACH(&out, w) {
-        bool shared = false;
+        bool shared = !which; /* who still holds the cluster sees what was there last */
         for (struct kind_watch **o = w + 1; o < out.v + out.n; o++)
             shared = shared || (*o)->kind == (*w)->kind;
         if (!shared)
@@ -180,6 +196,8 @@ void cluster_stop(cluster_t *c)
         join = c->has_thread;
         c->has_thread = false;
         c->stopping = true;
+        if (c->kube)
+            kube_cancel(c->kube);
         pthread_cond_broadcast(&c->work);
         pthread_cond_broadcast(&c->changed);
     }
@@ -201,6 +219,7 @@ void cluster_unref(cluster_t *c)
     VEC_FREE(&c->watches);
     err_free(c->error);
     free(c->version);
+    free(c->partial);
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->changed);
     pthread_cond_destroy(&c->work);
@@ -215,10 +234,23 @@ static void tell_state(cluster_t *c)
         c->env.on_state(c->env.ctx, c);
 }
 
+/* How many kinds are not listed yet and may still be, soon. Where nothing at all is listed it is the cluster
+ * that is broken. */
+static size_t awaited(const cluster_t *c)
+{
+    size_t broken = 0, synced = 0;
+    for (size_t i = 0; i < c->watches.n; i++) {
+        const struct kind_watch *w = c->watches.v[i];
+        synced += w->synced;
+        broken += !w->synced && !w->stopped && !w->refused && w->failures >= BROKEN_FAILURES;
+    }
+    return synced ? c->unsynced - broken : c->unsynced;
+}
+
 /* Called with the lock held: every first list is complete, or its kind gave up. True when that is news. */
 static bool check_ready(cluster_t *c)
 {
-    if (!c->connected || c->unsynced)
+    if (!c->connected || (c->unsynced && awaited(c)))
         return false;
     bool news = !c->was_ready;
     c->was_ready = true;
@@ -238,16 +270,26 @@ static void on_list(void *arg)
 static void on_event(void *arg, enum kube_event event, const char *p, size_t n)
 {
     struct kind_watch *w = arg;
+    struct cluster_env *env = &w->cluster->env;
     AUTO_ERR err = NULL;
+    mono_t began = mono_now();
     int r = event == KUBE_DELETED ? cache_delete(w->cluster->cache, w->kind, p, n, &err)
                                   : cache_put(w->cluster->cache, w->kind, p, n, &err);
     if (r < 0)
         log_warn(LOGF({"server", w->cluster->spec.server}), "an object is left out: %s", err_text(err));
     if (w->rediscovers && w->synced)
         cluster_rediscover(w->cluster);
+    if (w->synced && env->on_event)
+        env->on_event(env->ctx, w->cluster->spec.server, w->resource.group, w->resource.kind, began);
 }
 
-static void settle(struct kind_watch *w)
+static void tell_ready(cluster_t *c)
+{
+    log_info(LOGF({"server", c->spec.server}), "cluster cache is synced");
+    tell_state(c);
+}
+
+static void settle(struct kind_watch *w, bool synced)
 {
     cluster_t *c = w->cluster;
     bool news;
@@ -255,13 +297,12 @@ static void settle(struct kind_watch *w)
         LOCKED(&c->lock);
         if (!w->synced && !w->stopped)
             c->unsynced--;
-        w->synced = true;
+        w->synced = w->synced || synced;
+        w->stopped = !synced;
         news = check_ready(c);
     }
-    if (news) {
-        log_info(LOGF({"server", c->spec.server}), "cluster cache is synced");
-        tell_state(c);
-    }
+    if (news)
+        tell_ready(c);
 }
 
 static void on_synced(void *arg, const char *resource_version)
@@ -269,35 +310,63 @@ static void on_synced(void *arg, const char *resource_version)
     struct kind_watch *w = arg;
     (void)resource_version;
     cache_kind_synced(w->cluster->cache, w->kind, w->ns, w->mark);
-    settle(w);
+    settle(w, true);
+}
+
+/* With the lock held; true when the cluster became ready by it. One kind that fails is that kind's trouble,
+ * and no word about the cluster; most of them failing is. */
+static bool note_error(cluster_t *c, struct kind_watch *w, err_t *err)
+{
+    c->failing += (size_t)(err != NULL) - (size_t)w->failing;
+    w->failing = err != NULL;
+    bool lost = c->failing * 2 > c->watches.n;
+    if (!err) {
+        w->refused = false;
+        if (c->was_ready && !lost)
+            err_clear(&c->error);
+        return false;
+    }
+    w->refused = err_code(err) == ERR_PERMISSION_DENIED || err_code(err) == ERR_UNAUTHENTICATED;
+    w->failures += !w->synced;
+    if (lost || !c->was_ready) {
+        err_free(c->error);
+        c->error = err_copy(err);
+        err_wrap(&c->error, "watch %s", w->resource.kind);
+    }
+    bool news = !c->was_ready && check_ready(c);
+    if (w->failures == BROKEN_FAILURES && !lost)
+        log_warn(LOGF({"server", c->spec.server}), "%s %s cannot be listed and is left out: %s",
+                 w->resource.kind, w->resource.group, err_text(err));
+    return news;
 }
 
 static void on_error(void *arg, err_t *err)
 {
     struct kind_watch *w = arg;
     cluster_t *c = w->cluster;
-    LOCKED(&c->lock);
-    if (!err) {
-        if (c->was_ready)
-            err_clear(&c->error);
+    bool ready, refused;
+    {
+        LOCKED(&c->lock);
+        bool had_error = c->error != NULL;
+        ready = note_error(c, w, err);
+        refused = !c->was_ready && !had_error && w->refused && err;
         pthread_cond_broadcast(&c->changed);
-        return;
     }
-    err_free(c->error);
-    c->error = err_copy(err);
-    err_wrap(&c->error, "watch %s", w->resource.kind);
-    pthread_cond_broadcast(&c->changed);
-    log_debug(LOGF({"server", c->spec.server}), "watch %s: %s", w->resource.kind, err_text(err));
+    if (ready)
+        tell_ready(c);
+    else if (refused)
+        tell_state(c);
+    if (err)
+        log_debug(LOGF({"server", c->spec.server}), "watch %s: %s", w->resource.kind, err_text(err));
 }
 
 static void on_stop(void *arg, enum kube_watch_stop why)
 {
     struct kind_watch *w = arg;
-    (void)why;
-    settle(w);
+    settle(w, false);
     LOCKED(&w->cluster->lock);
-    w->stopped = true;
-    w->cluster->again = true;
+    w->forbidden = why == KUBE_STOP_FORBIDDEN;
+    w->cluster->again = w->cluster->again || !w->forbidden;
     pthread_cond_signal(&w->cluster->work);
 }
 
@@ -307,10 +376,17 @@ static const struct kube_watch_ops watch_ops = {.on_list = on_list,
                                                 .on_error = on_error,
                                                 .on_stop = on_stop};
 
-static void start_watch(cluster_t *c, const struct kube_resource *r, cache_kind_t *kind, const char *ns)
+static bool respects_rbac(const settings_t *settings)
+{
+    return *settings_value(settings, "resource.respectRBAC") != 0;
+}
+
+static void start_watch(cluster_t *c, const settings_t *settings, const struct kube_resource *r,
+                        cache_kind_t *kind, const char *ns)
 {
     struct kind_watch *w = xcalloc(1, sizeof(*w));
-    *w = (struct kind_watch){.cluster = c, .kind = kind, .ns = xstrdup(ns)};
+    *w = (struct kind_watch){
+        .cluster = c, .kind = kind, .ns = xstrdup(ns), .respects = respects_rbac(settings)};
     w->resource = *r;
     w->resource.group = intern_ref(r->group);
     w->resource.version = intern_ref(r->version);
@@ -326,7 +402,8 @@ static void start_watch(cluster_t *c, const struct kube_resource *r, cache_kind_
         VEC_PUSH(&c->watches, w);
         c->unsynced++;
     }
-    struct kube_watch_spec spec = {.resource = &w->resource, .list = {.ns = w->ns}};
+    struct kube_watch_spec spec = {
+        .resource = &w->resource, .list = {.ns = w->ns}, .stop_when_forbidden = w->respects};
     w->watch = kube_watch_start(c->kube, &spec, &watch_ops, w);
 }
 
@@ -345,7 +422,7 @@ static bool is_watched(cluster_t *c, const struct kube_resource *r)
     LOCKED(&c->lock);
     VEC_FOREACH(&c->watches, w)
         if ((*w)->resource.group == r->group && (*w)->resource.kind == r->kind &&
-            (*w)->resource.version == r->version && !(*w)->stopped)
+            (*w)->resource.version == r->version && (!(*w)->stopped || (*w)->forbidden))
             return true;
     return false;
 }
@@ -353,6 +430,15 @@ static bool is_watched(cluster_t *c, const struct kube_resource *r)
 static bool not_wanted_any_more(cluster_t *c, const struct kind_watch *w)
 {
     const struct kube_resource *r = kube_api_find(c->api, w->resource.group, NULL, w->resource.kind);
+    if (w->forbidden || w->refused) {
+        if (w->respects != respects_rbac(c->settings))
+            return true;
+        if (w->forbidden && r)
+            return r->version != w->resource.version || !wanted(c, c->settings, r);
+    }
+    /* A group that is broken for the moment is not gone; the watch finds out. */
+    if (!r && c->partial && !kube_api_serves_group(c->api, w->resource.group))
+        return w->stopped;
     return w->stopped || !r || r->version != w->resource.version || !wanted(c, c->settings, r) ||
            cache_kind_outdated(w->kind, c->settings);
 }
@@ -367,9 +453,9 @@ static void start_watches(cluster_t *c, kube_api_t *api, const settings_t *setti
             continue;
         cache_kind_t *kind = cache_kind_add(c->cache, r->group, r->version, r->kind, r->namespaced);
         if (!c->spec.namespaces || !r->namespaced)
-            start_watch(c, r, kind, NULL);
+            start_watch(c, settings, r, kind, NULL);
         for (size_t k = 0; c->spec.namespaces && r->namespaced && c->spec.namespaces[k]; k++)
-            start_watch(c, r, kind, c->spec.namespaces[k]);
+            start_watch(c, settings, r, kind, c->spec.namespaces[k]);
     }
 }
 
@@ -382,15 +468,30 @@ static int open_kube(cluster_t *c, err_t **err)
     struct kube_config config;
     if (kube_config_of(&c->spec, c->env.own, &config, err) < 0)
         return -(int)ERR_INVALID_ARGUMENT;
-    struct kube_options options = {.io = c->env.io};
+    struct kube_options options = c->env.kube ? *c->env.kube : (struct kube_options){};
+    options.io = c->env.io;
     kube_t *kube = NULL;
     int r = kube_open(&config, &options, &kube, err);
     kube_config_dispose(&config);
     if (r == 0) {
         LOCKED(&c->lock);
         c->kube = kube;
+        if (c->stopping)
+            kube_cancel(kube);
     }
     return r;
+}
+
+/* With the lock held. */
+static void note_partial(cluster_t *c, err_t *partial)
+{
+    if (partial && !str_eq(c->partial, err_text(partial)))
+        log_warn(LOGF({"server", c->spec.server}), "part of the API is not served: %s", err_text(partial));
+    c->partial_ms = !partial ? 0 : !c->partial_ms ? PARTIAL_FIRST_MS : 2 * c->partial_ms;
+    if (c->partial_ms > PARTIAL_MAX_MS)
+        c->partial_ms = PARTIAL_MAX_MS;
+    free(c->partial);
+    c->partial = partial ? xstrdup(err_text(partial)) : NULL;
 }
 
 static int discover(cluster_t *c, err_t **err)
@@ -406,11 +507,10 @@ static int discover(cluster_t *c, err_t **err)
         free(version);
         return -(int)err_code(*err);
     }
-    if (partial)
-        log_warn(LOGF({"server", c->spec.server}), "part of the API is not served: %s", err_text(partial));
     settings_t *settings;
     {
         LOCKED(&c->lock);
+        note_partial(c, partial);
         kube_api_unref(c->api);
         c->api = api;
         free(c->version);
@@ -427,26 +527,29 @@ static void connect_once(cluster_t *c)
 {
     AUTO_ERR err = NULL;
     int r = discover(c, &err);
-    bool news;
+    bool news = false, failed_anew = false;
     {
         LOCKED(&c->lock);
         c->tried_at = wall_now();
         if (r < 0) {
             log_warn(LOGF({"server", c->spec.server}), "cluster: %s", err_text(err));
+            failed_anew = !c->error;
             err_free(c->error);
             c->error = TAKE(err);
             c->next_try = mono_after(mono_now(), MILLIS(c->retry_ms));
             c->retry_ms = c->retry_ms * 2 < RETRY_MAX_MS ? c->retry_ms * 2 : RETRY_MAX_MS;
             pthread_cond_broadcast(&c->changed);
-            return;
+        } else {
+            c->connected = true;
+            c->retry_ms = RETRY_FIRST_MS;
+            c->next_try = c->partial_ms ? mono_after(mono_now(), MILLIS(c->partial_ms)) : MONO_NEVER;
+            news = check_ready(c);
         }
-        c->connected = true;
-        c->retry_ms = RETRY_FIRST_MS;
-        c->next_try = MONO_NEVER;
-        news = check_ready(c);
     }
-    (void)news;
-    tell_state(c);
+    if (news)
+        tell_ready(c);
+    else if (r == 0 || failed_anew)
+        tell_state(c);
 }
 
 static void *cluster_main(void *arg)
@@ -485,6 +588,9 @@ void cluster_set_settings(cluster_t *c, const settings_t *settings)
     LOCKED(&c->lock);
     settings_unref(c->settings);
     c->settings = settings_ref(settings);
+    /* Other rules: no verdict on what was listed under the old ones. */
+    VEC_FOREACH(&c->watches, w)
+        c->was_ready = c->was_ready && !cache_kind_outdated((*w)->kind, settings);
     c->again = true;
     pthread_cond_signal(&c->work);
 }
@@ -529,6 +635,23 @@ int cluster_ready(cluster_t *c, mono_t deadline, err_t **err)
     if (c->error)
         return err_set(err, ERR_UNAVAILABLE, "cluster %s: %s", c->spec.server, err_text(c->error));
     return err_set(err, ERR_UNAVAILABLE, "cluster %s: its objects are still being listed", c->spec.server);
+}
+
+int cluster_manages(const cluster_t *c, const struct obj_key *key, bool namespaced, err_t **err)
+{
+    if (!c->spec.namespaces)
+        return 0;
+    if (!namespaced)
+        return c->spec.cluster_resources
+                   ? 0
+                   : err_set(err, ERR_FAILED_PRECONDITION,
+                             "cluster level %s \"%s\" can not be managed when in namespaced mode", key->kind,
+                             key->name);
+    for (char **n = c->spec.namespaces; *n; n++)
+        if (strcmp(*n, key->ns) == 0)
+            return 0;
+    return err_set(err, ERR_FAILED_PRECONDITION, "namespace \"%s\" for %s \"%s\" is not managed", key->ns,
+                   key->kind, key->name);
 }
 
 kube_api_t *cluster_api(cluster_t *c)
@@ -587,6 +710,10 @@ json_t *cluster_info(cluster_t *c)
 {
     struct cache_stats stats;
     cache_stats(c->cache, &stats);
+    json_t *versions = json_array();
+    AUTO(strv_free_p) char **all = cluster_api_versions(c);
+    for (char **v = all; *v; v++)
+        json_array_append_new(versions, json_str_new(*v));
     json_t *info = json_object(), *state = json_object(), *cache = json_object();
     LOCKED(&c->lock);
     const char *status = c->error ? "Failed" : c->was_ready ? "Successful" : "Unknown";
@@ -599,5 +726,6 @@ json_t *cluster_info(cluster_t *c)
     json_object_set_new_nocheck(info, "connectionState", state);
     json_object_set_new_nocheck(info, "cacheInfo", cache);
     json_put_str(info, "serverVersion", c->version);
+    json_object_set_new_nocheck(info, "apiVersions", versions);
     return info;
 }

@@ -21,6 +21,10 @@ struct cluster_env {
     void *ctx;
     /* How the control plane reaches its own cluster. */
     const struct kube_config *own;
+    /* Of the connections: rates, and who observes them; borrowed. */
+    const struct kube_options *kube;
+    /* A watch brought an event, and it has been taken in since `began`; on the I/O thread; may be NULL. */
+    void (*on_event)(void *ctx, const char *server, const char *group, const char *kind, mono_t began);
     /* Health checks of the settings run on these threads, by this. */
     eval_t *eval;
     pool_t *checks;
@@ -31,7 +35,8 @@ cluster_t *cluster_new(const struct cluster_spec *spec, const settings_t *settin
                        const struct cluster_env *env) MUST_USE;
 cluster_t *cluster_ref(cluster_t *c);
 void cluster_unref(cluster_t *c);
-/* Stops watches and ends the connection; what others still hold answers "unavailable". */
+/* Stops watches and ends the connection, also one that is being made; what others still hold answers
+ * "unavailable". The cache stays as it was. */
 void cluster_stop(cluster_t *c);
 void cluster_set_settings(cluster_t *c, const settings_t *settings);
 
@@ -46,6 +51,8 @@ kube_t *cluster_kube(cluster_t *c);
 /* 0 when all first lists are complete. Otherwise the reason: not reached yet, or why the last attempt failed;
  * waits for it up to the deadline. */
 int cluster_ready(cluster_t *c, mono_t deadline, err_t **err);
+/* Why an object of the cluster is out of reach where only some namespaces are managed; 0 when it is not. */
+int cluster_manages(const cluster_t *c, const struct obj_key *key, bool namespaced, err_t **err);
 /* What it serves; a reference; NULL before discovery. */
 kube_api_t *cluster_api(cluster_t *c) MUST_USE;
 /* Asks again for what it serves (a kind was not found, a CRD appeared); at most once a second. */
@@ -54,7 +61,7 @@ void cluster_rediscover(cluster_t *c);
 char *cluster_version(cluster_t *c) MUST_USE;
 /* "group/version" and "group/version/Kind", sorted: what templates may ask for. */
 char **cluster_api_versions(cluster_t *c) MUST_USE;
-/* ClusterInfo: {connectionState, serverVersion, cacheInfo}. */
+/* ClusterInfo: {connectionState, serverVersion, cacheInfo, apiVersions}. */
 json_t *cluster_info(cluster_t *c) MUST_USE;
 
 #endif

@@ -22,9 +22,13 @@ int cluster_spec_parse(const json_t *secret, struct cluster_spec *out, err_t **e
         .cluster_resources = str_eq(json_str_at(texts, "clusterResources"), "true"),
         .uid = xstrdup(object_uid(secret)),
         .refresh_requested = xstrdup(str_or_empty(object_annotation(secret, "argocd.argoproj.io/refresh"))),
+        .labels = json_object(),
         .config = parsed ? TAKE(parsed) : json_object(),
     };
     out->name = xstrdup(str_empty(name) ? out->server : name);
+    json_t *labels = json_at(secret, "metadata", "labels");
+    if (json_is_map(labels))
+        json_object_update(out->labels, labels);
     if (!str_to_i64(shard, &out->shard))
         out->shard = -1;
     str_to_bool(object_annotation(secret, "argocd.argoproj.io/skip-reconcile"), &out->skip_reconcile);
@@ -39,6 +43,7 @@ void cluster_spec_in_cluster(struct cluster_spec *out)
                                  .shard = -1,
                                  .uid = xstrdup(""),
                                  .refresh_requested = xstrdup(""),
+                                 .labels = json_object(),
                                  .config = json_object()};
 }
 
@@ -50,6 +55,7 @@ void cluster_spec_dispose(struct cluster_spec *c)
     strv_free(c->namespaces);
     free(c->uid);
     free(c->refresh_requested);
+    json_decref(c->labels);
     json_decref(c->config);
     *c = (struct cluster_spec){};
 }

@@ -16,6 +16,7 @@ struct cluster_spec {
     char *uid;     /* of the Secret; "" for the implicit one */
     bool skip_reconcile;
     char *refresh_requested; /* annotation argocd.argoproj.io/refresh; "" */
+    json_t *labels;          /* of the Secret; {} for the implicit one */
     json_t *config;          /* ClusterConfig: bearerToken, tlsClientConfig, execProviderConfig … */
 };
 int cluster_spec_parse(const json_t *secret, struct cluster_spec *out, err_t **err);

@@ -143,6 +143,12 @@ void kube_close(kube_t *k)
     free(k);
 }
 
+void kube_cancel(kube_t *k)
+{
+    k->core->canceled = true;
+    kube_auth_cancel(k->core->auth);
+}
+
 const char *kube_server(const kube_t *k)
 {
     return k->core->server;

@@ -34,6 +34,9 @@ int kube_open(const struct kube_config *config, const struct kube_options *optio
 /* Ends all watches first, as kube_watch_stop does: their handles are gone. Then nothing of k is called any
  * more. Not to be called on the I/O thread, nor while another thread uses k. */
 void kube_close(kube_t *k);
+/* Blocking calls under way, and those to come, end with Canceled. For who waits for another thread before
+ * kube_close. */
+void kube_cancel(kube_t *k);
 const char *kube_server(const kube_t *k);
 /* The same cluster as another user (and no groups): shares connections; to be closed before k. */
 kube_t *kube_impersonate(kube_t *k, const char *user) MUST_USE;

@@ -38,6 +38,7 @@ struct kube_core {
     char *server; /* without a trailing slash */
     kube_auth_t *auth;
     struct kube_limit limit;
+    atomic_bool canceled;  /* by kube_cancel */
     pool_t *plugin_runner; /* runs the credential plugin for the I/O thread */
 
     lock_t lock; /* guards in_flight */

@@ -91,6 +91,7 @@ static int send_once(kube_t *k, const struct kube_call *call, int64_t timeout_ns
         .lane = call->lane,
         .timeout_ns = timeout_ns,
         .idempotent = call->idempotent,
+        .canceled = &c->canceled,
     };
     mono_t since = mono_now();
     r = http_do(c->options.io, &request, out, err);
@@ -143,7 +144,8 @@ int kube_call(kube_t *k, const struct kube_call *call, struct http_response *out
     bool refreshed = false;
     for (int i = 0;; i++) {
         uint64_t generation = 0;
-        int r = wait_turn(c, what, deadline, err);
+        int r = c->canceled ? err_set(err, ERR_CANCELED, "%s: canceled", what)
+                            : wait_turn(c, what, deadline, err);
         if (r == 0)
             r = send_once(k, call, mono_left(deadline) + 1, &generation, out, err);
         if (r < 0)

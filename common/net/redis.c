@@ -1,5 +1,6 @@
 #include "common/net/redis_link.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -132,18 +133,35 @@ static void give_back(redis_t *r, struct redis_link *l, bool broken)
     redis_link_close(l);
 }
 
+void redis_observe(redis_t *r, redis_observe_fn fn, void *arg)
+{
+    r->observe = fn;
+    r->observe_arg = arg;
+}
+
+static void observed(redis_t *r, const struct redis_command *c, bool failed, mono_t since)
+{
+    char name[16];
+    size_t n = c->lens[0] < sizeof(name) ? c->lens[0] : sizeof(name) - 1;
+    for (size_t i = 0; i < n; i++)
+        name[i] = (char)tolower((unsigned char)c->argv[0][i]);
+    name[n] = 0;
+    r->observe(r->observe_arg, name, failed, mono_now().ns - since.ns);
+}
+
 static int run(redis_t *r, const struct redis_command *commands, size_t n, size_t max, redisReply **replies,
                err_t **err)
 {
     struct redis_link *l = NULL;
     bool broken = false;
-    mono_t begun = mono_now();
+    mono_t since = mono_now();
     int rc = borrow(r, &l, err);
     if (rc == 0) {
         rc = redis_link_do(l, commands, n, max, r->o.timeout_ns, replies, &broken, err);
         give_back(r, l, broken);
     }
-    redis_measured(r, commands, n, begun, rc);
+    for (size_t i = 0; r->observe && i < n; i++)
+        observed(r, &commands[i], rc < 0, since);
     return rc;
 }
 

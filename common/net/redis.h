@@ -28,8 +28,13 @@ struct redis_options {
 redis_t *redis_new(const struct redis_options *options) MUST_USE;
 void redis_free(redis_t *r);
 bool redis_available(redis_t *r);
-/* Counts commands as Argo CD does: argocd_redis_request_total, argocd_redis_request_duration_seconds. Before
- * the first command; the initiator is borrowed. Either may be NULL. */
+/* Called after each command ("get", "set" …), for metrics. A miss is no failure. To be set before the first
+ * one. */
+typedef void (*redis_observe_fn)(void *arg, const char *command, bool failed, int64_t duration_ns);
+void redis_observe(redis_t *r, redis_observe_fn fn, void *arg);
+/* An observer that counts commands as Argo CD's servers do: argocd_redis_request_total,
+ * argocd_redis_request_duration_seconds. Before the first command; the initiator is borrowed. Either may be
+ * NULL. */
 void redis_measure(redis_t *r, metrics_t *m, const char *initiator);
 
 /* ERR_NOT_FOUND for a miss. Keys get the prefix. */

@@ -22,6 +22,8 @@ struct redis_link {
 
 struct redis {
     struct redis_options o; /* owned copies */
+    redis_observe_fn observe;
+    void *observe_arg;
     pthread_t thread;
     bool threaded;
     int wake; /* an eventfd that ends the thread's sleep */
@@ -37,7 +39,7 @@ struct redis {
     struct redis_subscription sub;
     bool subscribe; /* sub is set */
 
-    const char *initiator; /* of measured commands */
+    const char *initiator; /* of redis_measure */
     metric_t *requests, *durations;
 };
 
@@ -53,9 +55,6 @@ struct redis_command {
     const char *argv[8];
     size_t lens[8];
 };
-/* redis_metrics.c */
-void redis_measured(const redis_t *r, const struct redis_command *commands, size_t n, mono_t begun,
-                    int result);
 /* Adds a word to a command. */
 void redis_arg(struct redis_command *c, const void *p, size_t n);
 void redis_arg_text(struct redis_command *c, const char *text);

@@ -28,8 +28,9 @@ PLURALS = {
     ("rbac.authorization.k8s.io/v1", "Role"): "roles", ("rbac.authorization.k8s.io/v1", "RoleBinding"): "rolebindings",
     ("rbac.authorization.k8s.io/v1", "ClusterRole"): "clusterroles",
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): "clusterrolebindings",
+    ("networking.k8s.io/v1", "Ingress"): "ingresses", ("apiregistration.k8s.io/v1", "APIService"): "apiservices",
 }
-CLUSTER_SCOPED = {"Namespace", "Node", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
+CLUSTER_SCOPED = {"Namespace", "Node", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "APIService"}
 
 
 def path_of(api_version, kind, ns=None, name=None, sub=None):
