@@ -78,7 +78,11 @@ static struct apply_options options_of(const struct sync_exec *x, const struct s
 {
     struct sync_choice c = sync_choose(x->options, x->force, t->target, t->live, dry_run);
     return (struct apply_options){
-        .dry_run = dry_run, .replace = c.replace, .force = c.force, .server_side = c.server_side};
+        .dry_run = dry_run,
+        .replace = c.replace,
+        .force = c.force,
+        .server_side = c.server_side,
+        .migrated_manager = x->migrated_manager};
 }
 
 static bool is_crd(const struct sync_task *t)

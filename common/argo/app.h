@@ -11,6 +11,7 @@
 #define ANNOTATION_REFRESH_AT     "argocd.argoproj.io/refresh-timestamp"
 #define ANNOTATION_SKIP           "argocd.argoproj.io/skip-reconcile"
 #define ANNOTATION_APPROVED       "argocd.argoproj.io/deletion-approved"
+#define ANNOTATION_MIGRATION_MANAGER "argocd.argoproj.io/client-side-apply-migration-manager"
 #define ANNOTATION_GENERATE_PATHS "argocd.argoproj.io/manifest-generate-paths"
 #define ANNOTATION_COMPARE        "argocd.argoproj.io/compare-options"
 #define ANNOTATION_SYNC_WAVE      "argocd.argoproj.io/sync-wave"
