@@ -1,9 +1,10 @@
-/* Design. Client-side apply is a three-way merge: what was applied last (an annotation on the live object), what is to be
- * applied, and what is there. Fields that others set survive; fields that we once set and set no more go. Built-in kinds merge
- * by their schema (strategic merge patch), others as plain JSON.
+/* Design. Client-side apply is a three-way merge: what was applied last (an annotation on the live object),
+ * what is to be applied, and what is there. Fields that others set survive; fields that we once set and set
+ * no more go. Built-in kinds merge by their schema (strategic merge patch), others as plain JSON.
  *
- * The live object is read from the API server right before, not from the cache: Secrets are masked there, and a patch made
- * for an older version would undo what came in between. A dry run needs neither and sends nothing. */
+ * The live object is read from the API server right before, not from the cache: Secrets are masked there, and
+ * a patch made for an older version would undo what came in between. A dry run needs neither and sends
+ * nothing. */
 #include "app-controller/apply.h"
 #include "common/engine/normalize.h"
 #include "common/engine/strategic.h"
@@ -77,8 +78,8 @@ static void drop_nulls(json_t *v)
     }
 }
 
-int apply_create(const struct applier *a, const struct kube_resource *r, const json_t *object, const char *manager,
-                 json_t **result, err_t **err)
+int apply_create(const struct applier *a, const struct kube_resource *r, const json_t *object,
+                 const char *manager, json_t **result, err_t **err)
 {
     AUTO_JSON body = json_copy_deep(object);
     drop_nulls(body);
@@ -118,8 +119,8 @@ int apply_delete(const struct applier *a, const json_t *live, const char *propag
     return 0;
 }
 
-static int wait_gone(const struct applier *a, const struct kube_resource *r, const json_t *live, int64_t wait_ns,
-                     err_t **err)
+static int wait_gone(const struct applier *a, const struct kube_resource *r, const json_t *live,
+                     int64_t wait_ns, err_t **err)
 {
     mono_t deadline = mono_after(mono_now(), wait_ns);
     for (;;) {
@@ -131,13 +132,14 @@ static int wait_gone(const struct applier *a, const struct kube_resource *r, con
         if (code == 0 && strcmp(object_uid(now), object_uid(live)) != 0)
             return 0;
         if (mono_left(deadline) == 0)
-            return err_set(err, ERR_DEADLINE_EXCEEDED, "timed out waiting for the deletion of %s", object_name(live));
+            return err_set(err, ERR_DEADLINE_EXCEEDED, "timed out waiting for the deletion of %s",
+                           object_name(live));
         sleep_ns(MILLIS(200));
     }
 }
 
-int apply_recreate(const struct applier *a, const struct kube_resource *r, const json_t *live, const json_t *object,
-                   const char *manager, int64_t wait_ns, json_t **result, err_t **err)
+int apply_recreate(const struct applier *a, const struct kube_resource *r, const json_t *live,
+                   const json_t *object, const char *manager, int64_t wait_ns, json_t **result, err_t **err)
 {
     if (apply_delete(a, live, "Background", err) < 0 || wait_gone(a, r, live, wait_ns, err) < 0)
         return err_again(err);
@@ -145,8 +147,8 @@ int apply_recreate(const struct applier *a, const struct kube_resource *r, const
         return 0;
     /* What was there comes back rather than nothing. */
     AUTO_JSON old = json_copy_deep(live);
-    static const char *const fields[] = {"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields",
-                                         "selfLink"};
+    static const char *const fields[] = {"uid",        "resourceVersion", "creationTimestamp",
+                                         "generation", "managedFields",   "selfLink"};
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
         json_drop_at(old, "metadata", fields[i]);
     AUTO_ERR again = NULL;
@@ -170,7 +172,8 @@ static json_t *with_last_applied(const json_t *target)
     return o;
 }
 
-static int make_patch(const json_t *modified, const json_t *live, enum kube_patch_type *type, json_t **patch, err_t **err)
+static int make_patch(const json_t *modified, const json_t *live, enum kube_patch_type *type, json_t **patch,
+                      err_t **err)
 {
     AUTO(free_p) char *group = object_group(modified);
     AUTO(free_p) char *version = object_version(modified);
@@ -191,9 +194,9 @@ static bool refused(const err_t *err, const struct kube_failure *f)
 }
 
 /* One attempt: *message is set on success. */
-static int patch_once(const struct applier *a, const struct kube_resource *r, const json_t *modified, const json_t *live,
-                      const struct apply_options *o, struct kube_failure *failure, char **message, json_t **result,
-                      err_t **err)
+static int patch_once(const struct applier *a, const struct kube_resource *r, const json_t *modified,
+                      const json_t *live, const struct apply_options *o, struct kube_failure *failure,
+                      char **message, json_t **result, err_t **err)
 {
     enum kube_patch_type type;
     AUTO_JSON patch = NULL;
@@ -210,7 +213,8 @@ static int patch_once(const struct applier *a, const struct kube_resource *r, co
     if (!o->dry_run) {
         struct kube_params params = {.field_manager = FIELD_MANAGER, .failure = failure};
         json_t *answer = NULL;
-        if (kube_patch(a->kube, r, namespace_of(r, modified), object_name(modified), type, patch, &params, &answer, err) < 0)
+        if (kube_patch(a->kube, r, namespace_of(r, modified), object_name(modified), type, patch, &params,
+                       &answer, err) < 0)
             return err_again(err);
         apply_result(a, answer, result);
     }
@@ -218,8 +222,9 @@ static int patch_once(const struct applier *a, const struct kube_resource *r, co
     return 0;
 }
 
-static int patch_object(const struct applier *a, const struct kube_resource *r, const json_t *modified, json_t **live,
-                        const struct apply_options *o, char **message, json_t **result, err_t **err)
+static int patch_object(const struct applier *a, const struct kube_resource *r, const json_t *modified,
+                        json_t **live, const struct apply_options *o, char **message, json_t **result,
+                        err_t **err)
 {
     AUTO_ERR failure = NULL;
     for (int attempt = 1;; attempt++) {
@@ -253,16 +258,18 @@ static void warn_unmanaged(const struct kube_resource *r, const json_t *live, ch
     AUTO_JSON original = object_last_applied(live);
     if (original)
         return;
-    char *with = xasprintf("%s. Warning: resource %s/%s is missing the " LAST_APPLIED " annotation which is required by  "
-                           "apply.  apply should only be used on resources created declaratively by either  create "
-                           "--save-config or  apply. The missing annotation will be patched automatically.",
-                           *message, r->plural, object_name(live));
+    char *with = xasprintf(
+        "%s. Warning: resource %s/%s is missing the " LAST_APPLIED " annotation which is required by  "
+        "apply.  apply should only be used on resources created declaratively by either  create "
+        "--save-config or  apply. The missing annotation will be patched automatically.",
+        *message, r->plural, object_name(live));
     free(*message);
     *message = with;
 }
 
-static int client_side(const struct applier *a, const struct kube_resource *r, const json_t *target, json_t **live,
-                       const struct apply_options *o, char **message, json_t **result, err_t **err)
+static int client_side(const struct applier *a, const struct kube_resource *r, const json_t *target,
+                       json_t **live, const struct apply_options *o, char **message, json_t **result,
+                       err_t **err)
 {
     AUTO_JSON modified = with_last_applied(target);
     AUTO(free_p) char *name = apply_name(target);
@@ -283,8 +290,8 @@ static int client_side(const struct applier *a, const struct kube_resource *r, c
     return code;
 }
 
-static int server_side(const struct applier *a, const struct kube_resource *r, json_t *body, const struct apply_options *o,
-                       char **message, json_t **result, err_t **err)
+static int server_side(const struct applier *a, const struct kube_resource *r, json_t *body,
+                       const struct apply_options *o, char **message, json_t **result, err_t **err)
 {
     drop_nulls(body);
     if (apply_server_side(a, r, body, o, result, err) < 0)
@@ -296,8 +303,8 @@ static int server_side(const struct applier *a, const struct kube_resource *r, j
 
 /* ---- the whole ---- */
 
-static int read_live(const struct applier *a, const json_t *target, const json_t *known, const struct apply_options *o,
-                     json_t **live, err_t **err)
+static int read_live(const struct applier *a, const json_t *target, const json_t *known,
+                     const struct apply_options *o, json_t **live, err_t **err)
 {
     *live = NULL;
     if (o->dry_run) {
@@ -310,8 +317,8 @@ static int read_live(const struct applier *a, const json_t *target, const json_t
     return 0;
 }
 
-int apply_object(const struct applier *a, const json_t *target, const json_t *known_live, const struct apply_options *o,
-                 char **message, json_t **result, err_t **err)
+int apply_object(const struct applier *a, const json_t *target, const json_t *known_live,
+                 const struct apply_options *o, char **message, json_t **result, err_t **err)
 {
     const struct kube_resource *r = apply_resource(a, target, err);
     if (!r)

@@ -15,15 +15,15 @@ static bool never_deleted(const json_t *o)
     return is_kind(o, "apiextensions.k8s.io", "CustomResourceDefinition") || is_kind(o, "", "Namespace");
 }
 
-static int put(const struct applier *a, const struct kube_resource *r, const json_t *target, const json_t *live,
-               bool server_dry_run, json_t **result, err_t **err)
+static int put(const struct applier *a, const struct kube_resource *r, const json_t *target,
+               const json_t *live, bool server_dry_run, json_t **result, err_t **err)
 {
     AUTO_JSON body = json_copy_deep(target);
     json_put_at(body, json_str_new(object_resource_version(live)), "metadata", "resourceVersion");
     struct kube_params params = {.dry_run = server_dry_run};
     json_t *answer = NULL;
-    if (kube_update(a->kube, r, r->namespaced ? object_namespace(target) : NULL, object_name(target), body, &params, &answer,
-                    err) < 0)
+    if (kube_update(a->kube, r, r->namespaced ? object_namespace(target) : NULL, object_name(target), body,
+                    &params, &answer, err) < 0)
         return err_again(err);
     if (server_dry_run)
         json_decref(answer);
@@ -32,8 +32,9 @@ static int put(const struct applier *a, const struct kube_resource *r, const jso
     return 0;
 }
 
-int apply_replace(const struct applier *a, const struct kube_resource *r, const json_t *target, const json_t *live,
-                  const struct apply_options *o, char **message, json_t **result, err_t **err)
+int apply_replace(const struct applier *a, const struct kube_resource *r, const json_t *target,
+                  const json_t *live, const struct apply_options *o, char **message, json_t **result,
+                  err_t **err)
 {
     AUTO(free_p) char *name = apply_name(target);
     const char *note = o->dry_run ? " (dry run)" : "";
@@ -64,8 +65,8 @@ bool apply_is_rbac(const json_t *object)
     return str_eq(json_str_at(object, "apiVersion"), "rbac.authorization.k8s.io/v1");
 }
 
-int apply_reconcile_binding(const struct applier *a, const struct kube_resource *r, const json_t *target, json_t **live,
-                            err_t **err)
+int apply_reconcile_binding(const struct applier *a, const struct kube_resource *r, const json_t *target,
+                            json_t **live, err_t **err)
 {
     const json_t *wanted = json_at(target, "roleRef"), *is = json_at(*live, "roleRef");
     if (!*live || !wanted || !is)
@@ -95,8 +96,8 @@ static json_t *finalizers_without(const json_t *object, const char *finalizer, b
     return left;
 }
 
-int apply_remove_finalizer(const struct applier *a, const json_t *live, const char *finalizer, json_t **result,
-                           err_t **err)
+int apply_remove_finalizer(const struct applier *a, const json_t *live, const char *finalizer,
+                           json_t **result, err_t **err)
 {
     const struct kube_resource *r = apply_resource(a, live, err);
     *result = NULL;
@@ -118,7 +119,8 @@ int apply_remove_finalizer(const struct applier *a, const json_t *live, const ch
         json_t *answer = NULL;
         const char *ns = r->namespaced ? object_namespace(live) : NULL;
         err_clear(&failure);
-        if (kube_patch(a->kube, r, ns, object_name(live), KUBE_PATCH_MERGE, patch, NULL, &answer, &failure) == 0) {
+        if (kube_patch(a->kube, r, ns, object_name(live), KUBE_PATCH_MERGE, patch, NULL, &answer, &failure) ==
+            0) {
             apply_result(a, answer, result);
             return 0;
         }
@@ -133,9 +135,10 @@ int apply_remove_finalizer(const struct applier *a, const json_t *live, const ch
     }
     if (err_code(failure) == ERR_NOT_FOUND) {
         AUTO(free_p) char *group = object_group(live);
-        cache_delete_own(cluster_cache(a->cluster),
-                         &(struct obj_key){group, object_kind(live), object_namespace(live), object_name(live)},
-                         object_uid(live));
+        cache_delete_own(
+            cluster_cache(a->cluster),
+            &(struct obj_key){group, object_kind(live), object_namespace(live), object_name(live)},
+            object_uid(live));
         return 0;
     }
     return err_move(err, TAKE(failure));

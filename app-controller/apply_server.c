@@ -1,19 +1,20 @@
 /* Server-side apply, and taking over what was applied on the client side.
  *
- * Design. An object that used to be applied by a client has fields that this client's name owns by updates; fields that the
- * source then drops would stay for ever, since the applier never owned them. So after an apply the answer is looked at: when
- * it still has such an owner, its fields become the applier's, and the same apply goes once more. An object that is not in
- * need of it costs no request. */
+ * Design. An object that used to be applied by a client has fields that this client's name owns by updates;
+ * fields that the source then drops would stay for ever, since the applier never owned them. So after an
+ * apply the answer is looked at: when it still has such an owner, its fields become the applier's, and the
+ * same apply goes once more. An object that is not in need of it costs no request. */
 #include "app-controller/apply.h"
 #include "common/engine/ownership.h"
 
 enum { ATTEMPTS = 5 };
 
-static int send(const struct applier *a, const struct kube_resource *r, const json_t *body, json_t **answer, err_t **err)
+static int send(const struct applier *a, const struct kube_resource *r, const json_t *body, json_t **answer,
+                err_t **err)
 {
     struct kube_params params = {.field_manager = FIELD_MANAGER, .force = true};
-    return kube_patch(a->kube, r, r->namespaced ? object_namespace(body) : NULL, object_name(body), KUBE_PATCH_APPLY, body,
-                      &params, answer, err);
+    return kube_patch(a->kube, r, r->namespaced ? object_namespace(body) : NULL, object_name(body),
+                      KUBE_PATCH_APPLY, body, &params, answer, err);
 }
 
 /* The managedFields as they are to be; NULL when they are. */
@@ -44,8 +45,8 @@ static void add_replace(json_t *patch, const char *path, json_t *value_take)
 }
 
 /* 1: something was taken over; 0: there was nothing to take. */
-static int take_over(const struct applier *a, const struct kube_resource *r, const json_t *object, const char *migrated,
-                     err_t **err)
+static int take_over(const struct applier *a, const struct kube_resource *r, const json_t *object,
+                     const char *migrated, err_t **err)
 {
     AUTO_JSON now = json_incref((json_t *)(uintptr_t)object);
     for (int attempt = 1;; attempt++) {
@@ -58,7 +59,8 @@ static int take_over(const struct applier *a, const struct kube_resource *r, con
         add_replace(patch, "/metadata/resourceVersion", json_str_new(object_resource_version(now)));
         AUTO_ERR failure = NULL;
         const char *ns = r->namespaced ? object_namespace(object) : NULL;
-        if (kube_patch(a->kube, r, ns, object_name(object), KUBE_PATCH_JSON, patch, NULL, NULL, &failure) == 0)
+        if (kube_patch(a->kube, r, ns, object_name(object), KUBE_PATCH_JSON, patch, NULL, NULL, &failure) ==
+            0)
             return 1;
         if (err_code(failure) != ERR_ABORTED || attempt == ATTEMPTS)
             return err_move(err, TAKE(failure));
@@ -73,7 +75,8 @@ int apply_server_side(const struct applier *a, const struct kube_resource *r, co
                       const struct apply_options *o, json_t **result, err_t **err)
 {
     if (o->force)
-        return err_set(err, ERR_INVALID_ARGUMENT, "error validating options: --force cannot be used with --server-side");
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "error validating options: --force cannot be used with --server-side");
     if (o->dry_run)
         return 0;
     AUTO_JSON body = json_copy_deep(target);

@@ -121,8 +121,8 @@ static bool older(const char *a, const char *b)
     return str_to_u64(a, &x) && str_to_u64(b, &y) && x < y;
 }
 
-struct app *apps_put(apps_t *a, const char *key, const char *instance, const json_t *doc, bool own, bool *is_new,
-                     json_t **old)
+struct app *apps_put(apps_t *a, const char *key, const char *instance, const json_t *doc, bool own,
+                     bool *is_new, json_t **old)
 {
     struct app *app, *replaced = NULL;
     {
@@ -167,7 +167,8 @@ struct app *apps_put(apps_t *a, const char *key, const char *instance, const jso
     app->doc = pack;
     free(app->rv);
     app->rv = xstrdup(rv);
-    app->operating = json_is_map(json_object_get(doc, "operation")) || json_at(doc, "metadata", "deletionTimestamp");
+    app->operating = json_is_map(json_object_get(doc, "operation")) ||
+                     json_at(doc, "metadata", "deletionTimestamp");
     return app;
 }
 
@@ -230,7 +231,8 @@ uint64_t apps_rev(apps_t *a)
     return a->rev;
 }
 
-char **apps_changed_since(apps_t *a, uint64_t since, int64_t wait_ns, atomic_bool *canceled, uint64_t *rev, bool *reset)
+char **apps_changed_since(apps_t *a, uint64_t since, int64_t wait_ns, atomic_bool *canceled, uint64_t *rev,
+                          bool *reset)
 {
     mono_t deadline = mono_after(mono_now(), wait_ns);
     LOCKED(&a->lock);

@@ -1,8 +1,8 @@
 /* The Applications of this replica: their documents as last seen, and what was found out about them.
  *
- * An app is reference-counted. Its document may be replaced at any time by the watch; whoever works on it takes a copy.
- * What a refresh found (app_found) belongs to the refresh, which is serial per application, and is read by others under the
- * app's lock. */
+ * An app is reference-counted. Its document may be replaced at any time by the watch; whoever works on it
+ * takes a copy. What a refresh found (app_found) belongs to the refresh, which is serial per application, and
+ * is read by others under the app's lock. */
 #ifndef CARGOCD_APP_CONTROLLER_APPS_H
 #define CARGOCD_APP_CONTROLLER_APPS_H
 
@@ -43,15 +43,15 @@ struct app {
     size_t nrenderings;
     struct found_resource *resources;
     size_t nresources;
-    uint64_t fingerprint;      /* of everything the last comparison depended on; 0: none */
+    uint64_t fingerprint;                   /* of everything the last comparison depended on; 0: none */
     mono_t refreshed_at, hard_refreshed_at; /* 0: never in this process */
-    cluster_t *cluster;        /* where it goes; a reference; NULL: unresolved */
+    cluster_t *cluster;                     /* where it goes; a reference; NULL: unresolved */
     char *project;
-    mono_t wave_until;         /* the next wave of its sync does not start before */
-    bool operating;            /* its document has an operation */
+    mono_t wave_until; /* the next wave of its sync does not start before */
+    bool operating;    /* its document has an operation */
     uint64_t tree_rev;
     uint64_t tree_hash, managed_hash;
-    wall_t repo_error_since;   /* first failure of manifest generation in a row; 0: none */
+    wall_t repo_error_since; /* first failure of manifest generation in a row; 0: none */
     struct journal journal;
     /* private */
     unsigned refs;
@@ -63,10 +63,10 @@ void apps_free(apps_t *a);
 /* A reference; NULL when there is no such Application. */
 struct app *apps_get(apps_t *a, const char *key) MUST_USE;
 void app_unref(apps_t *a, struct app *app);
-/* Takes in what the watch or one of our writes brought. `own` answers do not replace something newer. *changed tells
- * whether it differs from what was there; old (may be NULL) gets the document before. */
-struct app *apps_put(apps_t *a, const char *key, const char *instance, const json_t *doc, bool own, bool *is_new,
-                     json_t **old) MUST_USE;
+/* Takes in what the watch or one of our writes brought. `own` answers do not replace something newer.
+ * *changed tells whether it differs from what was there; old (may be NULL) gets the document before. */
+struct app *apps_put(apps_t *a, const char *key, const char *instance, const json_t *doc, bool own,
+                     bool *is_new, json_t **old) MUST_USE;
 void apps_remove(apps_t *a, const char *key, const char *uid);
 /* All keys; the caller's (strv). */
 char **apps_keys(apps_t *a) MUST_USE;
@@ -78,8 +78,8 @@ size_t apps_count(apps_t *a);
 uint64_t apps_bump(apps_t *a, struct app *app);
 uint64_t apps_rev(apps_t *a);
 /* Keys of applications changed after `since`, waiting for at most wait_ns; *reset when `since` is too old. */
-char **apps_changed_since(apps_t *a, uint64_t since, int64_t wait_ns, atomic_bool *canceled, uint64_t *rev, bool *reset)
-    MUST_USE;
+char **apps_changed_since(apps_t *a, uint64_t since, int64_t wait_ns, atomic_bool *canceled, uint64_t *rev,
+                          bool *reset) MUST_USE;
 
 void rendering_dispose(struct rendering *r);
 void found_resource_dispose(struct found_resource *r);

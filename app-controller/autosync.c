@@ -83,8 +83,8 @@ static bool members_identical(const json_t *a, const json_t *b)
     return true;
 }
 
-/* Equal as Go's reflect.DeepEqual finds the decoded sources: an empty text, false and 0 are absent, while an empty list or
- * object is not. */
+/* Equal as Go's reflect.DeepEqual finds the decoded sources: an empty text, false and 0 are absent, while an
+ * empty list or object is not. */
 static bool identical(const json_t *a, const json_t *b)
 {
     if (is_zero_scalar(a) || is_zero_scalar(b))
@@ -104,7 +104,8 @@ static bool identical(const json_t *a, const json_t *b)
 /* Whether the last operation was for what would be synced now. */
 static bool attempted(const json_t *doc, const json_t *operation, bool revisions_may_have_changed)
 {
-    const json_t *state = json_at(doc, "status", "operationState"), *result = json_object_get(state, "syncResult");
+    const json_t *state = json_at(doc, "status", "operationState"),
+                 *result = json_object_get(state, "syncResult");
     if (!json_is_map(state))
         return false;
     if (!json_is_map(result))
@@ -166,11 +167,12 @@ static bool heal(const json_t *doc, json_t *operation, const struct autosync_opt
     return true;
 }
 
-void autosync_decide(const json_t *doc, bool revisions_may_have_changed, const struct autosync_options *options,
-                     wall_t now, struct autosync_decision *d)
+void autosync_decide(const json_t *doc, bool revisions_may_have_changed,
+                     const struct autosync_options *options, wall_t now, struct autosync_decision *d)
 {
     *d = (struct autosync_decision){};
-    const json_t *resources = json_at(doc, "status", "resources"), *state = json_at(doc, "status", "operationState");
+    const json_t *resources = json_at(doc, "status", "resources"),
+                 *state = json_at(doc, "status", "operationState");
     if (!app_auto_sync(doc)) {
         say_no(d, "automated sync is off");
         return;

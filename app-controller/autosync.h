@@ -6,7 +6,7 @@
 #include "common/json/json.h"
 
 struct autosync_options {
-    int64_t heal_timeout_ns;                 /* constant pause when backoff is off */
+    int64_t heal_timeout_ns;                            /* constant pause when backoff is off */
     int64_t backoff_ns, backoff_factor, backoff_cap_ns; /* backoff_ns 0: no backoff */
 };
 
@@ -18,14 +18,15 @@ enum autosync_verdict {
 };
 struct autosync_decision {
     enum autosync_verdict verdict;
-    char *reason;     /* for the journal; owned */
+    char *reason; /* for the journal; owned */
     char *condition;
     int64_t wait_ns;
     json_t *operation;
 };
-/* doc carries the status as just found. revisions_may_have_changed: the comparison resolved target revisions. */
-void autosync_decide(const json_t *doc, bool revisions_may_have_changed, const struct autosync_options *options,
-                     wall_t now, struct autosync_decision *out);
+/* doc carries the status as just found. revisions_may_have_changed: the comparison resolved target revisions.
+ */
+void autosync_decide(const json_t *doc, bool revisions_may_have_changed,
+                     const struct autosync_options *options, wall_t now, struct autosync_decision *out);
 void autosync_dispose(struct autosync_decision *d);
 
 #endif

@@ -16,14 +16,17 @@ static void bad(json_t *conditions, const char *type, const char *fmt, ...)
 
 static void check_source(const json_t *source, bool several, json_t *conditions)
 {
-    const char *repo = str_or_empty(json_str_at(source, "repoURL")), *path = str_or_empty(json_str_at(source, "path"));
-    const char *chart = str_or_empty(json_str_at(source, "chart")), *ref = str_or_empty(json_str_at(source, "ref"));
+    const char *repo = str_or_empty(json_str_at(source, "repoURL")),
+               *path = str_or_empty(json_str_at(source, "path"));
+    const char *chart = str_or_empty(json_str_at(source, "chart")),
+               *ref = str_or_empty(json_str_at(source, "ref"));
     const char *name = several ? "spec.sources" : "spec.source";
     if (!*repo || (!*path && !*chart && !(several && *ref)))
-        bad(conditions, "InvalidSpecError", "%s.repoURL and either %s.path%s %s.chart%s are required", name, name,
-            several ? "," : " or", name, several ? ", or spec.sources.ref" : "");
+        bad(conditions, "InvalidSpecError", "%s.repoURL and either %s.path%s %s.chart%s are required", name,
+            name, several ? "," : " or", name, several ? ", or spec.sources.ref" : "");
     else if (*chart && str_empty(json_str_at(source, "targetRevision")))
-        bad(conditions, "InvalidSpecError", "spec.source.targetRevision is required if the manifest source is a helm chart");
+        bad(conditions, "InvalidSpecError",
+            "spec.source.targetRevision is required if the manifest source is a helm chart");
 }
 
 static void check_sources(const json_t *doc, const json_t *project, json_t *conditions)
@@ -42,7 +45,8 @@ static void check_sources(const json_t *doc, const json_t *project, json_t *cond
     }
 }
 
-static void check_destination(struct controller *ctl, const json_t *doc, const json_t *project, json_t *conditions)
+static void check_destination(struct controller *ctl, const json_t *doc, const json_t *project,
+                              json_t *conditions)
 {
     AUTO_ERR err = NULL;
     AUTO(free_p) char *server = NULL;
@@ -57,24 +61,27 @@ static void check_destination(struct controller *ctl, const json_t *doc, const j
     struct destination d = {.server = server, .name = name, .ns = ns, .cluster_project = scope};
     if (!project_permits_destination(project, &d))
         bad(conditions, "InvalidSpecError",
-            "application destination server '%s' and namespace '%s' do not match any of the allowed destinations in "
+            "application destination server '%s' and namespace '%s' do not match any of the allowed "
+            "destinations in "
             "project '%s'",
             server, ns, app_project(doc));
 }
 
-int application_check(struct controller *ctl, struct app *app, const json_t *doc, json_t **project, cluster_t **cluster,
-                      json_t *conditions)
+int application_check(struct controller *ctl, struct app *app, const json_t *doc, json_t **project,
+                      cluster_t **cluster, json_t *conditions)
 {
     AUTO_ERR err = NULL;
     *project = NULL;
     *cluster = NULL;
     if (world_project(ctl->world, app_project(doc), project, &err) < 0) {
-        bad(conditions, "InvalidSpecError", "Application referencing project %s which does not exist", app_project(doc));
+        bad(conditions, "InvalidSpecError", "Application referencing project %s which does not exist",
+            app_project(doc));
         return -(int)ERR_NOT_FOUND;
     }
     if (!project_permits_app_namespace(*project, app->ns, ctl->options.ns)) {
-        bad(conditions, "UnknownError", "application '%s' in namespace '%s' is not permitted to use project '%s'", app->name,
-            app->ns, app_project(doc));
+        bad(conditions, "UnknownError",
+            "application '%s' in namespace '%s' is not permitted to use project '%s'", app->name, app->ns,
+            app_project(doc));
         return -(int)ERR_PERMISSION_DENIED;
     }
     check_sources(doc, *project, conditions);

@@ -124,8 +124,8 @@ static const struct found_resource *find_resource(const struct app *app, const s
 }
 
 /* Who owns which field is not kept with the objects, but asked for where a rule wants to know. */
-int comparison_drop_managed(const struct compare_input *in, const struct normalize_options *options, json_t *target,
-                            json_t *live, err_t **err)
+int comparison_drop_managed(const struct compare_input *in, const struct normalize_options *options,
+                            json_t *target, json_t *live, err_t **err)
 {
     if (!ignored_by_manager(live, options->rules, options->nrules))
         return 0;
@@ -133,8 +133,8 @@ int comparison_drop_managed(const struct compare_input *in, const struct normali
     kube_api_t *api = cluster_api(in->cluster);
     AUTO(free_p) char *group = object_group(live);
     const struct kube_resource *r = api ? kube_api_find(api, group, NULL, object_kind(live)) : NULL;
-    int code = r ? kube_get(cluster_kube(in->cluster), r, r->namespaced ? object_namespace(live) : NULL, object_name(live),
-                            NULL, &fresh, err)
+    int code = r ? kube_get(cluster_kube(in->cluster), r, r->namespaced ? object_namespace(live) : NULL,
+                            object_name(live), NULL, &fresh, err)
                  : 0;
     kube_api_unref(api);
     if (code == -ERR_NOT_FOUND) {
@@ -143,7 +143,8 @@ int comparison_drop_managed(const struct compare_input *in, const struct normali
     }
     if (code < 0)
         return err_wrap(err, "owners of fields of %s %s", object_kind(live), object_name(live));
-    ignored_drop_managed(target, live, json_at(fresh, "metadata", "managedFields"), options->rules, options->nrules);
+    ignored_drop_managed(target, live, json_at(fresh, "metadata", "managedFields"), options->rules,
+                         options->nrules);
     return 0;
 }
 
@@ -179,7 +180,8 @@ static int compare_pair(struct controller *ctl, struct app *app, const struct co
 static const char *status_of(const struct compare_input *in, const struct pair *p)
 {
     const json_t *o = p->target ? p->target : p->live;
-    if (p->hook || object_is_ignored_hook(o) || (p->target && object_is_skipped(p->target)) || !p->self_referenced)
+    if (p->hook || object_is_ignored_hook(o) || (p->target && object_is_skipped(p->target)) ||
+        !p->self_referenced)
         return "";
     AUTO(free_p) char *group = object_group(o);
     if (!project_permits_kind(in->project, group, object_kind(o), object_name(o), *object_namespace(o) != 0))
@@ -213,8 +215,8 @@ static uint64_t hash_rules(const struct compare_input *in)
     return own ? json_hash(own, 3) : 3;
 }
 
-static int compare_all(struct controller *ctl, struct app *app, const struct compare_input *in, struct comparison *c,
-                       err_t **err)
+static int compare_all(struct controller *ctl, struct app *app, const struct compare_input *in,
+                       struct comparison *c, err_t **err)
 {
     struct evaluation e;
     evaluation_open(ctl, in, &e);
@@ -310,12 +312,15 @@ static int by_key(const void *a, const void *b)
     const json_t *ox = x->target ? x->target : x->live, *oy = y->target ? y->target : y->live;
     AUTO(free_p) char *gx = object_group(ox);
     AUTO(free_p) char *gy = object_group(oy);
-    AUTO(free_p) char *kx = xasprintf("%s/%s/%s/%s", gx, object_kind(ox), object_namespace(ox), object_name(ox));
-    AUTO(free_p) char *ky = xasprintf("%s/%s/%s/%s", gy, object_kind(oy), object_namespace(oy), object_name(oy));
+    AUTO(free_p)
+    char *kx = xasprintf("%s/%s/%s/%s", gx, object_kind(ox), object_namespace(ox), object_name(ox));
+    AUTO(free_p)
+    char *ky = xasprintf("%s/%s/%s/%s", gy, object_kind(oy), object_namespace(oy), object_name(oy));
     return strcmp(kx, ky);
 }
 
-void comparison_judge(struct controller *ctl, struct app *app, const struct compare_input *in, struct comparison *c)
+void comparison_judge(struct controller *ctl, struct app *app, const struct compare_input *in,
+                      struct comparison *c)
 {
     AUTO_ERR err = NULL;
     if (!c->failed && compare_all(ctl, app, in, c, &err) < 0) {

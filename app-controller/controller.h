@@ -1,4 +1,5 @@
-/* The controller's root object: what all its parts share. Parts are files of their own and hold no state but here. */
+/* The controller's root object: what all its parts share. Parts are files of their own and hold no state but
+ * here. */
 #ifndef CARGOCD_APP_CONTROLLER_CONTROLLER_H
 #define CARGOCD_APP_CONTROLLER_CONTROLLER_H
 
@@ -12,31 +13,31 @@
 #include "common/net/rpc.h"
 
 struct controller_options {
-    char *ns;                 /* the control plane's namespace */
-    char **app_namespaces;    /* further namespaces of Applications; globs or /regex/; NULL: none */
+    char *ns;              /* the control plane's namespace */
+    char **app_namespaces; /* further namespaces of Applications; globs or /regex/; NULL: none */
     int64_t resync_ns, resync_jitter_ns, hard_resync_ns;
     int64_t repo_timeout_ns, repo_error_grace_ns, sync_timeout_ns, wave_delay_ns;
     int64_t self_heal_timeout_ns, heal_backoff_ns, heal_backoff_factor, heal_backoff_cap_ns;
     int64_t status_processors, operation_processors;
     int64_t eval_timeout_ns;
     bool persist_health;
-    bool events;              /* write Kubernetes Events */
+    bool events; /* write Kubernetes Events */
 };
 
 struct controller {
     struct controller_options options;
     http_t *io;
-    kube_t *kube;             /* of the control plane's cluster */
+    kube_t *kube; /* of the control plane's cluster */
     struct kube_config own;
     unsigned char mask_key[MASK_KEY_SIZE];
-    char epoch[UUID_SIZE];    /* names this life of the process */
-    world_t *world;           /* settings, repositories, projects, clusters */
+    char epoch[UUID_SIZE]; /* names this life of the process */
+    world_t *world;        /* settings, repositories, projects, clusters */
     apps_t *apps;
-    workq_t *refresh;         /* k: "namespace/name"; bits of enum refresh_bits */
-    workq_t *operations;      /* k: "namespace/name" */
-    pool_t *appliers;         /* side by side applies of all syncs */
-    eval_t *eval;             /* users' scripts and expressions */
-    pool_t *checks;           /* health checks of the settings, for objects as they arrive */
+    workq_t *refresh;    /* k: "namespace/name"; bits of enum refresh_bits */
+    workq_t *operations; /* k: "namespace/name" */
+    pool_t *appliers;    /* side by side applies of all syncs */
+    eval_t *eval;        /* users' scripts and expressions */
+    pool_t *checks;      /* health checks of the settings, for objects as they arrive */
     rpc_replicas_t *repo;
     redis_t *redis;
     seal_t *seal;
@@ -47,13 +48,13 @@ struct controller {
 
 /* What a refresh is asked for; several add up to the strongest. */
 enum refresh_bits {
-    REFRESH_CHECK = 1,     /* something of the Application changed: decide */
-    REFRESH_TREE = 2,      /* level 0: only the tree */
-    REFRESH_LIVE = 4,      /* level 1: compare with the revision last compared */
-    REFRESH_TARGET = 8,    /* level 2: resolve the target revision */
-    REFRESH_TIMER = 16,    /* the reconciliation timer */
-    REFRESH_RESOLVE = 32,  /* level 3: and not by a cached revision */
-    REFRESH_OPERATED = 64  /* an operation ended: the comparison leaves its time in any case */
+    REFRESH_CHECK = 1,    /* something of the Application changed: decide */
+    REFRESH_TREE = 2,     /* level 0: only the tree */
+    REFRESH_LIVE = 4,     /* level 1: compare with the revision last compared */
+    REFRESH_TARGET = 8,   /* level 2: resolve the target revision */
+    REFRESH_TIMER = 16,   /* the reconciliation timer */
+    REFRESH_RESOLVE = 32, /* level 3: and not by a cached revision */
+    REFRESH_OPERATED = 64 /* an operation ended: the comparison leaves its time in any case */
 };
 enum { OPERATE = 1 };
 

@@ -1,5 +1,6 @@
-/* Design. A terminating application keeps its finalizers until what they stand for is done. Each pass looks at what is there,
- * takes the next step and comes back when the cluster has moved; nothing is remembered between passes but the finalizers.
+/* Design. A terminating application keeps its finalizers until what they stand for is done. Each pass looks
+ * at what is there, takes the next step and comes back when the cluster has moved; nothing is remembered
+ * between passes but the finalizers.
  *
  *   pre-delete                hooks run and end
  *   resources (the cascade)   the highest wave of what is left is deleted, again and again
@@ -54,7 +55,8 @@ static void assess(const struct deletion *d, const json_t *live, struct health *
 
 static bool is_cascade(const char *finalizer)
 {
-    return strcmp(finalizer, FINALIZER_RESOURCES) == 0 || strcmp(finalizer, FINALIZER_RESOURCES "/foreground") == 0 ||
+    return strcmp(finalizer, FINALIZER_RESOURCES) == 0 ||
+           strcmp(finalizer, FINALIZER_RESOURCES "/foreground") == 0 ||
            strcmp(finalizer, FINALIZER_RESOURCES "/background") == 0;
 }
 
@@ -76,7 +78,8 @@ static bool any(const json_t *doc, bool (*which)(const char *))
     return false;
 }
 
-/* Removes the finalizers that `which` (or the name) selects: the list is written for the version that was read. */
+/* Removes the finalizers that `which` (or the name) selects: the list is written for the version that was
+ * read. */
 static int drop(struct deletion *d, bool (*which)(const char *), const char *name, err_t **err)
 {
     const json_t *list = json_at(*d->doc, "metadata", "finalizers");
@@ -131,7 +134,8 @@ int deletion_expect_hooks(struct controller *ctl, struct app *app, json_t **doc,
     return application_patch(ctl, app, patch, object_resource_version(*doc), doc, err);
 }
 
-/* A hook that wants a generated name gets the same one in every pass, so that no pass makes it a second time. */
+/* A hook that wants a generated name gets the same one in every pass, so that no pass makes it a second time.
+ */
 static void settle_name(const struct deletion *d, json_t *hook)
 {
     const char *prefix = json_str_at(hook, "metadata", "generateName"), *uid = object_uid(*d->doc);
@@ -143,7 +147,8 @@ static void settle_name(const struct deletion *d, json_t *hook)
     json_drop_at(hook, "metadata", "generateName");
 }
 
-static bool hooks_of(struct deletion *d, unsigned type, struct comparison *c, settings_t **settings, err_t **err)
+static bool hooks_of(struct deletion *d, unsigned type, struct comparison *c, settings_t **settings,
+                     err_t **err)
 {
     AUTO_JSON sources = app_sources(*d->doc);
     *settings = world_settings(d->ctl->world);
@@ -173,20 +178,23 @@ static bool is_ours(const struct deletion *d, const settings_t *settings, const 
     return str_same(owner, d->app->instance);
 }
 
-/* The objects of the hooks as they are; NULL where there is none. An object of somebody else that has a hook's name is not
- * the hook: it is neither judged nor deleted. */
-static json_t **live_hooks(struct deletion *d, const struct comparison *c, const settings_t *settings, err_t **err)
+/* The objects of the hooks as they are; NULL where there is none. An object of somebody else that has a
+ * hook's name is not the hook: it is neither judged nor deleted. */
+static json_t **live_hooks(struct deletion *d, const struct comparison *c, const settings_t *settings,
+                           err_t **err)
 {
     json_t **lives = xcalloc(c->hooks.n, sizeof(*lives));
     for (size_t i = 0; i < c->hooks.n; i++) {
         AUTO_ERR failure = NULL;
-        if (apply_get(&d->applier, c->hooks.v[i], &lives[i], &failure) < 0 && err_code(failure) != ERR_NOT_FOUND) {
+        if (apply_get(&d->applier, c->hooks.v[i], &lives[i], &failure) < 0 &&
+            err_code(failure) != ERR_NOT_FOUND) {
             err_move(err, TAKE(failure));
             break;
         }
         if (lives[i] && !is_ours(d, settings, lives[i])) {
-            log_warn(LOGF({"application", d->app->key}), "%s %s has the name of a hook and is not of this application",
-                     object_kind(lives[i]), object_name(lives[i]));
+            log_warn(LOGF({"application", d->app->key}),
+                     "%s %s has the name of a hook and is not of this application", object_kind(lives[i]),
+                     object_name(lives[i]));
             json_decref(lives[i]);
             lives[i] = NULL;
         }
@@ -201,8 +209,8 @@ static void free_lives(json_t **lives, size_t n)
     free(lives);
 }
 
-static int run_hooks(struct deletion *d, const struct comparison *c, json_t *const *lives, const char *what, bool *done,
-                     err_t **err)
+static int run_hooks(struct deletion *d, const struct comparison *c, json_t *const *lives, const char *what,
+                     bool *done, err_t **err)
 {
     AUTO_STR failed = STR_INIT;
     bool created = false, progressing = false;
@@ -222,7 +230,8 @@ static int run_hooks(struct deletion *d, const struct comparison *c, json_t *con
         assess(d, lives[i], &h);
         progressing = progressing || h.status == HEALTH_PROGRESSING;
         if (h.status == HEALTH_DEGRADED) {
-            str_printf(&failed, "%s%s/%s", failed.len ? ", " : "", object_namespace(lives[i]), object_name(lives[i]));
+            str_printf(&failed, "%s%s/%s", failed.len ? ", " : "", object_namespace(lives[i]),
+                       object_name(lives[i]));
             apply_delete(&d->applier, lives[i], NULL, NULL);
         }
         health_dispose(&h);
@@ -233,7 +242,8 @@ static int run_hooks(struct deletion *d, const struct comparison *c, json_t *con
     return 0;
 }
 
-static int clean_hooks(struct deletion *d, const struct comparison *c, json_t *const *lives, bool *done, err_t **err)
+static int clean_hooks(struct deletion *d, const struct comparison *c, json_t *const *lives, bool *done,
+                       err_t **err)
 {
     enum health_status worst = HEALTH_HEALTHY;
     for (size_t i = 0; i < c->hooks.n; i++) {
@@ -260,7 +270,8 @@ static int clean_hooks(struct deletion *d, const struct comparison *c, json_t *c
 }
 
 /* One of the hook finalizers. *done: it can go. */
-static int do_hooks(struct deletion *d, unsigned type, const char *what, bool cleanup, bool *done, err_t **err)
+static int do_hooks(struct deletion *d, unsigned type, const char *what, bool cleanup, bool *done,
+                    err_t **err)
 {
     struct comparison c = {};
     settings_t *settings = NULL;
@@ -270,7 +281,8 @@ static int do_hooks(struct deletion *d, unsigned type, const char *what, bool cl
     if (hooks_of(d, type, &c, &settings, &failure)) {
         json_t **lives = live_hooks(d, &c, settings, &failure);
         if (!failure)
-            r = cleanup ? clean_hooks(d, &c, lives, done, &failure) : run_hooks(d, &c, lives, what, done, &failure);
+            r = cleanup ? clean_hooks(d, &c, lives, done, &failure)
+                        : run_hooks(d, &c, lives, what, done, &failure);
         free_lives(lives, c.hooks.n);
     }
     comparison_dispose(&c);
@@ -292,8 +304,8 @@ static bool option_is(const struct deletion *d, const json_t *live, const char *
 
 static bool is_itself(const struct deletion *d, const struct live *l)
 {
-    return strcmp(l->kind, "Application") == 0 && strcmp(l->group, ARGO_GROUP) == 0 && strcmp(l->name, d->app->name) == 0 &&
-           strcmp(l->ns, d->app->ns) == 0;
+    return strcmp(l->kind, "Application") == 0 && strcmp(l->group, ARGO_GROUP) == 0 &&
+           strcmp(l->name, d->app->name) == 0 && strcmp(l->ns, d->app->ns) == 0;
 }
 
 static bool deletable(const struct deletion *d, const struct live *l, const json_t *live)
@@ -322,8 +334,8 @@ static bool approved(const struct deletion *d)
 {
     wall_t at, deleted;
     const char *text = object_annotation(*d->doc, ANNOTATION_APPROVED);
-    return text && rfc3339_parse(text, &at) && json_to_time(json_at(*d->doc, "metadata", "deletionTimestamp"), &deleted) &&
-           at.ns >= deleted.ns;
+    return text && rfc3339_parse(text, &at) &&
+           json_to_time(json_at(*d->doc, "metadata", "deletionTimestamp"), &deleted) && at.ns >= deleted.ns;
 }
 
 static const char *propagation(const json_t *doc)
@@ -394,7 +406,8 @@ static int step(struct deletion *d, bool *more, err_t **err)
             if (stages[i].before_cascade != (bool)before || !has(*d->doc, stages[i].finalizer))
                 continue;
             if (do_hooks(d, stages[i].type, stages[i].what, stages[i].cleanup, &done, err) < 0)
-                return stages[i].before_cascade ? err_wrap(err, "error executing pre-delete hooks") : err_again(err);
+                return stages[i].before_cascade ? err_wrap(err, "error executing pre-delete hooks")
+                                                : err_again(err);
             *more = done;
             return done ? drop(d, NULL, stages[i].finalizer, err) : 0;
         }

@@ -1,4 +1,5 @@
-/* The decision journal: why an application is as it is. The last few decisions with their reasons, in memory. */
+/* The decision journal: why an application is as it is. The last few decisions with their reasons, in memory.
+ */
 #ifndef CARGOCD_APP_CONTROLLER_JOURNAL_H
 #define CARGOCD_APP_CONTROLLER_JOURNAL_H
 
@@ -12,8 +13,9 @@ struct journal {
     unsigned next;
 };
 
-/* Records a decision ("refresh", "compare", "auto-sync", "sync" …) with its verdict. reasons (taken; may be NULL) is an
- * array of texts. The same decision with the same verdict and reasons as the last one of its kind only renews its time. */
+/* Records a decision ("refresh", "compare", "auto-sync", "sync" …) with its verdict. reasons (taken; may be
+ * NULL) is an array of texts. The same decision with the same verdict and reasons as the last one of its kind
+ * only renews its time. */
 void journal_add(struct journal *j, const char *decision, const char *verdict, json_t *reasons_take);
 /* Newest first. */
 json_t *journal_read(const struct journal *j) MUST_USE;

@@ -26,9 +26,12 @@ static char *server_of(struct controller *ctl, const json_t *doc)
 static void write_app(struct controller *ctl, const json_t *doc, str_t *out)
 {
     AUTO_JSON sources = app_sources(doc);
-    AUTO(free_p) char *repo = giturl_normalize(str_or_empty(json_str_at(json_array_get(sources, 0), "repoURL")));
+    AUTO(free_p)
+    char *repo = giturl_normalize(str_or_empty(json_str_at(json_array_get(sources, 0), "repoURL")));
     AUTO(free_p) char *server = server_of(ctl, doc);
-    const char *operation = app_deleting(doc) ? "delete" : json_is_map(json_object_get(doc, "operation")) ? "sync" : "";
+    const char *operation = app_deleting(doc)                                ? "delete"
+                            : json_is_map(json_object_get(doc, "operation")) ? "sync"
+                                                                             : "";
     metrics_write_sample(out, "argocd_app_info",
                          LABELS("namespace", "name", "project", "autosync_enabled", "repo", "dest_server",
                                 "dest_namespace", "sync_status", "health_status", "operation"),
@@ -94,7 +97,8 @@ static void write_clusters(struct controller *ctl, str_t *out)
                                     str_or_empty(json_str_at(c, "name"))),
                              1);
     }
-    metrics_write_head(out, "argocd_cluster_connection_status", "gauge", "The k8s cluster current connection status.");
+    metrics_write_head(out, "argocd_cluster_connection_status", "gauge",
+                       "The k8s cluster current connection status.");
     for (size_t i = 0; i < json_array_size(clusters); i++) {
         const json_t *c = json_array_get(clusters, i);
         bool good = str_eq(json_str_at(c, "info", "connectionState", "status"), "Successful");
@@ -103,11 +107,12 @@ static void write_clusters(struct controller *ctl, str_t *out)
                                     str_or_empty(json_str_at(c, "info", "serverVersion"))),
                              good ? 1 : 0);
     }
-    write_cluster_family(clusters, out, "argocd_cluster_api_resource_objects", "Number of k8s resource objects in the cache.",
-                         objects);
-    write_cluster_family(clusters, out, "argocd_cluster_api_resources", "Number of monitored kubernetes API resources.",
-                         kinds);
-    write_cluster_family(clusters, out, "argocd_cluster_cache_age_seconds", "Cluster cache age in seconds.", age);
+    write_cluster_family(clusters, out, "argocd_cluster_api_resource_objects",
+                         "Number of k8s resource objects in the cache.", objects);
+    write_cluster_family(clusters, out, "argocd_cluster_api_resources",
+                         "Number of monitored kubernetes API resources.", kinds);
+    write_cluster_family(clusters, out, "argocd_cluster_cache_age_seconds", "Cluster cache age in seconds.",
+                         age);
 }
 
 static void write_queue(const char *name, workq_t *q, str_t *out)
@@ -133,7 +138,8 @@ void controller_metrics_init(struct controller *ctl)
     static const double bounds[] = {0.25, 0.5, 1, 2, 4, 8, 16};
     metrics_t *m = ctl->metrics = metrics_new();
     metrics_add_process(m);
-    ctl->m_reconcile = metric_histogram(m, "argocd_app_reconcile", "Application reconciliation performance in seconds.", bounds,
+    ctl->m_reconcile = metric_histogram(m, "argocd_app_reconcile",
+                                        "Application reconciliation performance in seconds.", bounds,
                                         ARRAY_LEN(bounds), LABELS("namespace", "dest_server"));
     ctl->m_sync = metric_counter(m, "argocd_app_sync_total", "Number of application syncs.",
                                  LABELS("namespace", "name", "project", "dest_server", "phase", "dry_run"));

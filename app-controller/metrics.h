@@ -4,7 +4,8 @@
 
 #include "app-controller/controller.h"
 
-/* Registers the families; those about applications and clusters are written from their state at each scrape. */
+/* Registers the families; those about applications and clusters are written from their state at each scrape.
+ */
 void controller_metrics_init(struct controller *ctl);
 
 void metrics_reconciled(struct controller *ctl, const json_t *doc, mono_t started);

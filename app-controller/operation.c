@@ -1,11 +1,11 @@
-/* Design. An operation is a document: status.operationState says how far it is, and only what it says counts. The life of one:
+/* Design. An operation is a document: status.operationState says how far it is, and only what it says counts.
+ * The life of one:
  *
- *   claim      the state {Running, startedAt, the request} and the operation's name (an annotation) are written with the
- *              Application's version, before any work: what is begun is on record, and two writers cannot both begin
- *   passes     sync_step, each persisting what it did; every 30 s at the latest, and whenever an object of the application
- *              changes
- *   retry      a failed attempt stays Running with finishedAt set, until its pause is over
- *   end        final state, history entry, removal of `operation` and of the name in one write
+ *   claim      the state {Running, startedAt, the request} and the operation's name (an annotation) are
+ * written with the Application's version, before any work: what is begun is on record, and two writers cannot
+ * both begin passes     sync_step, each persisting what it did; every 30 s at the latest, and whenever an
+ * object of the application changes retry      a failed attempt stays Running with finishedAt set, until its
+ * pause is over end        final state, history entry, removal of `operation` and of the name in one write
  *
  * Waiting is never a sleeping thread: the key comes back. */
 #include "app-controller/operation.h"
@@ -66,7 +66,8 @@ static int finish(struct operation *op, err_t **err)
     return application_patch(op->ctl, op->app, patch, NULL, &op->doc, err);
 }
 
-int operation_request(struct controller *ctl, struct app *app, const json_t *operation, json_t **doc, err_t **err)
+int operation_request(struct controller *ctl, struct app *app, const json_t *operation, json_t **doc,
+                      err_t **err)
 {
     for (int attempt = 0; attempt < 10; attempt++) {
         AUTO_ERR failure = NULL;
@@ -137,7 +138,8 @@ static void clock_text(wall_t t, char out[16])
     time_t seconds = (time_t)(t.ns / NS_PER_SEC);
     struct tm tm;
     localtime_r(&seconds, &tm);
-    snprintf(out, 16, "%d:%02d%s", tm.tm_hour % 12 ? tm.tm_hour % 12 : 12, tm.tm_min, tm.tm_hour < 12 ? "AM" : "PM");
+    snprintf(out, 16, "%d:%02d%s", tm.tm_hour % 12 ? tm.tm_hour % 12 : 12, tm.tm_min,
+             tm.tm_hour < 12 ? "AM" : "PM");
 }
 
 static void plan_retry(struct operation *op)
@@ -180,8 +182,8 @@ static bool in_pause(struct operation *op)
         json_drop_at(op->state, "operation", "sync", "revision");
         json_drop_at(op->state, "operation", "sync", "revisions");
     }
-    operation_set(op, "Running", "Retrying operation%s. Attempt #%lld", latest ? " with latest revisions" : "",
-                  (long long)count);
+    operation_set(op, "Running", "Retrying operation%s. Attempt #%lld",
+                  latest ? " with latest revisions" : "", (long long)count);
     return false;
 }
 
@@ -209,7 +211,8 @@ static int take_up(struct operation *op, err_t **err)
     } else {
         op->state = json_object();
         json_set_str(op->state, "phase", "Running");
-        json_object_set_new_nocheck(op->state, "operation", json_copy_deep(json_object_get(op->doc, "operation")));
+        json_object_set_new_nocheck(op->state, "operation",
+                                    json_copy_deep(json_object_get(op->doc, "operation")));
         json_object_set_new_nocheck(op->state, "startedAt", json_time(wall_now()));
         log_info(LOGF({"application", op->app->key}), "Initialized new operation");
     }
@@ -239,7 +242,8 @@ static void settle(struct operation *op, bool was_terminating)
     const char *message = str_or_empty(json_str_at(op->state, "message"));
     if (failed && (op->timed_out || count > 0)) {
         AUTO(free_p) char *text = xstrdup(message);
-        AUTO(free_p) char *tries = count > 0 ? xasprintf(" (retried %lld times).", (long long)count) : xstrdup("");
+        AUTO(free_p)
+        char *tries = count > 0 ? xasprintf(" (retried %lld times).", (long long)count) : xstrdup("");
         operation_set(op, json_str_at(op->state, "phase"), "%s%s%s", text,
                       op->timed_out ? ", triggered by controller sync timeout" : "", tries);
     }
@@ -252,10 +256,12 @@ static void tell_end(struct operation *op)
     const json_t *sync = json_at(op->state, "operation", "sync");
     AUTO_JSON revisions = revisions_of(json_object_get(op->state, "syncResult"));
     AUTO(free_p) char *to = revisions_joined(revisions);
-    bool partial = json_array_size(json_object_get(sync, "resources")) > 0, good = operation_is(op, "Succeeded");
-    AUTO(free_p) char *message =
-        xasprintf("%s operation to %s %s%s", partial ? "Partial sync" : "Sync", to, good ? "succeeded" : "failed: ",
-                  good ? "" : str_or_empty(json_str_at(op->state, "message")));
+    bool partial = json_array_size(json_object_get(sync, "resources")) > 0,
+         good = operation_is(op, "Succeeded");
+    AUTO(free_p)
+    char *message = xasprintf(
+        "%s operation to %s %s%s", partial ? "Partial sync" : "Sync", to,
+        good ? "succeeded" : "failed: ", good ? "" : str_or_empty(json_str_at(op->state, "message")));
     application_event(op->ctl, op->doc, good ? "Normal" : "Warning", "OperationCompleted", message);
     json_t *reasons = json_array();
     reason_add(reasons, "%s", str_or_empty(json_str_at(op->state, "message")));
@@ -268,7 +274,8 @@ static void tell_end(struct operation *op)
              json_str_at(op->state, "phase"));
     metrics_synced(op->ctl, op->doc, op->state);
     if (!json_bool_at(sync, "dryRun"))
-        workq_add(op->ctl->refresh, op->app->key, REFRESH_OPERATED | (automated ? REFRESH_TARGET : REFRESH_RESOLVE));
+        workq_add(op->ctl->refresh, op->app->key,
+                  REFRESH_OPERATED | (automated ? REFRESH_TARGET : REFRESH_RESOLVE));
 }
 
 /* 0: done, or to be looked at again after op->again_ns. */

@@ -31,8 +31,8 @@ static const struct kube_resource *resource_of(const kube_api_t *api, const json
 }
 
 /* Namespaced objects (and those of kinds that nobody knows) get the destination's namespace, others none. */
-static void fix_scope(const kube_api_t *api, struct app *app, const struct compare_input *in, const char *ns, json_t *o,
-                      struct comparison *c)
+static void fix_scope(const kube_api_t *api, struct app *app, const struct compare_input *in, const char *ns,
+                      json_t *o, struct comparison *c)
 {
     const struct kube_resource *r = resource_of(api, o);
     bool namespaced = !r || r->namespaced, has = *object_namespace(o) != 0;
@@ -43,8 +43,8 @@ static void fix_scope(const kube_api_t *api, struct app *app, const struct compa
     else if (*ns)
         json_put_at(o, json_str_new(ns), "metadata", "namespace");
     else
-        comparison_condition(c, "InvalidSpecError", "Namespace for %s %s, Kind=%s is missing.", object_name(o),
-                             str_or_empty(json_str_at(o, "apiVersion")), object_kind(o));
+        comparison_condition(c, "InvalidSpecError", "Namespace for %s %s, Kind=%s is missing.",
+                             object_name(o), str_or_empty(json_str_at(o, "apiVersion")), object_kind(o));
     if (!namespaced && object_annotation(o, ANNOTATION_TRACKING_ID))
         tracking_stamp(settings_tracking(in->settings), app->instance, ns, o, NULL);
 }
@@ -61,8 +61,9 @@ static bool is_excluded(const struct compare_input *in, const json_t *o, struct 
 
 static void add_target(struct target_list *list, json_t *o)
 {
-    AUTO(free_p) char *key = *object_name(o) ? key_of(o)
-                                             : xasprintf("generated/%zu", list->objects.n); /* always another one */
+    AUTO(free_p)
+    char *key = *object_name(o) ? key_of(o)
+                                : xasprintf("generated/%zu", list->objects.n); /* always another one */
     size_t at = (size_t)(uintptr_t)map_get(&list->at, key);
     if (at) {
         json_decref(list->objects.v[at - 1]);
@@ -118,9 +119,10 @@ static void dispose_targets(struct target_list *list)
 
 /* ---- live objects ---- */
 
-/* The live object straight from the API server, in the target's version. 0 with *out NULL when there is none. */
-static int get_live(struct controller *ctl, const struct compare_input *in, const kube_api_t *api, const json_t *target, struct live *record,
-                    json_t **out, err_t **err)
+/* The live object straight from the API server, in the target's version. 0 with *out NULL when there is none.
+ */
+static int get_live(struct controller *ctl, const struct compare_input *in, const kube_api_t *api,
+                    const json_t *target, struct live *record, json_t **out, err_t **err)
 {
     const struct kube_resource *r = resource_of(api, target);
     if (!r)
@@ -197,8 +199,8 @@ static void warn_of_sharing(struct app *app, struct comparison *c, const struct 
     char *separator = strchr(other, '_');
     if (separator)
         *separator = '/';
-    comparison_condition(c, "SharedResourceWarning", "%s/%s is part of applications %s and %s", p->record.kind,
-                         p->record.name, app->key, other);
+    comparison_condition(c, "SharedResourceWarning", "%s/%s is part of applications %s and %s",
+                         p->record.kind, p->record.name, app->key, other);
 }
 
 static void add_pair(struct comparison *c, json_t *target_take, struct live *record_take, json_t *live_take)
@@ -212,8 +214,8 @@ static void add_pair(struct comparison *c, json_t *target_take, struct live *rec
     VEC_PUSH(&c->pairs, p);
 }
 
-static int pair_target(struct controller *ctl, struct app *app, const struct compare_input *in, const kube_api_t *api,
-                       json_t *target, struct comparison *c, err_t **err)
+static int pair_target(struct controller *ctl, struct app *app, const struct compare_input *in,
+                       const kube_api_t *api, json_t *target, struct comparison *c, err_t **err)
 {
     struct live record = {};
     json_t *live = NULL;
@@ -259,7 +261,8 @@ static void add_leftovers(struct app *app, const struct compare_input *in, struc
     map_dispose(&keys);
 }
 
-void comparison_pair(struct controller *ctl, struct app *app, const struct compare_input *in, struct comparison *c)
+void comparison_pair(struct controller *ctl, struct app *app, const struct compare_input *in,
+                     struct comparison *c)
 {
     AUTO_ERR err = NULL;
     kube_api_t *api = cluster_api(in->cluster);

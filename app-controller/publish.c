@@ -69,7 +69,8 @@ json_t *tree_of(struct controller *ctl, struct app *app, bool with_hosts)
                                  .d = {.server = cluster_server(cluster),
                                        .name = cluster_name(cluster),
                                        .cluster_project = cluster_spec(cluster)->project}};
-        json_object_set_new_nocheck(tree, "nodes", cache_tree(cluster_cache(cluster), roots, n, permits, &ctx));
+        json_object_set_new_nocheck(tree, "nodes",
+                                    cache_tree(cluster_cache(cluster), roots, n, permits, &ctx));
         if (with_hosts)
             json_object_set_new_nocheck(tree, "hosts", cache_hosts(cluster_cache(cluster), roots, n));
     } else {
@@ -113,8 +114,8 @@ static json_t *or_null(json_t *v)
     return v ? v : json_null();
 }
 
-static json_t *diff_item(struct controller *ctl, const struct compare_input *in, const struct normalize_options *options,
-                         const struct pair *p)
+static json_t *diff_item(struct controller *ctl, const struct compare_input *in,
+                         const struct normalize_options *options, const struct pair *p)
 {
     const json_t *o = p->target ? p->target : p->live;
     json_t *item = json_object();
@@ -213,7 +214,8 @@ void publish(struct controller *ctl, struct app *app, const json_t *tree, const 
     uint64_t fingerprint = 0;
     if (c) {
         for (size_t i = 0; i < c->pairs.n; i++)
-            fingerprint = json_hash(c->pairs.v[i].target, fingerprint * 31 + json_hash(c->pairs.v[i].live, i));
+            fingerprint = json_hash(c->pairs.v[i].target,
+                                    fingerprint * 31 + json_hash(c->pairs.v[i].live, i));
     }
     bool managed_news = c && differs(app, &app->managed_hash, fingerprint);
     if (!tree_news && !managed_news)

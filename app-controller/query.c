@@ -1,5 +1,6 @@
-/* Answers come from what the controller has at hand: trees and managed resources are built when they are asked for, for the
- * application as last compared. What leaves is masked, and only what belongs to the application's tree can be read. */
+/* Answers come from what the controller has at hand: trees and managed resources are built when they are
+ * asked for, for the application as last compared. What leaves is masked, and only what belongs to the
+ * application's tree can be read. */
 #include "app-controller/query.h"
 #include "app-controller/publish.h"
 #include "app-controller/refresh.h"
@@ -116,10 +117,11 @@ static int look(query_t *q, struct app *app, struct look *l, err_t **err)
     {
         LOCKED(&app->lock);
         for (size_t i = 0; i < app->nrenderings; i++)
-            VEC_PUSH(&l->c.renderings, (struct rendering){.key = xstrdup(app->renderings[i].key),
-                                                          .revision = xstrdup(app->renderings[i].revision),
-                                                          .type = xstrdup(app->renderings[i].type),
-                                                          .manifests = pack_copy(app->renderings[i].manifests)});
+            VEC_PUSH(&l->c.renderings,
+                     (struct rendering){.key = xstrdup(app->renderings[i].key),
+                                        .revision = xstrdup(app->renderings[i].revision),
+                                        .type = xstrdup(app->renderings[i].type),
+                                        .manifests = pack_copy(app->renderings[i].manifests)});
     }
     comparison_pair(q->ctl, app, &l->in, &l->c);
     comparison_judge(q->ctl, app, &l->in, &l->c);
@@ -161,20 +163,22 @@ static cluster_t *cluster_of(struct app *app)
     return app->cluster ? cluster_ref(app->cluster) : NULL;
 }
 
-static int read_resource(query_t *q, struct app *app, const Cargocd__Controller__GetResourceRequest *m, json_t **out,
-                         err_t **err)
+static int read_resource(query_t *q, struct app *app, const Cargocd__Controller__GetResourceRequest *m,
+                         json_t **out, err_t **err)
 {
     struct obj_key key = {m->group, m->kind, m->namespace_, m->name};
     if (!tree_has(q->ctl, app, &key))
-        return err_set(err, ERR_INVALID_ARGUMENT, "%s %s %s not found as part of application %s", m->kind, m->group, m->name,
-                       app->name);
+        return err_set(err, ERR_INVALID_ARGUMENT, "%s %s %s not found as part of application %s", m->kind,
+                       m->group, m->name, app->name);
     cluster_t *cluster = cluster_of(app);
     if (!cluster)
         return err_set(err, ERR_UNAVAILABLE, "the cluster of application %s is not known", app->name);
     kube_api_t *api = cluster_api(cluster);
-    const struct kube_resource *r = kube_api_find(api, m->group, str_empty(m->version) ? NULL : m->version, m->kind);
-    int code = r ? kube_get(cluster_kube(cluster), r, r->namespaced ? m->namespace_ : NULL, m->name, NULL, out, err)
-                 : err_set(err, ERR_NOT_FOUND, "the cluster does not serve %s %s %s", m->kind, m->group, m->version);
+    const struct kube_resource *r = kube_api_find(api, m->group, str_empty(m->version) ? NULL : m->version,
+                                                  m->kind);
+    int code =
+        r ? kube_get(cluster_kube(cluster), r, r->namespaced ? m->namespace_ : NULL, m->name, NULL, out, err)
+          : err_set(err, ERR_NOT_FOUND, "the cluster does not serve %s %s %s", m->kind, m->group, m->version);
     kube_api_unref(api);
     cluster_unref(cluster);
     return code;
@@ -214,9 +218,9 @@ static void changes(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)
     bool known = m->since && str_eq(m->since->epoch, q->ctl->epoch), reset = false;
     uint64_t rev = 0;
     int64_t wait_ms = m->wait_ms > MAX_WAIT_MS ? MAX_WAIT_MS : m->wait_ms;
-    AUTO(strv_free_p) char **keys =
-        apps_changed_since(q->ctl->apps, known ? m->since->rev : 0, known ? MILLIS(wait_ms) : 0, rpc_call_canceled(call),
-                           &rev, &reset);
+    AUTO(strv_free_p)
+    char **keys = apps_changed_since(q->ctl->apps, known ? m->since->rev : 0, known ? MILLIS(wait_ms) : 0,
+                                     rpc_call_canceled(call), &rev, &reset);
     size_t n = strv_len(keys);
     Cargocd__Controller__AppRef *refs = xcalloc(n, sizeof(*refs)), **list = xcalloc(n, sizeof(*list));
     for (size_t i = 0; i < n; i++) {
@@ -279,7 +283,8 @@ static void clusters(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)
 
 /* ---- the server ---- */
 
-int query_start(struct controller *ctl, const char *address, const struct tls_files *tls, query_t **out, err_t **err)
+int query_start(struct controller *ctl, const char *address, const struct tls_files *tls, query_t **out,
+                err_t **err)
 {
     query_t *q = xcalloc(1, sizeof(*q));
     q->ctl = ctl;
@@ -287,12 +292,14 @@ int query_start(struct controller *ctl, const char *address, const struct tls_fi
     q->waiters = pool_new("changes", WAITERS, WAITERS);
     const struct rpc_method methods[] = {
         {"controller.GetTree", &cargocd__controller__get_tree_request__descriptor, get_tree, q->workers},
-        {"controller.GetManagedResources", &cargocd__controller__get_managed_resources_request__descriptor, get_managed,
+        {"controller.GetManagedResources", &cargocd__controller__get_managed_resources_request__descriptor,
+         get_managed, q->workers},
+        {"controller.GetResource", &cargocd__controller__get_resource_request__descriptor, get_resource,
          q->workers},
-        {"controller.GetResource", &cargocd__controller__get_resource_request__descriptor, get_resource, q->workers},
         {"controller.Changes", &cargocd__controller__changes_request__descriptor, changes, q->waiters},
         {"controller.Why", &cargocd__controller__why_request__descriptor, why, q->workers},
-        {"controller.ClusterInfo", &cargocd__controller__cluster_info_request__descriptor, clusters, q->workers},
+        {"controller.ClusterInfo", &cargocd__controller__cluster_info_request__descriptor, clusters,
+         q->workers},
     };
     struct rpc_server_options options = {.name = "query",
                                          .address = address,

@@ -1,7 +1,7 @@
-/* Design. A refresh decides how deep it has to go (its level), checks the application, renders, pairs, compares, and writes
- * what changed. Levels: 0 only the tree; 1 live objects against the rendering at hand; 2 the target revision is resolved;
- * 3 as 2, without cached revisions. When nothing that a comparison depends on has changed (the fingerprint), nothing is
- * parsed and nothing is written. */
+/* Design. A refresh decides how deep it has to go (its level), checks the application, renders, pairs,
+ * compares, and writes what changed. Levels: 0 only the tree; 1 live objects against the rendering at hand; 2
+ * the target revision is resolved; 3 as 2, without cached revisions. When nothing that a comparison depends
+ * on has changed (the fingerprint), nothing is parsed and nothing is written. */
 #include "app-controller/refresh.h"
 #include "app-controller/deletion.h"
 #include "app-controller/autosync.h"
@@ -26,7 +26,7 @@ static const int64_t PROBE_NS = SECONDS(10);
 struct refresh {
     struct controller *ctl;
     struct app *app;
-    json_t *doc;     /* as it was when the refresh began, then as our writes left it */
+    json_t *doc; /* as it was when the refresh began, then as our writes left it */
     int level;
     bool hard, requested; /* requested: by the annotation */
     bool operated;        /* an operation ended */
@@ -95,7 +95,8 @@ static void decide(struct refresh *r, uint64_t bits)
         set_level(r, LEVEL_TARGET, "the refresh period has passed");
     else if (!destinations_same(json_at(doc, "spec", "destination"), json_object_get(to, "destination")))
         set_level(r, LEVEL_TARGET, "spec.destination differs from what was compared");
-    else if (!sources_same(json_at(doc, "spec", "ignoreDifferences"), json_object_get(to, "ignoreDifferences")))
+    else if (!sources_same(json_at(doc, "spec", "ignoreDifferences"),
+                           json_object_get(to, "ignoreDifferences")))
         set_level(r, LEVEL_TARGET, "spec.ignoreDifferences differs from what was compared");
     else if (bits & REFRESH_TARGET)
         set_level(r, LEVEL_TARGET, "controller refresh requested");
@@ -160,7 +161,8 @@ static void put_health(json_t *status, enum health_status health, const char *me
     json_t *h = json_object();
     json_set_str(h, "status", health_name(health));
     json_put_str(h, "message", message);
-    json_object_set_new_nocheck(h, "lastTransitionTime", same && since ? json_copy_deep(since) : json_time(wall_now()));
+    json_object_set_new_nocheck(h, "lastTransitionTime",
+                                same && since ? json_copy_deep(since) : json_time(wall_now()));
     json_object_set_new_nocheck(status, "health", h);
 }
 
@@ -222,7 +224,8 @@ static json_t *summary_of(const json_t *doc, const json_t *tree)
         const json_t *n = json_array_get(nodes, i);
         add_all(&urls, json_at(n, "networkingInfo", "externalURLs"));
         add_all(&images, json_object_get(n, "images"));
-        apps = apps || (str_eq(json_str_at(n, "kind"), "Application") && str_eq(json_str_at(n, "group"), ARGO_GROUP));
+        apps = apps ||
+               (str_eq(json_str_at(n, "kind"), "Application") && str_eq(json_str_at(n, "group"), ARGO_GROUP));
     }
     json_t *notes = json_at(doc, "metadata", "annotations");
     for (void *it = json_object_iter(notes); it; it = json_object_iter_next(notes, it))
@@ -258,7 +261,8 @@ static void keep_findings(struct refresh *r, const struct comparison *c)
         AUTO(free_p) char *group = object_group(o);
         AUTO(free_p) char *version = object_version(o);
         list[i] = (struct found_resource){
-            .root = {.key = {intern(group), intern(object_kind(o)), intern(object_namespace(o)), intern(object_name(o))},
+            .root = {.key = {intern(group), intern(object_kind(o)), intern(object_namespace(o)),
+                             intern(object_name(o))},
                      .version = intern(version)},
             .hook = p->hook,
             .requires_pruning = p->requires_pruning,
@@ -305,7 +309,8 @@ static uint64_t fingerprint(struct refresh *r, const struct rendering *rendering
         h = json_hash(finalizers, h);
     for (size_t i = 0; i < n; i++) {
         h = hash_content(str_or_empty(renderings[i].key), strlen(str_or_empty(renderings[i].key)), h);
-        h = hash_content(str_or_empty(renderings[i].revision), strlen(str_or_empty(renderings[i].revision)), h);
+        h = hash_content(str_or_empty(renderings[i].revision), strlen(str_or_empty(renderings[i].revision)),
+                         h);
     }
     VEC(struct obj_key) keys = {};
     uint64_t cached;
@@ -328,8 +333,13 @@ static void journal(struct refresh *r, const char *decision, const char *verdict
 }
 
 static const char *const check_types[] = {"InvalidSpecError", "UnknownError", NULL};
-static const char *const compare_types[] = {"InvalidSpecError", "UnknownError", "ComparisonError", "SharedResourceWarning",
-                                            "RepeatedResourceWarning", "ExcludedResourceWarning", NULL};
+static const char *const compare_types[] = {"InvalidSpecError",
+                                            "UnknownError",
+                                            "ComparisonError",
+                                            "SharedResourceWarning",
+                                            "RepeatedResourceWarning",
+                                            "ExcludedResourceWarning",
+                                            NULL};
 
 static void write_status(struct refresh *r, const json_t *status)
 {
@@ -367,8 +377,9 @@ static void refuse(struct refresh *r, const json_t *conditions)
     AUTO_JSON status = json_copy_deep(json_at(r->doc, "status"));
     if (!status)
         status = json_object();
-    json_object_set_new_nocheck(status, "conditions",
-                                conditions_set(json_object_get(status, "conditions"), check_types, conditions, wall_now()));
+    json_object_set_new_nocheck(
+        status, "conditions",
+        conditions_set(json_object_get(status, "conditions"), check_types, conditions, wall_now()));
     json_put_at(status, json_str_new("Unknown"), "sync", "status");
     put_health(status, HEALTH_UNKNOWN, NULL);
     write_status(r, status);
@@ -380,7 +391,8 @@ static void refuse(struct refresh *r, const json_t *conditions)
     r->app->nresources = 0;
 }
 
-/* A failure to render is told after a while only, and at once when somebody asked: a short outage of Git is no news. */
+/* A failure to render is told after a while only, and at once when somebody asked: a short outage of Git is
+ * no news. */
 static bool swallow_failure(struct refresh *r, const struct comparison *c)
 {
     LOCKED(&r->app->lock);
@@ -391,7 +403,8 @@ static bool swallow_failure(struct refresh *r, const struct comparison *c)
     wall_t now = wall_now();
     if (r->app->repo_error_since.ns == 0)
         r->app->repo_error_since = now;
-    return r->level < LEVEL_RESOLVE && now.ns - r->app->repo_error_since.ns <= r->ctl->options.repo_error_grace_ns;
+    return r->level < LEVEL_RESOLVE &&
+           now.ns - r->app->repo_error_since.ns <= r->ctl->options.repo_error_grace_ns;
 }
 
 static void tree_only(struct refresh *r)
@@ -405,7 +418,8 @@ static void tree_only(struct refresh *r)
     write_status(r, status);
 }
 
-/* Whether a sync window of the project stands in the way of automation; it is looked at again when that may change. */
+/* Whether a sync window of the project stands in the way of automation; it is looked at again when that may
+ * change. */
 static bool window_forbids(struct refresh *r)
 {
     AUTO_ERR err = NULL;
@@ -422,7 +436,8 @@ static bool window_forbids(struct refresh *r)
     if (!err)
         reason_add(reasons, "a sync window of project %s forbids it", app_project(r->doc));
     if (a.next_change.ns)
-        workq_add_after(r->ctl->refresh, r->app->key, REFRESH_TARGET, a.next_change.ns - q.now.ns + MILLIS(1));
+        workq_add_after(r->ctl->refresh, r->app->key, REFRESH_TARGET,
+                        a.next_change.ns - q.now.ns + MILLIS(1));
     log_info(LOGF({"application", r->app->key}), "Sync prevented by sync window");
     journal(r, "auto-sync", "no", reasons);
     return true;
@@ -464,8 +479,9 @@ static void run_autosync(struct refresh *r, json_t *status)
         workq_add_after(r->ctl->refresh, r->app->key, REFRESH_TARGET, d.wait_ns);
     if (d.condition)
         condition_add(conditions, "SyncError", d.condition);
-    json_object_set_new_nocheck(status, "conditions",
-                                conditions_set(json_object_get(status, "conditions"), types, conditions, wall_now()));
+    json_object_set_new_nocheck(
+        status, "conditions",
+        conditions_set(json_object_get(status, "conditions"), types, conditions, wall_now()));
     static const char *const verdicts[] = {"no", "later", "refused", "started"};
     json_t *reasons = json_array();
     reason_add(reasons, "%s", str_or_empty(d.reason));
@@ -517,8 +533,8 @@ static json_t *build_status(struct refresh *r, const struct comparison *c, const
     return status;
 }
 
-/* reconciledAt goes with other changes, when somebody asked, and after an operation, since clients wait for a comparison
- * later than its end; a timer alone writes nothing. */
+/* reconciledAt goes with other changes, when somebody asked, and after an operation, since clients wait for a
+ * comparison later than its end; a timer alone writes nothing. */
 static void stamp(struct refresh *r, json_t *status)
 {
     if (!json_array_size(json_object_get(status, "conditions")))
@@ -534,11 +550,13 @@ static void expect_hooks(struct refresh *r, const struct comparison *c)
 {
     AUTO_ERR err = NULL;
     if (c->failed || app_deleting(r->doc) ||
-        deletion_expect_hooks(r->ctl, r->app, &r->doc, c->deletion_hooks, &err) == 0 || err_code(err) == ERR_NOT_FOUND)
+        deletion_expect_hooks(r->ctl, r->app, &r->doc, c->deletion_hooks, &err) == 0 ||
+        err_code(err) == ERR_NOT_FOUND)
         return;
     if (err_code(err) != ERR_ABORTED)
         log_warn(LOGF({"application", r->app->key}), "finalizers of deletion hooks: %s", err_text(err));
-    workq_add_after(r->ctl->refresh, r->app->key, REFRESH_LIVE, MILLIS(err_code(err) == ERR_ABORTED ? 50 : 2000));
+    workq_add_after(r->ctl->refresh, r->app->key, REFRESH_LIVE,
+                    MILLIS(err_code(err) == ERR_ABORTED ? 50 : 2000));
 }
 
 static void conclude(struct refresh *r, struct compare_input *in, struct comparison *c, uint64_t print)
@@ -561,7 +579,8 @@ static void conclude(struct refresh *r, struct compare_input *in, struct compari
 static bool use_kept_renderings(struct refresh *r, struct comparison *c)
 {
     LOCKED(&r->app->lock);
-    if (r->level >= LEVEL_TARGET || r->app->nrenderings != json_array_size(r->sources) || !r->app->nrenderings)
+    if (r->level >= LEVEL_TARGET || r->app->nrenderings != json_array_size(r->sources) ||
+        !r->app->nrenderings)
         return false;
     for (size_t i = 0; i < r->app->nrenderings; i++)
         if (!r->app->renderings[i].manifests)
@@ -590,7 +609,8 @@ static void compare(struct refresh *r)
                                .no_cache = r->hard,
                                .no_revision_cache = r->level >= LEVEL_RESOLVE,
                                .canceled = &r->ctl->stopping};
-    struct comparison c = {.ns = xstrdup(str_or_empty(json_str_at(r->doc, "spec", "destination", "namespace")))};
+    struct comparison c = {
+        .ns = xstrdup(str_or_empty(json_str_at(r->doc, "spec", "destination", "namespace")))};
     bool kept = use_kept_renderings(r, &c);
     if (!kept)
         comparison_render(r->ctl, r->app, &in, &c);
@@ -627,7 +647,8 @@ static void compare(struct refresh *r)
     comparison_dispose(&c);
 }
 
-/* The cluster's objects are not known yet: wait for them without a verdict; when it cannot be reached, say so. */
+/* The cluster's objects are not known yet: wait for them without a verdict; when it cannot be reached, say
+ * so. */
 static bool cluster_is_ready(struct refresh *r)
 {
     AUTO_ERR err = NULL;
@@ -643,8 +664,9 @@ static bool cluster_is_ready(struct refresh *r)
     AUTO_JSON status = json_copy_deep(json_at(r->doc, "status"));
     if (!status)
         status = json_object();
-    json_object_set_new_nocheck(status, "conditions",
-                                conditions_set(json_object_get(status, "conditions"), types, conditions, wall_now()));
+    json_object_set_new_nocheck(
+        status, "conditions",
+        conditions_set(json_object_get(status, "conditions"), types, conditions, wall_now()));
     json_put_at(status, json_str_new("Unknown"), "sync", "status");
     if (!json_at(status, "sync", "comparedTo"))
         json_put_at(status, compared_to(r->doc), "sync", "comparedTo");
@@ -663,7 +685,8 @@ static void normalize_spec(struct refresh *r)
         return;
     AUTO_ERR err = NULL;
     AUTO_JSON change = json_object();
-    json_object_set_new_nocheck(change, "spec", json_merge_diff(json_at(r->doc, "spec"), json_at(copy, "spec")));
+    json_object_set_new_nocheck(change, "spec",
+                                json_merge_diff(json_at(r->doc, "spec"), json_at(copy, "spec")));
     if (application_patch(r->ctl, r->app, change, NULL, &r->doc, &err) < 0)
         log_warn(LOGF({"application", r->app->key}), "normalise spec: %s", err_text(err));
 }
@@ -699,7 +722,8 @@ static void run(struct refresh *r)
 static void schedule_next(struct controller *ctl, const char *key)
 {
     if (ctl->options.resync_ns > 0)
-        workq_add_jittered(ctl->refresh, key, REFRESH_TIMER, ctl->options.resync_ns, ctl->options.resync_jitter_ns);
+        workq_add_jittered(ctl->refresh, key, REFRESH_TIMER, ctl->options.resync_ns,
+                           ctl->options.resync_jitter_ns);
 }
 
 void refresh_run(void *ctx, const char *key, uint64_t bits)
@@ -717,7 +741,8 @@ void refresh_run(void *ctx, const char *key, uint64_t bits)
         decide(&r, bits);
         if (r.level != LEVEL_NONE && !(app_deleting(r.doc) && r.level < LEVEL_LIVE)) {
             static const char *const names[] = {"tree", "live", "target", "resolve"};
-            log_debug(LOGF({"application", key}), "Refreshing app status (%s), level (%d)", str_or_empty(r.why), r.level);
+            log_debug(LOGF({"application", key}), "Refreshing app status (%s), level (%d)",
+                      str_or_empty(r.why), r.level);
             r.settings = world_settings(ctl->world);
             json_t *reasons = json_array();
             reason_add(reasons, "%s", str_or_empty(r.why));

@@ -12,7 +12,8 @@ static const char *source_revision(const struct compare_input *in, size_t i)
     return str_or_empty(json_string_value(json_array_get(in->revisions, i)));
 }
 
-/* What a rendering depends on besides the repository's content, so that one of other settings is not taken for this. */
+/* What a rendering depends on besides the repository's content, so that one of other settings is not taken
+ * for this. */
 static uint64_t hash_of_source(const struct compare_input *in, const json_t *source)
 {
     uint64_t h = json_hash(source, settings_epoch(in->settings));
@@ -87,8 +88,8 @@ static int render_source(struct controller *ctl, struct app *app, const struct c
     AUTO(free_p) char *place = giturl_normalize(url);
     ProtobufCMessage *out = NULL;
     int r_code = rpc_replicas_do(ctl->repo, place, "repo.GenerateManifest", &q.message.base,
-                                 &cargocd__repo__generate_manifest_response__descriptor, ctl->options.repo_timeout_ns,
-                                 in->canceled, &out, err);
+                                 &cargocd__repo__generate_manifest_response__descriptor,
+                                 ctl->options.repo_timeout_ns, in->canceled, &out, err);
     repo_request_dispose(&q);
     AUTO_ERR bad = NULL;
     if (r_code == 0) {
@@ -102,7 +103,8 @@ static int render_source(struct controller *ctl, struct app *app, const struct c
     return bad ? err_move(err, TAKE(bad)) : 0;
 }
 
-void comparison_render(struct controller *ctl, struct app *app, const struct compare_input *in, struct comparison *c)
+void comparison_render(struct controller *ctl, struct app *app, const struct compare_input *in,
+                       struct comparison *c)
 {
     for (size_t i = 0; i < json_array_size(in->sources); i++) {
         AUTO_ERR err = NULL;
@@ -113,12 +115,14 @@ void comparison_render(struct controller *ctl, struct app *app, const struct com
             continue;
         bool several = json_array_size(in->sources) > 1;
         free(c->failure);
-        c->failure = several ? xasprintf("Failed to load target state: failed to generate manifest for source %zu of %zu: "
-                                         "rpc error: code = %s desc = %s",
-                                         i + 1, json_array_size(in->sources), err_code_name(err_code(err)), err_text(err))
-                             : xasprintf("Failed to load target state: failed to generate manifest for source 1 of 1: rpc "
-                                         "error: code = %s desc = %s",
-                                         err_code_name(err_code(err)), err_text(err));
+        c->failure =
+            several
+                ? xasprintf("Failed to load target state: failed to generate manifest for source %zu of %zu: "
+                            "rpc error: code = %s desc = %s",
+                            i + 1, json_array_size(in->sources), err_code_name(err_code(err)), err_text(err))
+                : xasprintf("Failed to load target state: failed to generate manifest for source 1 of 1: rpc "
+                            "error: code = %s desc = %s",
+                            err_code_name(err_code(err)), err_text(err));
         comparison_condition(c, "ComparisonError", "%s", c->failure);
         c->failed = c->render_failed = true;
         return;

@@ -10,8 +10,8 @@ struct repo_request {
     Cargocd__Repo__GenerateManifestRequest message; /* everything it points to is the arena's */
     arena_t *arena;
 };
-void repo_request_init(struct repo_request *q, struct controller *ctl, struct app *app, const struct compare_input *in,
-                       const json_t *source);
+void repo_request_init(struct repo_request *q, struct controller *ctl, struct app *app,
+                       const struct compare_input *in, const json_t *source);
 void repo_request_dispose(struct repo_request *q);
 
 #endif

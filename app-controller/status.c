@@ -5,12 +5,22 @@
 
 #include <stdio.h>
 
-const struct kube_resource application_resource = {.group = ARGO_GROUP, .version = "v1alpha1", .kind = "Application",
-                                                   .plural = "applications", .singular = "application",
-                                                   .namespaced = true, .preferred = true, .subresources = ""};
-const struct kube_resource project_resource = {.group = ARGO_GROUP, .version = "v1alpha1", .kind = "AppProject",
-                                               .plural = "appprojects", .singular = "appproject", .namespaced = true,
-                                               .preferred = true, .subresources = ""};
+const struct kube_resource application_resource = {.group = ARGO_GROUP,
+                                                   .version = "v1alpha1",
+                                                   .kind = "Application",
+                                                   .plural = "applications",
+                                                   .singular = "application",
+                                                   .namespaced = true,
+                                                   .preferred = true,
+                                                   .subresources = ""};
+const struct kube_resource project_resource = {.group = ARGO_GROUP,
+                                               .version = "v1alpha1",
+                                               .kind = "AppProject",
+                                               .plural = "appprojects",
+                                               .singular = "appproject",
+                                               .namespaced = true,
+                                               .preferred = true,
+                                               .subresources = ""};
 
 void application_store(struct controller *ctl, const json_t *doc)
 {
@@ -27,14 +37,15 @@ static void take_answer(struct controller *ctl, json_t **doc, json_t *answer_tak
     *doc = answer_take;
 }
 
-int application_patch(struct controller *ctl, struct app *app, const json_t *patch, const char *rv, json_t **doc,
-                      err_t **err)
+int application_patch(struct controller *ctl, struct app *app, const json_t *patch, const char *rv,
+                      json_t **doc, err_t **err)
 {
     AUTO_JSON body = json_copy_deep(patch);
     if (rv)
         json_put_at(body, json_str_new(rv), "metadata", "resourceVersion");
     json_t *answer = NULL;
-    int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_MERGE, body, NULL, &answer, err);
+    int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_MERGE, body, NULL,
+                       &answer, err);
     if (r < 0)
         return err_wrap(err, "application %s", app->key);
     take_answer(ctl, doc, answer);
@@ -55,12 +66,14 @@ int application_get(struct controller *ctl, struct app *app, json_t **doc, err_t
 static void tell_change(struct controller *ctl, const json_t *doc, const json_t *old, const json_t *new,
                         const char *field, const char *what)
 {
-    const char *was = str_or_empty(json_str_at(old, field, "status")), *is = str_or_empty(json_str_at(new, field, "status"));
+    const char *was = str_or_empty(json_str_at(old, field, "status")),
+               *is = str_or_empty(json_str_at(new, field, "status"));
     if (strcmp(was, is) == 0)
         return;
     const char *why = str_or_empty(json_str_at(new, field, "message"));
-    AUTO(free_p) char *message = *why ? xasprintf("Updated %s status: %s -> %s (%s)", what, was, is, why)
-                                      : xasprintf("Updated %s status: %s -> %s", what, was, is);
+    AUTO(free_p)
+    char *message = *why ? xasprintf("Updated %s status: %s -> %s (%s)", what, was, is, why)
+                         : xasprintf("Updated %s status: %s -> %s", what, was, is);
     application_event(ctl, doc, "Normal", "ResourceUpdated", message);
 }
 
@@ -69,11 +82,12 @@ static int write_too_large(struct controller *ctl, struct app *app, json_t **doc
 {
     static const char *const evaluated[] = {"UnknownError", NULL};
     AUTO_JSON list = json_array();
-    condition_add(list, "UnknownError",
-                  "the status of this application is larger than the API server accepts; it has too many resources");
+    condition_add(
+        list, "UnknownError",
+        "the status of this application is larger than the API server accepts; it has too many resources");
     AUTO_JSON patch = json_object();
-    json_put_at(patch, conditions_set(json_at(*doc, "status", "conditions"), evaluated, list, wall_now()), "status",
-                "conditions");
+    json_put_at(patch, conditions_set(json_at(*doc, "status", "conditions"), evaluated, list, wall_now()),
+                "status", "conditions");
     return application_patch(ctl, app, patch, NULL, doc, err);
 }
 
@@ -91,7 +105,8 @@ int status_write(struct controller *ctl, struct app *app, json_t **doc, const js
     struct kube_failure failure = {};
     struct kube_params params = {.failure = &failure};
     json_t *answer = NULL;
-    int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_MERGE, patch, &params, &answer, err);
+    int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_MERGE, patch, &params,
+                       &answer, err);
     int http = failure.http_status;
     kube_failure_dispose(&failure);
     if (r < 0 && http == 413) {
@@ -125,7 +140,8 @@ static void add_op(json_t *ops, const char *op, const char *annotation, const ch
 
 static int remove_annotation(struct controller *ctl, struct app *app, json_t **doc, err_t **err)
 {
-    const char *type = object_annotation(*doc, ANNOTATION_REFRESH), *at = object_annotation(*doc, ANNOTATION_REFRESH_AT);
+    const char *type = object_annotation(*doc, ANNOTATION_REFRESH),
+               *at = object_annotation(*doc, ANNOTATION_REFRESH_AT);
     if (!type)
         return 0;
     AUTO_JSON ops = json_array();
@@ -137,7 +153,8 @@ static int remove_annotation(struct controller *ctl, struct app *app, json_t **d
     }
     add_op(ops, "remove", ANNOTATION_REFRESH, NULL);
     json_t *answer = NULL;
-    int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_JSON, ops, NULL, &answer, err);
+    int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_JSON, ops, NULL,
+                       &answer, err);
     if (r == 0)
         take_answer(ctl, doc, answer);
     return r;
@@ -165,8 +182,13 @@ int refresh_annotation_remove(struct controller *ctl, struct app *app, json_t **
 void application_event(struct controller *ctl, const json_t *doc, const char *type, const char *reason,
                        const char *message)
 {
-    static const struct kube_resource events = {.group = "", .version = "v1", .kind = "Event", .plural = "events",
-                                                .singular = "event", .namespaced = true, .preferred = true,
+    static const struct kube_resource events = {.group = "",
+                                                .version = "v1",
+                                                .kind = "Event",
+                                                .plural = "events",
+                                                .singular = "event",
+                                                .namespaced = true,
+                                                .preferred = true,
                                                 .subresources = ""};
     log_info(LOGF({"application", object_name(doc)}, {"app-namespace", object_namespace(doc)},
                   {"project", app_project(doc)}, {"reason", reason}, {"type", type}),
@@ -181,8 +203,8 @@ void application_event(struct controller *ctl, const json_t *doc, const char *ty
     json_put_at(e, json_str_new(object_namespace(doc)), "metadata", "namespace");
     json_put_at(e, json_str_new(str_or_empty(json_str_at(doc, "spec", "destination", "server"))), "metadata",
                 "annotations", "dest-server");
-    json_put_at(e, json_str_new(str_or_empty(json_str_at(doc, "spec", "destination", "namespace"))), "metadata",
-                "annotations", "dest-namespace");
+    json_put_at(e, json_str_new(str_or_empty(json_str_at(doc, "spec", "destination", "namespace"))),
+                "metadata", "annotations", "dest-namespace");
     json_t *about = json_object();
     json_set_str(about, "apiVersion", ARGO_GROUP "/v1alpha1");
     json_set_str(about, "kind", "Application");

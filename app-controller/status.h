@@ -1,17 +1,19 @@
-/* Writing to Applications: one merge patch of what changed, the refresh annotation, finalizers. Every answer goes back into
- * the store before anything else is decided. */
+/* Writing to Applications: one merge patch of what changed, the refresh annotation, finalizers. Every answer
+ * goes back into the store before anything else is decided. */
 #ifndef CARGOCD_APP_CONTROLLER_STATUS_H
 #define CARGOCD_APP_CONTROLLER_STATUS_H
 
 #include "app-controller/controller.h"
 
-/* Sends a merge patch of the Application; ERR_ABORTED when `rv` (NULL: any) is no longer its version. *doc (owned) becomes
- * the answer. */
-int application_patch(struct controller *ctl, struct app *app, const json_t *patch, const char *rv, json_t **doc,
-                      err_t **err);
-/* Replaces doc.status by new_status: sends what differs, nothing when nothing does. *doc becomes the answer. Tells of
- * changes of sync and health by an Event. A status too large for the API server becomes a condition that says so. */
-int status_write(struct controller *ctl, struct app *app, json_t **doc, const json_t *new_status, err_t **err);
+/* Sends a merge patch of the Application; ERR_ABORTED when `rv` (NULL: any) is no longer its version. *doc
+ * (owned) becomes the answer. */
+int application_patch(struct controller *ctl, struct app *app, const json_t *patch, const char *rv,
+                      json_t **doc, err_t **err);
+/* Replaces doc.status by new_status: sends what differs, nothing when nothing does. *doc becomes the answer.
+ * Tells of changes of sync and health by an Event. A status too large for the API server becomes a condition
+ * that says so. */
+int status_write(struct controller *ctl, struct app *app, json_t **doc, const json_t *new_status,
+                 err_t **err);
 /* Removes the refresh annotation that was acted upon, unless another request has come meanwhile. */
 int refresh_annotation_remove(struct controller *ctl, struct app *app, json_t **doc, err_t **err);
 /* Reads the Application from the API server into the store. ERR_NOT_FOUND. */

@@ -1,8 +1,8 @@
 /* Carrying out the steps of a plan.
  *
- * Design. A group of tasks goes in this order: hooks of earlier operations are freed and deleted, objects are pruned, targets
- * are applied kind by kind. Tasks of one kind go side by side on the controller's appliers. Only the thread of the operation
- * touches the plan; an applier fills in its own job. */
+ * Design. A group of tasks goes in this order: hooks of earlier operations are freed and deleted, objects are
+ * pruned, targets are applied kind by kind. Tasks of one kind go side by side on the controller's appliers.
+ * Only the thread of the operation touches the plan; an applier fills in its own job. */
 #include "app-controller/sync_step.h"
 #include "common/argo/app.h"
 #include "common/engine/sync_options.h"
@@ -77,12 +77,11 @@ static void set_live(struct sync_task *t, json_t *live_take)
 static struct apply_options options_of(const struct sync_exec *x, const struct sync_task *t, bool dry_run)
 {
     struct sync_choice c = sync_choose(x->options, x->force, t->target, t->live, dry_run);
-    return (struct apply_options){
-        .dry_run = dry_run,
-        .replace = c.replace,
-        .force = c.force,
-        .server_side = c.server_side,
-        .migrated_manager = x->migrated_manager};
+    return (struct apply_options){.dry_run = dry_run,
+                                  .replace = c.replace,
+                                  .force = c.force,
+                                  .server_side = c.server_side,
+                                  .migrated_manager = x->migrated_manager};
 }
 
 static bool is_crd(const struct sync_task *t)
@@ -205,7 +204,8 @@ static void prune_all(struct sync_exec *x, struct sync_task **tasks, size_t n)
             x->plan->outcome = RUN_FAILED;
         else if (j->result)
             set_live(j->task, TAKE(j->result));
-        sync_set_result(x->plan, j->task, code, sync_result_phase(code, false), j->failed ? j->message : "pruned");
+        sync_set_result(x->plan, j->task, code, sync_result_phase(code, false),
+                        j->failed ? j->message : "pruned");
         free(j->message);
     }
     VEC_FREE(&jobs);
@@ -232,7 +232,8 @@ static void free_hook(struct sync_exec *x, struct sync_task *t)
     set_live(t, now);
 }
 
-/* Objects that hooks of an earlier operation left: they go first. What is gone at once need not be waited for. */
+/* Objects that hooks of an earlier operation left: they go first. What is gone at once need not be waited
+ * for. */
 static void delete_before_creation(struct sync_exec *x, struct sync_task **tasks, size_t n)
 {
     VEC(struct job) jobs = {};
@@ -389,7 +390,7 @@ static void stop_hook(struct sync_exec *x, struct sync_task *t)
     free_hook(x, t);
     if (t->op == OP_ERROR)
         return;
-    if (delete && t->live && apply_delete(&x->applier, t->live, x->propagation, &err) < 0) {
+    if (delete &&t->live && apply_delete(&x->applier, t->live, x->propagation, &err) < 0) {
         AUTO(free_p) char *why = xasprintf("Failed to delete: %s", err_text(err));
         sync_set_result(x->plan, t, t->code, OP_FAILED, why);
         x->plan->outcome = RUN_FAILED;
@@ -429,12 +430,14 @@ static char *unknown_kind(const struct sync_exec *x, const struct sync_task *t)
 {
     const struct kube_resource *other = kube_api_find(x->applier.api, t->group, NULL, t->kind);
     if (other)
-        return xasprintf("The Kubernetes API could not find version \"%s\" of %s/%s for requested resource %s/%s. Version "
-                         "\"%s\" of %s/%s is installed on the destination cluster.",
-                         t->version, t->group, t->kind, t->ns, t->name, other->version, t->group, t->kind);
-    return xasprintf("The Kubernetes API could not find %s/%s for requested resource %s/%s. Make sure the \"%s\" CRD is "
-                     "installed on the destination cluster.",
-                     t->group, t->kind, t->ns, t->name, t->kind);
+        return xasprintf(
+            "The Kubernetes API could not find version \"%s\" of %s/%s for requested resource %s/%s. Version "
+            "\"%s\" of %s/%s is installed on the destination cluster.",
+            t->version, t->group, t->kind, t->ns, t->name, other->version, t->group, t->kind);
+    return xasprintf(
+        "The Kubernetes API could not find %s/%s for requested resource %s/%s. Make sure the \"%s\" CRD is "
+        "installed on the destination cluster.",
+        t->group, t->kind, t->ns, t->name, t->kind);
 }
 
 void sync_validate(struct sync_exec *x, const json_t *project, const struct destination *destination)

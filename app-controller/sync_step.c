@@ -1,7 +1,7 @@
-/* Design. A pass starts from what is recorded (state.syncResult) and what the cluster holds, and ends when there is nothing
- * more that could be done now. What was done is persisted before anything that depends on it: a hook is marked with the
- * operation when it is created, its outcome is recorded before its finalizer goes, and the end of the sync, its history entry
- * and the removal of the request are one write. */
+/* Design. A pass starts from what is recorded (state.syncResult) and what the cluster holds, and ends when
+ * there is nothing more that could be done now. What was done is persisted before anything that depends on
+ * it: a hook is marked with the operation when it is created, its outcome is recorded before its finalizer
+ * goes, and the end of the sync, its history entry and the removal of the request are one write. */
 #include "app-controller/sync_step.h"
 #include "app-controller/evaluation.h"
 #include "app-controller/refresh.h"
@@ -19,13 +19,13 @@ static const int64_t LOOK_AT_WINDOW_NS = SECONDS(30);
 
 struct step {
     struct operation *op;
-    const json_t *sync;      /* operation.sync of the state */
-    json_t *result;          /* state.syncResult, borrowed */
+    const json_t *sync; /* operation.sync of the state */
+    json_t *result;     /* state.syncResult, borrowed */
     json_t *project;
     cluster_t *cluster;
     settings_t *settings;
     json_t *sources, *revisions;
-    json_t *options;         /* syncOptions */
+    json_t *options; /* syncOptions */
     struct comparison c;
     struct compare_input in;
 };
@@ -109,12 +109,14 @@ static char *conditions_text(const json_t *conditions, const char *const *types)
         const json_t *c = json_array_get(conditions, i);
         for (size_t t = 0; types[t]; t++)
             if (str_eq(json_str_at(c, "type"), types[t]))
-                str_printf(&text, "%s%s: %s", text.len ? ";" : "", types[t], str_or_empty(json_str_at(c, "message")));
+                str_printf(&text, "%s%s: %s", text.len ? ";" : "", types[t],
+                           str_or_empty(json_str_at(c, "message")));
     }
     return text.len ? str_take(&text) : NULL;
 }
 
-/* Whether a sync window of the project holds the operation up (a request to end it, too): it waits, it does not fail. */
+/* Whether a sync window of the project holds the operation up (a request to end it, too): it waits, it does
+ * not fail. */
 static bool window_forbids(const struct step *s, const json_t *project)
 {
     struct operation *op = s->op;
@@ -127,7 +129,8 @@ static bool window_forbids(const struct step *s, const json_t *project)
     if (a.can_sync)
         return false;
     if (operation_is(op, "Running"))
-        operation_set(op, "Running", "Sync operation blocked by sync window%s%s", err ? ": " : "", err_text(err));
+        operation_set(op, "Running", "Sync operation blocked by sync window%s%s", err ? ": " : "",
+                      err_text(err));
     int64_t left = a.next_change.ns - q.now.ns + MILLIS(1);
     if (a.next_change.ns && left < LOOK_AT_WINDOW_NS)
         op->again_ns = left;
@@ -172,8 +175,8 @@ static bool render_given(struct step *s, const json_t *manifests)
         AUTO_ERR err = NULL;
         json_t *o = NULL;
         if (json_read_str(str_or_empty(json_string_value(json_array_get(manifests, i))), &o, &err) < 0) {
-            operation_set(s->op, "Error", "ComparisonError: Failed to load target state: manifest %zu: %s", i + 1,
-                          err_text(err));
+            operation_set(s->op, "Error", "ComparisonError: Failed to load target state: manifest %zu: %s",
+                          i + 1, err_text(err));
             return false;
         }
         json_array_append_new(list, o);
@@ -255,9 +258,11 @@ static bool renders_namespace(const struct step *s, const char *name)
     return false;
 }
 
-static void plan_namespace(const struct step *s, const struct applier *a, struct sync_input *input, char **failure)
+static void plan_namespace(const struct step *s, const struct applier *a, struct sync_input *input,
+                           char **failure)
 {
-    if (!options_have(s->options, "CreateNamespace=true") || str_empty(s->c.ns) || renders_namespace(s, s->c.ns))
+    if (!options_have(s->options, "CreateNamespace=true") || str_empty(s->c.ns) ||
+        renders_namespace(s, s->c.ns))
         return;
     AUTO_ERR err = NULL;
     AUTO_JSON target = namespace_object(s, s->c.ns);
@@ -265,7 +270,8 @@ static void plan_namespace(const struct step *s, const struct applier *a, struct
     int code = apply_get(a, target, &live, &err);
     if (code < 0 && err_code(err) != ERR_NOT_FOUND) {
         *failure = xasprintf("namespace auto creation failed: %s", err_text(err));
-    } else if (code == 0 && !json_is_map(json_at(s->op->doc, "spec", "syncPolicy", "managedNamespaceMetadata"))) {
+    } else if (code == 0 &&
+               !json_is_map(json_at(s->op->doc, "spec", "syncPolicy", "managedNamespaceMetadata"))) {
         json_decref(live);
         return;
     }
@@ -292,8 +298,8 @@ static bool confirmed(const struct operation *op)
 {
     wall_t approved, started;
     const char *text = object_annotation(op->doc, ANNOTATION_APPROVED);
-    return text && rfc3339_parse(text, &approved) && json_to_time(json_object_get(op->state, "startedAt"), &started) &&
-           approved.ns >= started.ns;
+    return text && rfc3339_parse(text, &approved) &&
+           json_to_time(json_object_get(op->state, "startedAt"), &started) && approved.ns >= started.ns;
 }
 
 static void publish_results(struct step *s, struct sync_plan *plan)
@@ -320,7 +326,8 @@ static bool record(struct step *s, struct sync_plan *plan)
     return false;
 }
 
-/* Each step's outcome is on record before the next begins; without a record the pass ends and is done again. */
+/* Each step's outcome is on record before the next begins; without a record the pass ends and is done again.
+ */
 static bool run_plan(struct step *s, struct sync_exec *x)
 {
     bool terminating = operation_is(s->op, "Terminating");
@@ -341,10 +348,11 @@ static bool run_plan(struct step *s, struct sync_exec *x)
 static void explain_failures(struct sync_plan *plan)
 {
     static const char too_long[] = "metadata.annotations: Too long: must have at most 262144 bytes";
-    static const char hint[] = "\n -Additional Info: This error usually means that you are trying to add a large resource on "
-                               "client side. Consider using Server-side apply or syncing with replace enabled. Note: Syncing "
-                               "with Replace enabled is potentially destructive as it may cause resource deletion and "
-                               "re-creation.";
+    static const char hint[] =
+        "\n -Additional Info: This error usually means that you are trying to add a large resource on "
+        "client side. Consider using Server-side apply or syncing with replace enabled. Note: Syncing "
+        "with Replace enabled is potentially destructive as it may cause resource deletion and "
+        "re-creation.";
     for (size_t i = 0; i < json_array_size(plan->results); i++) {
         json_t *r = json_array_get(plan->results, i);
         const char *message = str_or_empty(json_str_at(r, "message"));
@@ -377,7 +385,8 @@ static void make_input(const struct step *s, struct sync_input *input, struct sy
         const struct pair *p = &s->c.pairs.v[i];
         pairs[i] = (struct sync_pair){p->target, p->live, p->modified, p->self_referenced};
     }
-    const json_t *strategy = json_object_get(s->sync, "syncStrategy"), *resources = json_object_get(s->sync, "resources");
+    const json_t *strategy = json_object_get(s->sync, "syncStrategy"),
+                 *resources = json_object_get(s->sync, "resources");
     wall_t started = {};
     json_to_time(json_object_get(s->op->state, "startedAt"), &started);
     *input = (struct sync_input){
@@ -398,7 +407,8 @@ static void make_input(const struct step *s, struct sync_input *input, struct sy
     };
 }
 
-/* Fields that the ignore rules name are applied as they are: the live values take the place of the source's. */
+/* Fields that the ignore rules name are applied as they are: the live values take the place of the source's.
+ */
 static int respect_ignored(struct step *s, const struct applier *a, err_t **err)
 {
     struct evaluation e;
@@ -450,7 +460,8 @@ static void sync_planned(struct step *s)
     struct sync_exec x = {.op = op,
                           .plan = &plan,
                           .options = s->options,
-                          .force = json_bool_at(strategy, "apply", "force") || json_bool_at(strategy, "hook", "force"),
+                          .force = json_bool_at(strategy, "apply", "force") ||
+                                   json_bool_at(strategy, "hook", "force"),
                           .dry_run = input.dry_run,
                           .prune = input.prune,
                           .confirmed = input.prune_confirmed,
@@ -459,7 +470,8 @@ static void sync_planned(struct step *s)
                           .migrated_manager = migrated_manager(s),
                           .applier = {s->cluster, cluster_kube(s->cluster), cluster_api(s->cluster)}};
     AUTO_ERR err = NULL;
-    if (options_have(s->options, "RespectIgnoreDifferences=true") && respect_ignored(s, &x.applier, &err) < 0) {
+    if (options_have(s->options, "RespectIgnoreDifferences=true") &&
+        respect_ignored(s, &x.applier, &err) < 0) {
         operation_set(op, "Error", "%s", err_text(err));
         end_applier(&x);
         free(pairs);
@@ -498,10 +510,12 @@ static void add_history(struct step *s)
     static const char *const fields[] = {"source", "sources", "revisions"};
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
         if (json_object_get(s->result, fields[i]))
-            json_object_set_new_nocheck(entry, fields[i], json_copy_deep(json_object_get(s->result, fields[i])));
+            json_object_set_new_nocheck(entry, fields[i],
+                                        json_copy_deep(json_object_get(s->result, fields[i])));
     json_put_str(entry, "revision", json_str_at(s->result, "revision"));
     json_object_set_new_nocheck(entry, "deployedAt", json_time(wall_now()));
-    json_object_set_new_nocheck(entry, "deployStartedAt", json_copy_deep(json_object_get(op->state, "startedAt")));
+    json_object_set_new_nocheck(entry, "deployStartedAt",
+                                json_copy_deep(json_object_get(op->state, "startedAt")));
     const json_t *by = json_at(op->state, "operation", "initiatedBy");
     json_object_set_new_nocheck(entry, "initiatedBy", by ? json_copy_deep(by) : json_object());
     op->history = json_array();
@@ -542,7 +556,8 @@ void sync_step(struct operation *op)
         if (operation_is(op, "Succeeded") && !partial && !json_bool_at(s.sync, "dryRun"))
             add_history(&s);
     }
-    log_debug(LOGF({"application", op->app->key}, {"phase", str_or_empty(json_str_at(op->state, "phase"))}), "%s sync: %s",
-              automated(op) ? "automated" : "requested", str_or_empty(json_str_at(op->state, "message")));
+    log_debug(LOGF({"application", op->app->key}, {"phase", str_or_empty(json_str_at(op->state, "phase"))}),
+              "%s sync: %s", automated(op) ? "automated" : "requested",
+              str_or_empty(json_str_at(op->state, "message")));
     dispose(&s);
 }

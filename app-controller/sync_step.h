@@ -9,12 +9,12 @@
 struct operation {
     struct controller *ctl;
     struct app *app;
-    json_t *doc;       /* the Application as last seen */
-    json_t *state;     /* status.operationState as it is to become */
-    char *id;          /* names this operation; with the attempt it marks hooks */
-    bool timed_out;    /* the sync timeout ended it in this pass */
-    json_t *history;   /* the new status.history; NULL: as it is */
-    int64_t again_ns;  /* when to look again; 0: the usual */
+    json_t *doc;      /* the Application as last seen */
+    json_t *state;    /* status.operationState as it is to become */
+    char *id;         /* names this operation; with the attempt it marks hooks */
+    bool timed_out;   /* the sync timeout ended it in this pass */
+    json_t *history;  /* the new status.history; NULL: as it is */
+    int64_t again_ns; /* when to look again; 0: the usual */
 };
 
 /* Sets phase and message of the state. */
@@ -32,12 +32,13 @@ struct sync_exec {
     struct operation *op;
     struct sync_plan *plan;
     struct applier applier;
-    const json_t *options;   /* operation.sync.syncOptions */
+    const json_t *options; /* operation.sync.syncOptions */
     bool force, dry_run, prune, confirmed;
-    char *propagation;       /* of prunes and hook deletions */
+    char *propagation; /* of prunes and hook deletions */
     char *default_prune;
-    const char *migrated_manager; /* the client-side applier that server-side apply takes over from; NULL: none */
-    bool new_kinds;          /* a custom resource definition was applied: the cluster serves more than it did */
+    const char
+        *migrated_manager; /* the client-side applier that server-side apply takes over from; NULL: none */
+    bool new_kinds;        /* a custom resource definition was applied: the cluster serves more than it did */
 };
 /* Checks that every task can be done at all. */
 void sync_validate(struct sync_exec *x, const json_t *project, const struct destination *destination);

@@ -112,8 +112,11 @@ static void on_stop(void *arg, enum kube_watch_stop why)
               why == KUBE_STOP_FORBIDDEN ? "forbidden" : "not served");
 }
 
-static const struct kube_watch_ops ops = {
-    .on_list = on_list, .on_event = on_event, .on_synced = on_synced, .on_error = on_error, .on_stop = on_stop};
+static const struct kube_watch_ops ops = {.on_list = on_list,
+                                          .on_event = on_event,
+                                          .on_synced = on_synced,
+                                          .on_error = on_error,
+                                          .on_stop = on_stop};
 
 /* ---- projects ---- */
 
@@ -151,7 +154,8 @@ static void put_app(struct feed *f, const char *key, const json_t *o)
     struct app *app = apps_put(ctl->apps, key, instance, o, false, &is_new, &old);
     if (!app)
         return;
-    bool turned_on = !is_new && ((app_auto_sync(o) && !app_auto_sync(old)) || (app_self_heal(o) && !app_self_heal(old)));
+    bool turned_on = !is_new &&
+                     ((app_auto_sync(o) && !app_auto_sync(old)) || (app_self_heal(o) && !app_self_heal(old)));
     workq_add(ctl->refresh, key, REFRESH_CHECK | (turned_on ? REFRESH_TARGET : 0));
     if (json_is_map(json_object_get(o, "operation")) || app_deleting(o))
         workq_add(ctl->operations, key, OPERATE);
@@ -187,7 +191,8 @@ int watches_start(struct controller *ctl, mono_t deadline, watches_t **out, err_
     *out = w;
     feed_start(w, &w->projects, &project_resource, ctl->options.ns, put_project);
     if (!wait_synced(w, &w->projects, deadline))
-        return err_set(err, ERR_DEADLINE_EXCEEDED, "the projects in namespace %s could not be listed", ctl->options.ns);
+        return err_set(err, ERR_DEADLINE_EXCEEDED, "the projects in namespace %s could not be listed",
+                       ctl->options.ns);
     const char *ns = ctl->options.app_namespaces && ctl->options.app_namespaces[0] ? NULL : ctl->options.ns;
     feed_start(w, &w->apps, &application_resource, ns, put_app);
     return 0;
@@ -227,8 +232,9 @@ void watch_cluster_changed(void *ctx, cluster_t *cluster, const struct cache_cha
         here = app->cluster == cluster;
         operating = app->operating;
     }
-    bool itself = strcmp(change->key.kind, "Application") == 0 && strcmp(change->key.group, ARGO_GROUP) == 0 &&
-                  strcmp(change->key.name, app->name) == 0 && strcmp(change->key.ns, app->ns) == 0;
+    bool itself = strcmp(change->key.kind, "Application") == 0 &&
+                  strcmp(change->key.group, ARGO_GROUP) == 0 && strcmp(change->key.name, app->name) == 0 &&
+                  strcmp(change->key.ns, app->ns) == 0;
     if (here && !itself) {
         workq_add_after(ctl->refresh, key, change->managed ? REFRESH_LIVE : REFRESH_TREE, GATHER_NS);
         if (operating)

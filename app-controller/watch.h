@@ -6,7 +6,8 @@
 
 typedef struct watches watches_t;
 
-/* Projects first: their list is complete when this returns. ERR_DEADLINE_EXCEEDED when that takes too long. */
+/* Projects first: their list is complete when this returns. ERR_DEADLINE_EXCEEDED when that takes too long.
+ */
 int watches_start(struct controller *ctl, mono_t deadline, watches_t **out, err_t **err);
 void watches_stop(watches_t *w);
 /* Whether the first list of Applications is complete. */

@@ -24,10 +24,10 @@ struct world {
     char *settings_problem;
     bool has_config;
     repos_t *repos;
-    map_t projects;     /* k: name, v: pack_t * */
-    map_t specs;        /* k: Secret's name, v: struct cluster_spec * */
-    map_t open;         /* k: server, v: cluster_t * */
-    pool_t *reaper;     /* ends clusters: that waits for the I/O thread, on which we are told about them */
+    map_t projects; /* k: name, v: pack_t * */
+    map_t specs;    /* k: Secret's name, v: struct cluster_spec * */
+    map_t open;     /* k: server, v: cluster_t * */
+    pool_t *reaper; /* ends clusters: that waits for the I/O thread, on which we are told about them */
     struct world_watch watches[WATCHES];
 };
 
@@ -72,9 +72,10 @@ static void put_config(world_t *w, const json_t *config_map)
         if (r < 0)
             w->settings_problem = xstrdup(err_text(err));
         else if (!ours)
-            w->settings_problem = xasprintf("configmap \"argocd-cm\" not found in namespace %s (it must carry the "
-                                            "label " LABEL_PART_OF "=argocd)",
-                                            w->ns);
+            w->settings_problem = xasprintf(
+                "configmap \"argocd-cm\" not found in namespace %s (it must carry the "
+                "label " LABEL_PART_OF "=argocd)",
+                w->ns);
         w->has_config = ours;
         news = r == 0 && settings_epoch(s) != settings_epoch(w->settings);
         if (news) {
@@ -177,10 +178,11 @@ static void match_name(void *ctx, const struct cluster_spec *s)
 /* The server of a destination; with the lock held. */
 static int server_of(world_t *w, const json_t *destination, char **server, err_t **err)
 {
-    const char *s = str_or_empty(json_str_at(destination, "server")), *n = str_or_empty(json_str_at(destination, "name"));
+    const char *s = str_or_empty(json_str_at(destination, "server")),
+               *n = str_or_empty(json_str_at(destination, "name"));
     if (*s && *n)
-        return err_set(err, ERR_INVALID_ARGUMENT, "application destination can't have both name and server defined: %s %s",
-                       n, s);
+        return err_set(err, ERR_INVALID_ARGUMENT,
+                       "application destination can't have both name and server defined: %s %s", n, s);
     if (!*s && !*n)
         return err_set(err, ERR_INVALID_ARGUMENT, "Destination server missing from app spec");
     if (*s) {
@@ -197,19 +199,21 @@ static int server_of(world_t *w, const json_t *destination, char **server, err_t
     if (b.n == 0)
         return err_set(err, ERR_INVALID_ARGUMENT, "there are no clusters with this name: %s", n);
     if (b.n > 1)
-        return err_set(err, ERR_INVALID_ARGUMENT, "there are %zu clusters with the same name: [%s]", b.n, servers);
+        return err_set(err, ERR_INVALID_ARGUMENT, "there are %zu clusters with the same name: [%s]", b.n,
+                       servers);
     *server = TAKE(one);
     return 0;
 }
 
-static int find_spec(world_t *w, const char *server, struct cluster_spec *own, const struct cluster_spec **out,
-                     err_t **err)
+static int find_spec(world_t *w, const char *server, struct cluster_spec *own,
+                     const struct cluster_spec **out, err_t **err)
 {
     *out = spec_of_server(w, server);
     if (*out)
         return 0;
     if (strcmp(server, IN_CLUSTER_SERVER) != 0)
-        return err_set(err, ERR_NOT_FOUND, "error getting cluster by server \"%s\": cluster \"%s\" not found", server, server);
+        return err_set(err, ERR_NOT_FOUND, "error getting cluster by server \"%s\": cluster \"%s\" not found",
+                       server, server);
     if (!settings_in_cluster_enabled(w->settings))
         return err_set(err, ERR_NOT_FOUND, "cluster \"%s\" is disabled", server);
     cluster_spec_in_cluster(own);
@@ -217,7 +221,8 @@ static int find_spec(world_t *w, const char *server, struct cluster_spec *own, c
     return 0;
 }
 
-int world_resolve(world_t *w, const json_t *destination, char **server, char **name, char **project, err_t **err)
+int world_resolve(world_t *w, const json_t *destination, char **server, char **name, char **project,
+                  err_t **err)
 {
     LOCKED(&w->lock);
     AUTO(free_p) char *s = NULL;
@@ -474,14 +479,23 @@ static void on_stop(void *arg, enum kube_watch_stop why)
               why == KUBE_STOP_FORBIDDEN ? "forbidden" : "not served");
 }
 
-static const struct kube_watch_ops ops = {
-    .on_list = on_list, .on_event = on_event, .on_synced = on_synced, .on_error = on_error, .on_stop = on_stop};
+static const struct kube_watch_ops ops = {.on_list = on_list,
+                                          .on_event = on_event,
+                                          .on_synced = on_synced,
+                                          .on_error = on_error,
+                                          .on_stop = on_stop};
 
 static void start_watch(world_t *w, int which, const char *kind, const char *plural, const char *labels,
                         const char *fields)
 {
-    struct kube_resource r = {.group = "", .version = "v1", .kind = kind, .plural = plural, .singular = "",
-                              .namespaced = true, .preferred = true, .subresources = ""};
+    struct kube_resource r = {.group = "",
+                              .version = "v1",
+                              .kind = kind,
+                              .plural = plural,
+                              .singular = "",
+                              .namespaced = true,
+                              .preferred = true,
+                              .subresources = ""};
     struct kube_watch_spec spec = {.resource = &r,
                                    .list = {.ns = w->ns, .label_selector = labels, .field_selector = fields}};
     struct world_watch *ww = &w->watches[which];
@@ -517,7 +531,8 @@ int world_wait(world_t *w, mono_t deadline, err_t **err)
     for (int i = 0; i < WATCHES; i++)
         while (!w->watches[i].synced)
             if (!cond_wait_until(&w->changed, &w->lock, deadline))
-                return err_set(err, ERR_DEADLINE_EXCEEDED, "the settings in namespace %s could not be listed", w->ns);
+                return err_set(err, ERR_DEADLINE_EXCEEDED, "the settings in namespace %s could not be listed",
+                               w->ns);
     return 0;
 }
 

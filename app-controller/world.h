@@ -1,5 +1,5 @@
-/* What the control plane's namespace says about the world: settings, repositories, projects, clusters. Filled by watches,
- * read by everybody; every answer is a copy or a reference. */
+/* What the control plane's namespace says about the world: settings, repositories, projects, clusters. Filled
+ * by watches, read by everybody; every answer is a copy or a reference. */
 #ifndef CARGOCD_APP_CONTROLLER_WORLD_H
 #define CARGOCD_APP_CONTROLLER_WORLD_H
 
@@ -36,10 +36,12 @@ json_t *world_repo(world_t *w, const char *url, const char *project) MUST_USE;
 json_t *world_helm_repos(world_t *w, const char *project, bool oci) MUST_USE;
 json_t *world_helm_creds(world_t *w) MUST_USE;
 
-/* The cluster of a destination {server, name}: a reference, connected on first use. Errors are Argo CD's texts. */
+/* The cluster of a destination {server, name}: a reference, connected on first use. Errors are Argo CD's
+ * texts. */
 int world_cluster(world_t *w, const json_t *destination, cluster_t **out, err_t **err);
 /* Without connecting: server, name and project of the destination, the caller's. */
-int world_resolve(world_t *w, const json_t *destination, char **server, char **name, char **project, err_t **err);
+int world_resolve(world_t *w, const json_t *destination, char **server, char **name, char **project,
+                  err_t **err);
 /* All clusters: [{server, name, project, …}, info]. */
 json_t *world_clusters(world_t *w) MUST_USE;
 cluster_t *world_cluster_if_open(world_t *w, const char *server) MUST_USE;

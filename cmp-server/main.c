@@ -43,7 +43,8 @@ static int parse(struct settings *s, int argc, char **argv, err_t **err)
          .type = FLAG_STRING,
          .target = &s->work,
          .env = "ARGOCD_CMP_WORKDIR",
-         .help = "Where sources are unpacked, in a directory _cmp_server of its own; default: $TMPDIR or /tmp"},
+         .help =
+             "Where sources are unpacked, in a directory _cmp_server of its own; default: $TMPDIR or /tmp"},
     };
     return flags_parse(flags, ARRAY_LEN(flags), argc, argv, NULL, "cargocd-cmp-server [flags]", err);
 }
@@ -78,19 +79,18 @@ static int serve(const struct settings *s, const struct plugin_config *config, c
     grpc_server_t *server = NULL;
     int r = make_work(s, &work, err), got = 0;
     service.work = work;
-    struct grpc_server_options options = {.socket_path = socket,
-                                          .methods = service_methods,
-                                          .nmethods = service_method_count,
-                                          .ctx = &service};
+    struct grpc_server_options options = {
+        .socket_path = socket, .methods = service_methods, .nmethods = service_method_count, .ctx = &service};
     if (r == 0)
         r = grpc_server_start(&options, &server, err);
     if (r < 0)
         return r;
     if (!plugin_config_discovers(config))
-        log_info(NULL,
-                 "No discovery configuration is defined for plugin %s. To use this plugin, specify \"%s%s%s\" "
-                 "in the Application's spec.source.plugin.name field.",
-                 config->name, config->name, *config->version ? "-" : "", config->version);
+        log_info(
+            NULL,
+            "No discovery configuration is defined for plugin %s. To use this plugin, specify \"%s%s%s\" "
+            "in the Application's spec.source.plugin.name field.",
+            config->name, config->name, *config->version ? "-" : "", config->version);
     log_info(LOGF({"address", socket}), "cmp server %s started", CARGOCD_VERSION);
     while (sigwait(signals, &got) == 0 && got != SIGTERM && got != SIGINT)
         ;

@@ -44,7 +44,8 @@ void receive_free(void *state)
 static int begin(const struct service *s, struct receipt *r, Plugin__AppStreamRequest *m, err_t **err)
 {
     if (m->request_case != PLUGIN__APP_STREAM_REQUEST__REQUEST_METADATA || !m->metadata)
-        return err_set(err, ERR_UNKNOWN, "error receiving stream: error getting stream metadata: metadata is nil");
+        return err_set(err, ERR_UNKNOWN,
+                       "error receiving stream: error getting stream metadata: metadata is nil");
     r->meta = TAKE(m->metadata);
     m->request_case = PLUGIN__APP_STREAM_REQUEST__REQUEST__NOT_SET;
     r->hash = sha256_begin();

@@ -25,8 +25,8 @@ struct artifact_settings {
 struct settings {
     struct daemon_options daemon;
     struct repo_options repo;
-    char *address, *metrics_address, *data, *max_directory, *tls_dir, *ssh_dir, *plugin_dir, *plugin_exclusions,
-        *gpg_enabled, *gpg_dir, *max_tar, *max_extracted;
+    char *address, *metrics_address, *data, *max_directory, *tls_dir, *ssh_dir, *plugin_dir,
+        *plugin_exclusions, *gpg_enabled, *gpg_dir, *max_tar, *max_extracted;
     char **exclusions;
     int64_t port, metrics_port;
     int64_t parallelism, list_parallelism, attempts, retry_factor, pause_attempts, pause_minutes,

@@ -20,19 +20,20 @@ struct repo_options {
     size_t parallelism;      /* ARGOCD_REPO_SERVER_PARALLELISM_LIMIT; 0: by the processors */
     size_t list_parallelism; /* ARGOCD_GIT_LS_REMOTE_PARALLELISM_LIMIT; 0: 16 */
     int64_t max_directory_bytes;
-    bool gpg_disabled;        /* ARGOCD_GPG_ENABLED is false */
-    const char *gpg_keys_dir; /* ARGOCD_GPG_DATA_PATH: the public keys; NULL: none */
-    int64_t app_token_ns; /* ARGOCD_GITHUB_APP_CREDS_EXPIRATION_DURATION; 0: 60 min */
+    bool gpg_disabled;                      /* ARGOCD_GPG_ENABLED is false */
+    const char *gpg_keys_dir;               /* ARGOCD_GPG_DATA_PATH: the public keys; NULL: none */
+    int64_t app_token_ns;                   /* ARGOCD_GITHUB_APP_CREDS_EXPIRATION_DURATION; 0: 60 min */
     bool submodules;                        /* ARGOCD_GIT_MODULES_ENABLED */
     bool hidden_directories;                /* ARGOCD_REPO_SERVER_INCLUDE_HIDDEN_DIRECTORIES */
     const char *helm, *kustomize, *kubectl; /* NULL: by these names in PATH */
-    const char *plugin_dir;         /* ARGOCD_PLUGINSOCKFILEPATH; NULL: no plugins */
-    char *const *plugin_exclusions; /* ARGOCD_REPO_SERVER_PLUGIN_TAR_EXCLUSIONS; NULL: none */
-    bool plugin_generate_paths;     /* ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS */
-    size_t plugin_chunk;            /* ARGOCD_CMP_CHUNK_SIZE; 0: 32 KiB */
+    const char *plugin_dir;                 /* ARGOCD_PLUGINSOCKFILEPATH; NULL: no plugins */
+    char *const *plugin_exclusions;         /* ARGOCD_REPO_SERVER_PLUGIN_TAR_EXCLUSIONS; NULL: none */
+    bool plugin_generate_paths;             /* ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS */
+    size_t plugin_chunk;                    /* ARGOCD_CMP_CHUNK_SIZE; 0: 32 KiB */
     int64_t exec_timeout_ns;
     uint64_t exec_max_memory;
-    uint64_t max_streamed_tar, max_streamed; /* an archive that a caller sends, and unpacked; 0: 100 MiB, 1 GiB */
+    uint64_t max_streamed_tar,
+        max_streamed;            /* an archive that a caller sends, and unpacked; 0: 100 MiB, 1 GiB */
     uint64_t max_index;          /* ARGOCD_REPO_SERVER_HELM_MANIFEST_MAX_INDEX_SIZE; 0: 1 GiB */
     uint64_t max_chart, max_oci; /* unpacked; 0: no limit */
     const char *layer_types;     /* ARGOCD_REPO_SERVER_OCI_LAYER_MEDIA_TYPES; NULL: Argo CD's */

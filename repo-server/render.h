@@ -24,7 +24,7 @@ struct plugin_settings;
 struct render_settings {
     int64_t max_directory_bytes; /* ARGOCD_REPO_SERVER_MAX_COMBINED_DIRECTORY_MANIFESTS_SIZE; 0: none */
     tools_t *tools;
-    const struct remote_settings *remote; /* for details; NULL: values on the network are left out */
+    const struct remote_settings *remote;  /* for details; NULL: values on the network are left out */
     const struct plugin_settings *plugins; /* NULL: none are served */
     int64_t remote_ttl_ns; /* how long a rendering holds that has used what no trace can prove; 0: 24 h */
 };

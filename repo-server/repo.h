@@ -191,10 +191,10 @@ struct generate {
     json_t *integrity;     /* what the project asks; NULL: nothing */
     json_t *verified;      /* what was found; NULL: nothing is asked, or not yet */
     bool verify_done;
-    char *streamed;        /* a directory with a pack, which goes with the request; NULL: none */
+    char *streamed; /* a directory with a pack, which goes with the request; NULL: none */
     /* the message that the request came in */
     const Cargocd__Repo__GenerateManifestWithFilesRequest *outer;
-    flights_t *flights;    /* where it is being answered; NULL: nowhere yet */
+    flights_t *flights; /* where it is being answered; NULL: nowhere yet */
 };
 
 /* service_render.c: makes q->data; reads the message's source and adds what it refers to, for targets that

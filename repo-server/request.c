@@ -395,7 +395,8 @@ static struct token_source message_token(const Cargocd__Repo__Repository *m)
         return (struct token_source){.kind = TOKEN_GOOGLE, .secret = m->gcp_service_account_key};
     if (m->use_azure_workload_identity)
         return (struct token_source){.kind = TOKEN_AZURE_WORKLOAD};
-    if (!str_empty(m->azure_client_id) && !str_empty(m->azure_client_secret) && !str_empty(m->azure_tenant_id))
+    if (!str_empty(m->azure_client_id) && !str_empty(m->azure_client_secret) &&
+        !str_empty(m->azure_tenant_id))
         return (struct token_source){.kind = TOKEN_AZURE,
                                      .secret = m->azure_client_secret,
                                      .base_url = m->azure_endpoint,

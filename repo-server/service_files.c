@@ -39,8 +39,8 @@ static int unpack(const struct request *q, const char *path, err_t **err)
     const message_t *m = outer(q);
     const repo_t *r = q->repo;
     AUTO(close_p) int fd = memfd_create("streamed", MFD_CLOEXEC);
-    struct pack_options options = {
-        .max_bytes = r->options.max_streamed ? r->options.max_streamed : MAX_EXTRACTED};
+    struct pack_options options = {.max_bytes = r->options.max_streamed ? r->options.max_streamed
+                                                                        : MAX_EXTRACTED};
     for (size_t at = 0; fd >= 0 && at < m->archive.len;) {
         ssize_t n = write(fd, m->archive.data + at, m->archive.len - at);
         if (n < 0 && errno != EINTR)
@@ -88,8 +88,8 @@ static void begin(void *arg)
 void serve_generate_with_files(void *ctx, rpc_call_t *call, const ProtobufCMessage *in)
 {
     const message_t *m = (const message_t *)in;
-    struct request *q = request_new(ctx, call, m->request ? &m->request->base : in, "GenerateManifestWithFiles",
-                                    generate_ready);
+    struct request *q = request_new(ctx, call, m->request ? &m->request->base : in,
+                                    "GenerateManifestWithFiles", generate_ready);
     generate_init(q);
     ((struct generate *)q->data)->outer = m;
     request_work(q, begin);

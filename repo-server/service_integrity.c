@@ -23,8 +23,8 @@ int request_integrity(struct request *q, const ProtobufCBinaryData *spec, json_t
     return 0;
 }
 
-static int list_signatures(const repo_t *r, const struct target *t, enum integrity_mode mode, signatures_t *out,
-                           err_t **err)
+static int list_signatures(const repo_t *r, const struct target *t, enum integrity_mode mode,
+                           signatures_t *out, err_t **err)
 {
     AUTO(git_lease_close_p) git_lease_t *lease = NULL;
     int e = git_lease_open(r->store, t->origin->storage_key, &lease, err);

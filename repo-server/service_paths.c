@@ -21,7 +21,8 @@ static void update_free(void *p)
 
 static void reply(struct request *q, bool changes, const char *revision)
 {
-    Cargocd__Repo__UpdateRevisionForPathsResponse out = CARGOCD__REPO__UPDATE_REVISION_FOR_PATHS_RESPONSE__INIT;
+    Cargocd__Repo__UpdateRevisionForPathsResponse out =
+        CARGOCD__REPO__UPDATE_REVISION_FOR_PATHS_RESPONSE__INIT;
     out.changes = changes;
     out.revision = (char *)revision;
     request_reply(q, &out.base);
@@ -37,7 +38,8 @@ struct search {
 static int on_file(const git_diff_delta *d, float progress, void *arg)
 {
     struct search *s = arg;
-    s->found = generate_paths_match(s->paths, d->old_file.path) || generate_paths_match(s->paths, d->new_file.path);
+    s->found = generate_paths_match(s->paths, d->old_file.path) ||
+               generate_paths_match(s->paths, d->new_file.path);
     return s->found; /* ends the walk */
 }
 
@@ -55,8 +57,8 @@ static int tree_of(git_lease_t *lease, const char *commit, git_tree **out)
 }
 
 /* Renames are not sought: a file that has moved away is a change where it was. */
-static int differs(git_lease_t *lease, const struct target *now, const struct target *before, struct search *s,
-                   err_t **err)
+static int differs(git_lease_t *lease, const struct target *now, const struct target *before,
+                   struct search *s, err_t **err)
 {
     git_tree *a = NULL, *b = NULL;
     git_diff *diff = NULL;

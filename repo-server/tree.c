@@ -13,7 +13,7 @@ struct tree {
     trace_root_t *trace; /* NULL: none, or paused */
     trace_root_t *paused;
     const struct tree_lfs *lfs; /* NULL: pointers are text */
-    map_t listings; /* by id in hex; struct tree_entries */
+    map_t listings;             /* by id in hex; struct tree_entries */
 };
 
 void tree_backend_free(tree_backend_t *b)

@@ -5,8 +5,9 @@
 
 static char *key_of(const json_t *o)
 {
-    return xasprintf("%s/%s/%s/%s", str_or_empty(json_str_at(o, "group")), str_or_empty(json_str_at(o, "kind")),
-                     str_or_empty(json_str_at(o, "namespace")), str_or_empty(json_str_at(o, "name")));
+    return xasprintf("%s/%s/%s/%s", str_or_empty(json_str_at(o, "group")),
+                     str_or_empty(json_str_at(o, "kind")), str_or_empty(json_str_at(o, "namespace")),
+                     str_or_empty(json_str_at(o, "name")));
 }
 
 /* What the tree says of a node: its health, or that it is not in the cluster. NULL: nothing. */

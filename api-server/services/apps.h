@@ -18,9 +18,9 @@ int app_validate(call_t *c, json_t *app, const json_t *project, bool deep, err_t
 /* app_sync.c: writes `operation` on the application; *out is the stored object. */
 int app_set_operation(call_t *c, const json_t *app, json_t *operation, json_t **out, err_t **err);
 
-/* app_health.c: the health of each entry of status.resources, from the tree: an application keeps it there and
- * not in its status when status.resourceHealthSource says appTree. Asks for the tree; without one all stays as
- * it is. Blocks for a second at most. */
+/* app_health.c: the health of each entry of status.resources, from the tree: an application keeps it there
+ * and not in its status when status.resourceHealthSource says appTree. Asks for the tree; without one all
+ * stays as it is. Blocks for a second at most. */
 void app_infer_health(server_t *s, json_t *app);
 /* The pure part. */
 void app_put_health(json_t *app, const json_t *tree);

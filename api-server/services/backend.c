@@ -70,7 +70,8 @@ static int parse_reply(const ProtobufCBinaryData *bytes, json_t **out, err_t **e
     return rc < 0 ? err_recode(err, ERR_INTERNAL) : 0;
 }
 
-int backend_tree_within(server_t *s, const char *ns, const char *name, int64_t timeout, json_t **out, err_t **err)
+int backend_tree_within(server_t *s, const char *ns, const char *name, int64_t timeout, json_t **out,
+                        err_t **err)
 {
     Cargocd__Controller__GetTreeRequest in = CARGOCD__CONTROLLER__GET_TREE_REQUEST__INIT;
     Cargocd__Controller__GetTreeResponse *reply = NULL;

@@ -6,8 +6,8 @@
 
 enum { MAX_OWNER_STEPS = 64 };
 
-cache_t *cache_new(const settings_t *settings, const unsigned char mask_key[MASK_KEY_SIZE], cache_change_fn on_change,
-                   void *ctx)
+cache_t *cache_new(const settings_t *settings, const unsigned char mask_key[MASK_KEY_SIZE],
+                   cache_change_fn on_change, void *ctx)
 {
     cache_t *c = xcalloc(1, sizeof(*c));
     pthread_mutex_init(&c->lock, NULL);
@@ -75,7 +75,8 @@ cache_kind_t *cache_kind_find(cache_t *c, const char *group, const char *kind)
     return k;
 }
 
-cache_kind_t *cache_kind_add(cache_t *c, const char *group, const char *version, const char *kind, bool namespaced)
+cache_kind_t *cache_kind_add(cache_t *c, const char *group, const char *version, const char *kind,
+                             bool namespaced)
 {
     cache_kind_t *k = xcalloc(1, sizeof(*k));
     static const char *const everything[] = {"*"};
@@ -153,10 +154,8 @@ void cache_note(cache_t *c, const struct obj *o, notes_t *notes)
 void notes_tell(cache_t *c, notes_t *notes)
 {
     VEC_FOREACH(notes, n) {
-        struct cache_change change = {.app = n->app,
-                                      .managed = n->managed,
-                                      .key = {n->group, n->kind, n->ns, n->name},
-                                      .uid = n->uid};
+        struct cache_change change = {
+            .app = n->app, .managed = n->managed, .key = {n->group, n->kind, n->ns, n->name}, .uid = n->uid};
         if (c->on_change)
             c->on_change(c->ctx, &change);
         intern_unref(n->app);
@@ -251,7 +250,8 @@ static int read_content(cache_t *c, struct obj *o, const char *p, size_t n, err_
         return err_wrap(err, "%s %s/%s", o->of->kind, o->ns, o->name);
     json_drop_at(full, "metadata", "managedFields");
     /* Items of lists carry no kind. */
-    AUTO(free_p) char *api = *o->of->group ? xasprintf("%s/%s", o->of->group, o->of->version) : xstrdup(o->of->version);
+    AUTO(free_p)
+    char *api = *o->of->group ? xasprintf("%s/%s", o->of->group, o->of->version) : xstrdup(o->of->version);
     if (!json_at(full, "apiVersion"))
         json_set_str(full, "apiVersion", api);
     if (!json_at(full, "kind"))
@@ -315,7 +315,7 @@ static bool same_owners(const struct obj *a, const struct obj *b)
 static bool matters(const struct obj *old, const struct obj *now)
 {
     bool content = !(old->update_hash && now->update_hash) ? strcmp(old->rv, now->rv) != 0 && now->app
-                                                            : old->update_hash != now->update_hash;
+                                                           : old->update_hash != now->update_hash;
     return content || old->app != now->app || old->uid != now->uid || old->health != now->health ||
            old->health_message != now->health_message || old->deleting != now->deleting ||
            !node_info_same(&old->info, &now->info) || !same_owners(old, now);
@@ -422,7 +422,8 @@ void cache_put_own(cache_t *c, const json_t *object)
         if (k && strcmp(k->version, version) == 0) {
             struct obj_key key = {k->group, k->kind, object_namespace(object), object_name(object)};
             struct obj *o = cache_lookup(c, &key), *made = NULL;
-            bool stale = o && strcmp(o->uid, object_uid(object)) == 0 && older(object_resource_version(object), o->rv);
+            bool stale = o && strcmp(o->uid, object_uid(object)) == 0 &&
+                         older(object_resource_version(object), o->rv);
             if (!stale && make_record(c, k, text, strlen(text), &made, NULL) == 0)
                 store(c, made, &notes);
         }

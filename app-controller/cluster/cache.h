@@ -1,8 +1,8 @@
-/* What a cluster holds, compactly: a small fixed record per object, full content only for objects that belong to an
- * Application. Indexes answer without walking: by key, by uid, by owner, by application.
+/* What a cluster holds, compactly: a small fixed record per object, full content only for objects that belong
+ * to an Application. Indexes answer without walking: by key, by uid, by owner, by application.
  *
- * One lock guards all. Watches of the I/O thread write; everybody reads through the functions below, which copy or build
- * what they return while they hold the lock. */
+ * One lock guards all. Watches of the I/O thread write; everybody reads through the functions below, which
+ * copy or build what they return while they hold the lock. */
 #ifndef CARGOCD_APP_CONTROLLER_CLUSTER_CACHE_H
 #define CARGOCD_APP_CONTROLLER_CLUSTER_CACHE_H
 
@@ -23,16 +23,16 @@ struct obj_key {
 
 /* A change that concerns an application. */
 struct cache_change {
-    const char *app;     /* instance name; borrowed for the call */
-    bool managed;        /* the object itself is the application's (and not owned by another object) */
+    const char *app; /* instance name; borrowed for the call */
+    bool managed;    /* the object itself is the application's (and not owned by another object) */
     struct obj_key key;
     const char *uid;
 };
 /* Runs on the thread that brought the change, without the cache's lock. */
 typedef void (*cache_change_fn)(void *ctx, const struct cache_change *change);
 
-cache_t *cache_new(const settings_t *settings, const unsigned char mask_key[MASK_KEY_SIZE], cache_change_fn on_change,
-                   void *ctx) MUST_USE;
+cache_t *cache_new(const settings_t *settings, const unsigned char mask_key[MASK_KEY_SIZE],
+                   cache_change_fn on_change, void *ctx) MUST_USE;
 void cache_free(cache_t *c);
 /* Other rules of tracking: takes effect for what is listed from now on. */
 void cache_set_settings(cache_t *c, const settings_t *settings);
@@ -43,27 +43,30 @@ struct cache_check;
 typedef bool (*cache_checker_fn)(void *ctx, struct cache_check *check);
 /* ctx is that of on_change. Without one such objects have no health. */
 void cache_set_checker(cache_t *c, cache_checker_fn checker);
-/* Runs the check (taken), and stores what it found if the object is still the same. Blocks; not for the I/O thread. */
+/* Runs the check (taken), and stores what it found if the object is still the same. Blocks; not for the I/O
+ * thread. */
 void cache_check_run(cache_t *c, eval_t *eval, struct cache_check *check_take);
 
 /* ---- writing ---- */
 
 /* One kind as it is being watched. */
 typedef struct cache_kind cache_kind_t;
-cache_kind_t *cache_kind_add(cache_t *c, const char *group, const char *version, const char *kind, bool namespaced) MUST_USE;
+cache_kind_t *cache_kind_add(cache_t *c, const char *group, const char *version, const char *kind,
+                             bool namespaced) MUST_USE;
 /* Whether the kind was added under other health checks than these: it is to be listed anew. */
 bool cache_kind_outdated(const cache_kind_t *k, const settings_t *settings);
 /* Drops the kind's objects. */
 void cache_kind_remove(cache_t *c, cache_kind_t *k);
-/* A list begins (of one namespace, or of all with NULL): what is not put again until cache_kind_synced, which gets the mark
- * that this returned, goes. */
+/* A list begins (of one namespace, or of all with NULL): what is not put again until cache_kind_synced, which
+ * gets the mark that this returned, goes. */
 uint32_t cache_kind_list(cache_t *c, cache_kind_t *k) MUST_USE;
 void cache_kind_synced(cache_t *c, cache_kind_t *k, const char *ns, uint32_t mark);
 /* An object as the API server sent it. Malformed ones are named in err and left out. */
 int cache_put(cache_t *c, cache_kind_t *k, const char *p, size_t n, err_t **err);
 int cache_delete(cache_t *c, cache_kind_t *k, const char *p, size_t n, err_t **err);
-/* The answer to one of our own writes, before the watch brings it: so that what is decided next is never decided on what
- * was before. Does nothing for kinds that are not watched, or when the cache has something newer. */
+/* The answer to one of our own writes, before the watch brings it: so that what is decided next is never
+ * decided on what was before. Does nothing for kinds that are not watched, or when the cache has something
+ * newer. */
 void cache_put_own(cache_t *c, const json_t *object);
 void cache_delete_own(cache_t *c, const struct obj_key *key, const char *uid);
 
@@ -79,11 +82,11 @@ bool cache_watches(cache_t *c, const char *group, const char *kind);
 /* A live object that belongs to an application. */
 struct live {
     char *group, *version, *kind, *ns, *name, *uid, *rv;
-    pack_t *content;            /* NULL: only known by name; a copy */
+    pack_t *content; /* NULL: only known by name; a copy */
     enum health_status health;
     char *health_message;
     bool has_owner, deleting;
-    const char *app;            /* interned instance name that it is tracked for; NULL */
+    const char *app; /* interned instance name that it is tracked for; NULL */
 };
 void live_dispose(struct live *l);
 /* All objects tracked for the application that have no owner; the array is the caller's. */
@@ -92,19 +95,20 @@ struct live *cache_managed(cache_t *c, const char *app, size_t *n) MUST_USE;
 bool cache_find(cache_t *c, const struct obj_key *key, struct live *out);
 /* Who the object is tracked for, as an interned reference; NULL. */
 const char *cache_owner_app(cache_t *c, const struct obj_key *key) MUST_USE;
-/* A hash over (uid, resource version) of the application's objects and of the given keys: unchanged means that a
- * comparison would find what it found. */
+/* A hash over (uid, resource version) of the application's objects and of the given keys: unchanged means
+ * that a comparison would find what it found. */
 uint64_t cache_fingerprint(cache_t *c, const char *app, const struct obj_key *keys, size_t n);
 
-/* The nodes of an application's tree: its roots and everything below, as ResourceNode documents sorted by key. Roots that
- * do not exist become stubs with health Missing. `permitted` (may be NULL) says whether a node and what is below it may
- * be shown. */
+/* The nodes of an application's tree: its roots and everything below, as ResourceNode documents sorted by
+ * key. Roots that do not exist become stubs with health Missing. `permitted` (may be NULL) says whether a
+ * node and what is below it may be shown. */
 struct tree_root {
     struct obj_key key;
     const char *version;
 };
 typedef bool (*cache_permit_fn)(void *ctx, const struct obj_key *key);
-json_t *cache_tree(cache_t *c, const struct tree_root *roots, size_t n, cache_permit_fn permitted, void *ctx) MUST_USE;
+json_t *cache_tree(cache_t *c, const struct tree_root *roots, size_t n, cache_permit_fn permitted, void *ctx)
+    MUST_USE;
 /* hosts[] of a tree: the nodes that run its pods, with what they ask for and what others do. */
 json_t *cache_hosts(cache_t *c, const struct tree_root *roots, size_t n) MUST_USE;
 /* Whether the object, by uid or key, is one of the tree's (for reading it on behalf of a user). */

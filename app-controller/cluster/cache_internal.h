@@ -14,24 +14,24 @@ struct obj;
 /* An owner reference: an element of the table by owner uid. */
 struct owner {
     struct obj *child;
-    struct owner *next;              /* in the table */
+    struct owner *next;                    /* in the table */
     const char *group, *kind, *name, *uid; /* interned; uid NULL: by name */
 };
 
 struct obj {
-    struct obj *next_key, *next_uid;              /* in the tables */
-    struct obj *prev_kind, *next_kind;            /* of the same kind */
-    struct obj *prev_app, *next_app;              /* tracked for the same application */
+    struct obj *next_key, *next_uid;   /* in the tables */
+    struct obj *prev_kind, *next_kind; /* of the same kind */
+    struct obj *prev_app, *next_app;   /* tracked for the same application */
     cache_kind_t *of;
-    const char *ns, *name, *uid, *app;            /* interned; app NULL: not tracked */
+    const char *ns, *name, *uid, *app; /* interned; app NULL: not tracked */
     char *rv;
     struct owner *owners;
-    pack_t *content;                              /* of tracked objects without owners */
+    pack_t *content; /* of tracked objects without owners */
     struct node_info info;
-    const char *health_message;                   /* interned */
-    int64_t created;                              /* seconds since 1970 */
-    uint64_t update_hash;                         /* of what may not be ignored; 0: none */
-    uint32_t generation;                          /* of the list that last had it */
+    const char *health_message; /* interned */
+    int64_t created;            /* seconds since 1970 */
+    uint64_t update_hash;       /* of what may not be ignored; 0: none */
+    uint32_t generation;        /* of the list that last had it */
     uint8_t nowners, health;
     bool deleting;
 };
@@ -85,7 +85,8 @@ void notes_tell(cache_t *c, notes_t *notes);
 
 /* cache_check.c: hash of the settings' health check for the kind; 0: none. */
 uint64_t cache_script_hash(const settings_t *settings, const char *group, const char *kind);
-/* Hands the object over to the settings' check, if there is one; until that has run the health is what it was. */
+/* Hands the object over to the settings' check, if there is one; until that has run the health is what it
+ * was. */
 bool cache_check_later(cache_t *c, struct obj *o, const json_t *doc);
 
 cache_kind_t *cache_kind_find(cache_t *c, const char *group, const char *kind);

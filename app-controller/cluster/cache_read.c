@@ -155,7 +155,8 @@ static json_t *node_of(cache_t *c, const struct obj *o)
     json_put_str(n, "resourceVersion", o->rv);
     put_raw(n, "images", o->info.images);
     if (o->health)
-        json_object_set_new_nocheck(n, "health", health_json((enum health_status)o->health, o->health_message));
+        json_object_set_new_nocheck(n, "health",
+                                    health_json((enum health_status)o->health, o->health_message));
     if (o->created) {
         char text[RFC3339_TEXT];
         rfc3339((wall_t){o->created * NS_PER_SEC}, text);
@@ -168,7 +169,7 @@ typedef bool (*visit_fn)(void *ctx, cache_t *c, const struct obj *o);
 
 struct walk {
     cache_t *c;
-    map_t seen; /* by uid */
+    map_t seen;     /* by uid */
     visit_fn visit; /* false: neither this one nor what is below it */
     void *ctx;
 };

@@ -1,4 +1,5 @@
-/* The indexes: chained hash tables whose links are in the records. Texts are interned, so that keys are pointers. */
+/* The indexes: chained hash tables whose links are in the records. Texts are interned, so that keys are
+ * pointers. */
 #include "app-controller/cluster/cache_internal.h"
 #include "common/base/hash.h"
 
@@ -96,7 +97,8 @@ struct obj *cache_by_uid(cache_t *c, const char *uid)
 
 struct owner *cache_children(cache_t *c, const char *uid)
 {
-    return uid && c->by_owner.nbuckets ? c->by_owner.buckets[uid_hash(uid) & (c->by_owner.nbuckets - 1)] : NULL;
+    return uid && c->by_owner.nbuckets ? c->by_owner.buckets[uid_hash(uid) & (c->by_owner.nbuckets - 1)]
+                                       : NULL;
 }
 
 struct obj *cache_lookup(cache_t *c, const struct obj_key *key)

@@ -1,7 +1,8 @@
-/* Design. A cluster is set up by jobs on a small pool of its own thread-less kind: `connect` (discovery, then starting
- * watches) runs on a pool thread, because it blocks; watches run on the I/O thread and only write into the cache. States:
- * connecting -> listing -> ready; a failed connect is tried again after a pause of at most 10 s for as long as somebody
- * holds the cluster. Kinds come and go with discovery: a changed CRD or APIService asks for another round. */
+/* Design. A cluster is set up by jobs on a small pool of its own thread-less kind: `connect` (discovery, then
+ * starting watches) runs on a pool thread, because it blocks; watches run on the I/O thread and only write
+ * into the cache. States: connecting -> listing -> ready; a failed connect is tried again after a pause of at
+ * most 10 s for as long as somebody holds the cluster. Kinds come and go with discovery: a changed CRD or
+ * APIService asks for another round. */
 #include "app-controller/cluster/cluster.h"
 #include "app-controller/cluster/kube_config_of.h"
 #include "common/base/intern.h"
@@ -37,7 +38,7 @@ struct cluster {
     char *version;
     VEC(struct kind_watch *) watches;
     size_t unsynced;
-    err_t *error;       /* of the last attempt to connect, or of its watches */
+    err_t *error; /* of the last attempt to connect, or of its watches */
     wall_t synced_at, tried_at;
     int64_t retry_ms;
     bool stopping, connecting, connected, was_ready, again;
@@ -100,7 +101,8 @@ static void copy_spec(struct cluster_spec *to, const struct cluster_spec *from)
     }
 }
 
-cluster_t *cluster_new(const struct cluster_spec *spec, const settings_t *settings, const struct cluster_env *env)
+cluster_t *cluster_new(const struct cluster_spec *spec, const settings_t *settings,
+                       const struct cluster_env *env)
 {
     cluster_t *c = xcalloc(1, sizeof(*c));
     c->refs = 1;
@@ -136,7 +138,8 @@ static void watch_free(struct kind_watch *w)
     free(w);
 }
 
-/* Takes the watches off the cluster and ends them; must not hold the lock: callbacks may be waiting for it. */
+/* Takes the watches off the cluster and ends them; must not hold the lock: callbacks may be waiting for it.
+ */
 static void stop_watches(cluster_t *c, bool (*which)(cluster_t *, const struct kind_watch *))
 {
     VEC(struct kind_watch *) out = {};
@@ -298,8 +301,11 @@ static void on_stop(void *arg, enum kube_watch_stop why)
     pthread_cond_signal(&w->cluster->work);
 }
 
-static const struct kube_watch_ops watch_ops = {
-    .on_list = on_list, .on_event = on_event, .on_synced = on_synced, .on_error = on_error, .on_stop = on_stop};
+static const struct kube_watch_ops watch_ops = {.on_list = on_list,
+                                                .on_event = on_event,
+                                                .on_synced = on_synced,
+                                                .on_error = on_error,
+                                                .on_stop = on_stop};
 
 static void start_watch(cluster_t *c, const struct kube_resource *r, cache_kind_t *kind, const char *ns)
 {
@@ -312,7 +318,8 @@ static void start_watch(cluster_t *c, const struct kube_resource *r, cache_kind_
     w->resource.plural = intern_ref(r->plural);
     w->resource.singular = intern_ref(r->singular);
     w->resource.subresources = intern_ref(r->subresources);
-    w->rediscovers = (strcmp(r->group, "apiextensions.k8s.io") == 0 && strcmp(r->kind, "CustomResourceDefinition") == 0) ||
+    w->rediscovers = (strcmp(r->group, "apiextensions.k8s.io") == 0 &&
+                      strcmp(r->kind, "CustomResourceDefinition") == 0) ||
                      (strcmp(r->group, "apiregistration.k8s.io") == 0 && strcmp(r->kind, "APIService") == 0);
     {
         LOCKED(&c->lock);

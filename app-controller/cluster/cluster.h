@@ -15,7 +15,8 @@ struct cluster_env {
     const unsigned char *mask_key;
     /* A change that concerns an application of this cluster. */
     void (*on_change)(void *ctx, cluster_t *cluster, const struct cache_change *change);
-    /* The cluster became reachable, was lost, or serves other kinds: its applications are to be looked at again. */
+    /* The cluster became reachable, was lost, or serves other kinds: its applications are to be looked at
+     * again. */
     void (*on_state)(void *ctx, cluster_t *cluster);
     void *ctx;
     /* How the control plane reaches its own cluster. */
@@ -26,7 +27,8 @@ struct cluster_env {
 };
 
 /* Connects in the background: discovery, then a watch per kind. spec is copied. Reference-counted. */
-cluster_t *cluster_new(const struct cluster_spec *spec, const settings_t *settings, const struct cluster_env *env) MUST_USE;
+cluster_t *cluster_new(const struct cluster_spec *spec, const settings_t *settings,
+                       const struct cluster_env *env) MUST_USE;
 cluster_t *cluster_ref(cluster_t *c);
 void cluster_unref(cluster_t *c);
 /* Stops watches and ends the connection; what others still hold answers "unavailable". */
@@ -37,11 +39,12 @@ const char *cluster_server(const cluster_t *c);
 const char *cluster_name(const cluster_t *c);
 const struct cluster_spec *cluster_spec(const cluster_t *c);
 cache_t *cluster_cache(cluster_t *c);
-/* For requests to it; borrowed as long as the reference is held. NULL before the connection could be set up. */
+/* For requests to it; borrowed as long as the reference is held. NULL before the connection could be set up.
+ */
 kube_t *cluster_kube(cluster_t *c);
 
-/* 0 when all first lists are complete. Otherwise the reason: not reached yet, or why the last attempt failed; waits for it
- * up to the deadline. */
+/* 0 when all first lists are complete. Otherwise the reason: not reached yet, or why the last attempt failed;
+ * waits for it up to the deadline. */
 int cluster_ready(cluster_t *c, mono_t deadline, err_t **err);
 /* What it serves; a reference; NULL before discovery. */
 kube_api_t *cluster_api(cluster_t *c) MUST_USE;

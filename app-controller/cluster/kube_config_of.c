@@ -9,7 +9,8 @@ static int pem_at(const struct cluster_spec *spec, const char *key, char **out, 
         return 0;
     AUTO_STR text = STR_MAX(1 << 20);
     if (!base64_decode(json_string_value(v), json_string_length(v), &text))
-        return err_set(err, ERR_INVALID_ARGUMENT, "cluster %s: tlsClientConfig.%s is no base64", spec->server, key);
+        return err_set(err, ERR_INVALID_ARGUMENT, "cluster %s: tlsClientConfig.%s is no base64", spec->server,
+                       key);
     free(*out);
     *out = str_take(&text);
     return 0;
@@ -93,7 +94,8 @@ static void set_credentials(const struct cluster_spec *spec, struct kube_config 
     replace(&out->password, json_str_at(c, "password"));
 }
 
-int kube_config_of(const struct cluster_spec *spec, const struct kube_config *own, struct kube_config *out, err_t **err)
+int kube_config_of(const struct cluster_spec *spec, const struct kube_config *own, struct kube_config *out,
+                   err_t **err)
 {
     *out = (struct kube_config){};
     bool is_own = strcmp(spec->server, IN_CLUSTER_SERVER) == 0;
@@ -105,7 +107,8 @@ int kube_config_of(const struct cluster_spec *spec, const struct kube_config *ow
         replace(&out->tls_server_name, json_str_at(spec->config, "tlsClientConfig", "serverName"));
         replace(&out->proxy_url, json_str_at(spec->config, "proxyUrl"));
         out->disable_compression = json_bool_at(spec->config, "disableCompression");
-        if (pem_at(spec, "caData", &out->ca_pem, err) < 0 || pem_at(spec, "certData", &out->client_cert_pem, err) < 0 ||
+        if (pem_at(spec, "caData", &out->ca_pem, err) < 0 ||
+            pem_at(spec, "certData", &out->client_cert_pem, err) < 0 ||
             pem_at(spec, "keyData", &out->client_key_pem, err) < 0) {
             kube_config_dispose(out);
             return -(int)ERR_INVALID_ARGUMENT;

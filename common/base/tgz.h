@@ -34,7 +34,7 @@ struct tgz_reading {
     int (*on_entry)(void *arg, const struct tgz_entry *e, err_t **err);
     int (*on_data)(void *arg, const void *p, size_t n, err_t **err); /* of the file just told */
     void *arg;
-    uint64_t max_bytes; /* of the decompressed stream; 0: none. What is over it is cut: an unexpected end */
+    uint64_t max_bytes;   /* of the decompressed stream; 0: none. What is over it is cut: an unexpected end */
     uint64_t max_entries; /* 0: 1,000,000 */
 };
 /* From the descriptor's position to the end. ERR_INVALID_ARGUMENT: malformed. */

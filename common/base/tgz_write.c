@@ -100,7 +100,10 @@ static int put_header(tgz_writer_t *w, const struct header *h, err_t **err)
     b[156] = h->type;
     if (h->target)
         memcpy(b + 157, h->target, min_size(strlen(h->target), NAME_MAX_USTAR));
-    memcpy(b + 257, "ustar\0" "00", 8);
+    memcpy(b + 257,
+           "ustar\0"
+           "00",
+           8);
     memset(b + 148, ' ', 8);
     unsigned sum = 0;
     for (size_t i = 0; i < BLOCK; i++)

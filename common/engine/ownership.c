@@ -74,7 +74,8 @@ bool fields_have(const json_t *fields, const char *const *path)
 static bool has_default(const struct schema *schema, const char *key, const json_t *value)
 {
     struct schema_field f;
-    return schema_field(schema, key, &f) && !str_empty(f.fallback) && str_eq(json_string_value(value), f.fallback);
+    return schema_field(schema, key, &f) && !str_empty(f.fallback) &&
+           str_eq(json_string_value(value), f.fallback);
 }
 
 static bool is_item(const json_t *item, const json_t *keys, const struct schema *schema)
@@ -130,17 +131,20 @@ bool ownership_has_updates(const json_t *managed_fields, const char *manager)
 
 json_t *ownership_client_appliers(const json_t *managed_fields)
 {
-    static const char *const path[] = {"metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration", NULL};
+    static const char *const path[] = {"metadata", "annotations",
+                                       "kubectl.kubernetes.io/last-applied-configuration", NULL};
     json_t *out = json_array();
     for (size_t i = 0; i < json_array_size(managed_fields); i++) {
         const json_t *entry = json_array_get(managed_fields, i);
-        if (is_by(entry, NULL, "Update") && on_itself(entry) && fields_have(json_object_get(entry, "fieldsV1"), path))
+        if (is_by(entry, NULL, "Update") && on_itself(entry) &&
+            fields_have(json_object_get(entry, "fieldsV1"), path))
             json_array_append_new(out, json_str_new(str_or_empty(json_str_at(entry, "manager"))));
     }
     return out;
 }
 
-static json_t *find_entry(const json_t *entries, const char *manager, const char *operation, const char *version)
+static json_t *find_entry(const json_t *entries, const char *manager, const char *operation,
+                          const char *version)
 {
     for (size_t i = 0; i < json_array_size(entries); i++) {
         json_t *entry = json_array_get(entries, i);
@@ -157,7 +161,8 @@ json_t *ownership_migrate(const json_t *managed_fields, const char *from, const 
     json_t *applied = find_entry(entries, to, "Apply", NULL);
     if (applied) {
         const json_t *updated = find_entry(entries, from, "Update", json_str_at(applied, "apiVersion"));
-        AUTO_JSON both = fields_union(json_object_get(applied, "fieldsV1"), json_object_get(updated, "fieldsV1"));
+        AUTO_JSON both = fields_union(json_object_get(applied, "fieldsV1"),
+                                      json_object_get(updated, "fieldsV1"));
         json_object_set_nocheck(applied, "fieldsV1", both);
     } else if ((applied = find_entry(entries, from, "Update", NULL))) {
         json_set_str(applied, "manager", to);

@@ -47,8 +47,8 @@ void grpc_client_close(grpc_client_t *c);
 AUTO_DECL(grpc_client_close_p, grpc_client_t, grpc_client_close)
 
 struct grpc_exchange {
-    const char *method; /* "/package.Service/Method" */
-    mono_t deadline;    /* told to the server, too */
+    const char *method;    /* "/package.Service/Method" */
+    mono_t deadline;       /* told to the server, too */
     atomic_bool *canceled; /* may be NULL */
 };
 /* Begin, any number of sends, finish. After an error the connection serves no more; the error is the server's
@@ -65,7 +65,7 @@ typedef struct grpc_server grpc_server_t;
 
 /* What is known of a call while it is served. */
 struct grpc_call_info {
-    void *ctx;               /* the options' */
+    void *ctx; /* the options' */
     bool has_deadline;
     mono_t deadline;
     atomic_bool *canceled; /* becomes true when the client has gone or wants it no more */

@@ -59,7 +59,7 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint
         c->http_status = (int)number;
     } else if (view_eq(key, "grpc-status")) {
         c->status = str_to_i64(text, &number) && number >= 0 && number < ERR_CODE_MAX ? (int)number
-                                                                                     : ERR_UNKNOWN;
+                                                                                      : ERR_UNKNOWN;
     } else if (view_eq(key, "grpc-message")) {
         str_reset(&c->message);
         grpc_message_unescape(text, nv, &c->message);

@@ -51,7 +51,7 @@ void grpc_reader_dispose(struct grpc_reader *r)
 static const struct {
     char unit;
     int64_t ns;
-} units[] = {{'n', 1},           {'u', 1000},         {'m', 1000000},
+} units[] = {{'n', 1},          {'u', 1000},        {'m', 1000000},
              {'S', NS_PER_SEC}, {'M', SECONDS(60)}, {'H', SECONDS(3600)}};
 
 bool grpc_timeout_read(const char *text, int64_t *ns)
@@ -98,8 +98,9 @@ void grpc_message_escape(const char *text, str_t *out)
 
 static int hex_digit(char c)
 {
-    return isdigit((unsigned char)c) ? c - '0'
-                                     : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10 : -1;
+    return isdigit((unsigned char)c)    ? c - '0'
+           : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10
+                                        : -1;
 }
 
 void grpc_message_unescape(const char *p, size_t n, str_t *out)

@@ -58,8 +58,8 @@ struct http_request {
     /* The request may be sent again when its connection is lost before any answer. GET, HEAD and OPTIONS
      * always may; others are then sent at most once and fail with ERR_UNAVAILABLE. */
     bool idempotent;
-    unsigned max_redirects;  /* 0: none are followed. Credentials never follow to another host. */
-    atomic_bool *canceled; /* http_do: looked at ten times a second */
+    unsigned max_redirects; /* 0: none are followed. Credentials never follow to another host. */
+    atomic_bool *canceled;  /* http_do: looked at ten times a second */
 };
 
 struct http_response {

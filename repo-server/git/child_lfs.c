@@ -1,5 +1,5 @@
-/* One object of Git LFS by the batch API (https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md): the
- * server is asked where the object is, and it is downloaded from there.
+/* One object of Git LFS by the batch API (https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md):
+ * the server is asked where the object is, and it is downloaded from there.
  *
  * The API is at the repository's URL; over ssh the server tells by git-lfs-authenticate where it is and what
  * to present there. The credential is sent to the API's server; to another one only what the API gave for
@@ -85,10 +85,10 @@ static int perform(struct exchange *x)
     curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status);
     if (status == 200)
         return 0;
-    enum err_code e = status == 401                   ? ERR_UNAUTHENTICATED
-                      : status == 403                 ? ERR_PERMISSION_DENIED
+    enum err_code e = status == 401                    ? ERR_UNAUTHENTICATED
+                      : status == 403                  ? ERR_PERMISSION_DENIED
                       : status == 404 || status == 410 ? ERR_NOT_FOUND
-                                                      : ERR_UNAVAILABLE;
+                                                       : ERR_UNAVAILABLE;
     return git_session_fail(x->session, e, "the LFS server answered %ld", status);
 }
 
@@ -141,7 +141,8 @@ static size_t on_answer(char *p, size_t size, size_t n, void *arg)
     return str_overflowed(out) ? 0 : size * n;
 }
 
-static int find_action(struct git_session *s, const json_t *answer, const struct object *o, const json_t **out)
+static int find_action(struct git_session *s, const json_t *answer, const struct object *o,
+                       const json_t **out)
 {
     const json_t *entry = json_array_get(json_object_get(answer, "objects"), 0);
     int64_t code = json_int_at(entry, "error", "code");
@@ -163,9 +164,10 @@ static int ask_batch(struct git_session *s, const struct api *api, const struct 
     AUTO_STR text = STR_MAX(ANSWER_MAX);
     AUTO(free_p) char *url = xasprintf("%s/objects/batch", api->url);
     AUTO(free_p)
-    char *body = xasprintf("{\"operation\":\"download\",\"transfers\":[\"basic\"],\"objects\":[{\"oid\":\"%s\","
-                           "\"size\":%llu}]}",
-                           o->oid, (unsigned long long)o->size);
+    char *body = xasprintf(
+        "{\"operation\":\"download\",\"transfers\":[\"basic\"],\"objects\":[{\"oid\":\"%s\","
+        "\"size\":%llu}]}",
+        o->oid, (unsigned long long)o->size);
     exchange_begin(&x, s, url);
     if (api->headers)
         add_headers(&x, api->headers);

@@ -23,7 +23,7 @@ struct git_job {
     const char *proxy, *no_proxy;
     const char *dir;     /* the bare repository; where the object of LFS goes, by its oid */
     const char *scratch; /* an empty directory for files that ssh wants */
-    const char *want; /* GIT_OP_LFS: "<oid> <size>" */
+    const char *want;    /* GIT_OP_LFS: "<oid> <size>" */
     bool insecure;
     bool force_basic;
 };

@@ -80,8 +80,7 @@ static void store(git_lists_t *l, const origin_t *o, mono_t asked, git_refs_t *r
     sweep(l);
 }
 
-static int run_list(void *ctx, const char *key, void *job, atomic_bool *canceled, void **result,
-                    err_t **err)
+static int run_list(void *ctx, const char *key, void *job, atomic_bool *canceled, void **result, err_t **err)
 {
     git_lists_t *l = ctx;
     origin_t *o = job;

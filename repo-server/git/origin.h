@@ -21,7 +21,7 @@ struct git_settings {
     unsigned attempts;        /* ARGOCD_GIT_ATTEMPTS_COUNT; 0 counts as 1 */
     int64_t retry_ns, retry_max_ns;
     unsigned retry_factor;
-    tokens_t *tokens;    /* exchanges credentials; NULL: none is exchanged */
+    tokens_t *tokens;  /* exchanges credentials; NULL: none is exchanged */
     atomic_bool *stop; /* becomes true when the daemon ends; NULL: never */
 };
 

@@ -28,8 +28,8 @@ const struct git_ref *git_refs_at(const git_refs_t *r, size_t i);
 char **git_refs_names(const git_refs_t *r, const char *prefix) MUST_USE;
 
 struct git_revision {
-    char *text; /* a commit in full, or an abbreviated one as it was given */
-    char *ref;  /* the reference that it was found under; NULL: none */
+    char *text;   /* a commit in full, or an abbreviated one as it was given */
+    char *ref;    /* the reference that it was found under; NULL: none */
     char *object; /* of an annotated tag: its own id; NULL: it is none */
 };
 void git_revision_dispose(struct git_revision *r);

@@ -263,8 +263,7 @@ static void join_packs(git_store_t *s, struct clone *c)
         drop_superfluous(s, c);
 }
 
-static int run_fetch(void *ctx, const char *key, void *job, atomic_bool *canceled, void **result,
-                     err_t **err)
+static int run_fetch(void *ctx, const char *key, void *job, atomic_bool *canceled, void **result, err_t **err)
 {
     git_store_t *s = ctx;
     const struct job *j = job;
@@ -420,7 +419,8 @@ static bool read_kept(const char *path, const struct lfs_pointer *pointer, str_t
     return false;
 }
 
-int git_store_lfs(git_store_t *s, const origin_t *o, const struct lfs_pointer *pointer, str_t *out, err_t **err)
+int git_store_lfs(git_store_t *s, const origin_t *o, const struct lfs_pointer *pointer, str_t *out,
+                  err_t **err)
 {
     AUTO(free_p) char *dir = NULL;
     {

@@ -35,7 +35,8 @@ void git_store_want(git_store_t *s, origin_t *o, const char *commit, const char 
 
 /* Appends an object of Git LFS that a file of the origin's repository points to, fetching it when it is not
  * kept yet. Blocks. */
-int git_store_lfs(git_store_t *s, const origin_t *o, const struct lfs_pointer *pointer, str_t *out, err_t **err);
+int git_store_lfs(git_store_t *s, const origin_t *o, const struct lfs_pointer *pointer, str_t *out,
+                  err_t **err);
 
 /* A reader's exclusive handle on a clone. What it has opened stays readable while it lasts. */
 typedef struct git_lease git_lease_t;

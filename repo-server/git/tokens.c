@@ -1,4 +1,5 @@
-/* One exchange at a time for each credential: its record has a lock, under which others wait for the first. */
+/* One exchange at a time for each credential: its record has a lock, under which others wait for the first.
+ */
 #include "repo-server/git/tokens.h"
 #include "common/base/clock.h"
 #include "common/base/enc.h"
@@ -12,7 +13,14 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
-enum { ANSWER_MAX = 4 << 20, PAGE = 100, MAX_PAGES = 100, EARLY_S = 300, GITHUB_JWT_S = 540, MAX_ENTRIES = 10000 };
+enum {
+    ANSWER_MAX = 4 << 20,
+    PAGE = 100,
+    MAX_PAGES = 100,
+    EARLY_S = 300,
+    GITHUB_JWT_S = 540,
+    MAX_ENTRIES = 10000
+};
 
 /* Lives as long as the tokens; the lock guards what follows it. */
 struct entry {
@@ -181,7 +189,7 @@ static int judge(const struct http_response *r, const char *url, const char *wha
     if (r->status / 100 == 2)
         return 0;
     enum err_code code = r->status == 401 || r->status == 403 || r->status == 400 ? ERR_UNAUTHENTICATED
-                         : r->status == 404                                      ? ERR_NOT_FOUND
+                         : r->status == 404                                       ? ERR_NOT_FOUND
                                                                                   : ERR_UNAVAILABLE;
     return err_set(err, code, "%s: %s answered %d", what, shown, r->status);
 }
@@ -331,8 +339,8 @@ static int google(const struct asking *a, err_t **err)
     if (r < 0)
         return err_wrap(err, "%s", what);
     AUTO(free_p)
-    char *form = xasprintf("grant_type=urn%%3Aietf%%3Aparams%%3Aoauth%%3Agrant-type%%3Ajwt-bearer&assertion=%s",
-                           str_text(&jwt));
+    char *form = xasprintf(
+        "grant_type=urn%%3Aietf%%3Aparams%%3Aoauth%%3Agrant-type%%3Ajwt-bearer&assertion=%s", str_text(&jwt));
     r = ask(a, url, NULL, form, what, &answer, err);
     return r < 0 ? r
                  : keep(a, email, json_str_at(answer, "access_token"), false,
@@ -377,8 +385,8 @@ static int azure(const struct asking *a, err_t **err)
     int r = ask(a, url, NULL, str_text(&form), what, &answer, err);
     wipe(form.p, form.len);
     return r < 0 ? r
-                 : keep(a, NULL, json_str_at(answer, "access_token"), true,
-                        json_int_at(answer, "expires_in"), what, err);
+                 : keep(a, NULL, json_str_at(answer, "access_token"), true, json_int_at(answer, "expires_in"),
+                        what, err);
 }
 
 /* ---- all ---- */

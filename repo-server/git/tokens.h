@@ -36,8 +36,8 @@ void token_dispose(struct token *t);
 typedef struct tokens tokens_t;
 struct tokens_options {
     http_t *http;
-    int64_t max_age_ns;       /* ARGOCD_GITHUB_APP_CREDS_EXPIRATION_DURATION; 0: 60 min */
-    const char *google_url;   /* NULL: what the service account says */
+    int64_t max_age_ns;               /* ARGOCD_GITHUB_APP_CREDS_EXPIRATION_DURATION; 0: 60 min */
+    const char *google_url;           /* NULL: what the service account says */
     const char *federated_token_file; /* AZURE_FEDERATED_TOKEN_FILE; NULL: from the environment */
 };
 tokens_t *tokens_new(const struct tokens_options *options) MUST_USE;

@@ -74,8 +74,8 @@ static int run_gpg(const gpg_t *g, const char *home, char *const *args, view_t i
     const char *path = getenv("PATH");
     AUTO(free_p) char *path_env = xasprintf("PATH=%s", path ? path : "/usr/local/bin:/usr/bin:/bin");
     char *env[] = {path_env, gnupg, (char *)"LC_ALL=C", NULL};
-    static const char *const fixed[] = {"gpg", "--batch", "--no-tty", "--no-autostart", "--disable-dirmngr",
-                                        "--no-auto-key-retrieve"};
+    static const char *const fixed[] = {
+        "gpg", "--batch", "--no-tty", "--no-autostart", "--disable-dirmngr", "--no-auto-key-retrieve"};
     for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
         VEC_PUSH(&argv, (char *)fixed[i]);
     for (size_t i = 0; args[i]; i++)
@@ -243,8 +243,14 @@ static int verify_with(gpg_t *g, const struct keyring *ring, view_t data, view_t
     AUTO(free_p) char *file = xasprintf("%s/sig", str_or_empty(dir));
     if (r == 0)
         r = file_write(file, signature.p, signature.n, 0600, err);
-    char *args[] = {(char *)"--status-fd", (char *)"1", (char *)"--trust-model", (char *)"always",
-                    (char *)"--verify",    file,        (char *)"-",             NULL};
+    char *args[] = {(char *)"--status-fd",
+                    (char *)"1",
+                    (char *)"--trust-model",
+                    (char *)"always",
+                    (char *)"--verify",
+                    file,
+                    (char *)"-",
+                    NULL};
     if (r == 0)
         r = run_gpg(g, ring->dir, args, data, &said, &status, err);
     if (dir)

@@ -6,7 +6,7 @@
 enum { MAX_COMMITS = 100000 };
 
 #define PGP_BEGIN "-----BEGIN PGP "
-#define SEAL "Argocd-gpg-seal:"
+#define SEAL      "Argocd-gpg-seal:"
 
 static int lost(const char *what, err_t **err)
 {
@@ -54,7 +54,8 @@ static int check_commit(const struct signatures_query *q, const git_oid *oid, si
 /* The signature stands at the end of the tag, and signs all before it. */
 static const char *find_signature(const char *text, size_t n)
 {
-    for (const char *at = text; (at = memmem(at, (size_t)(text + n - at), PGP_BEGIN, strlen(PGP_BEGIN))); at++)
+    for (const char *at = text; (at = memmem(at, (size_t)(text + n - at), PGP_BEGIN, strlen(PGP_BEGIN)));
+         at++)
         if (at == text || at[-1] == '\n')
             return at;
     return NULL;
@@ -69,8 +70,9 @@ static int check_tag(const struct signatures_query *q, signatures_t *out, err_t 
     char peeled[GIT_OID_HEX] = "";
     struct signature s = {.status = SIGNATURE_UNSIGNED};
     int r = 0;
-    if (git_oid_fromstr(&oid, q->tag_object) < 0 || git_tag_lookup(&tag, git_lease_repo(q->lease), &oid) < 0 ||
-        git_tag_peel(&target, tag) < 0 || git_odb_read(&raw, git_lease_odb(q->lease), &oid) < 0)
+    if (git_oid_fromstr(&oid, q->tag_object) < 0 ||
+        git_tag_lookup(&tag, git_lease_repo(q->lease), &oid) < 0 || git_tag_peel(&target, tag) < 0 ||
+        git_odb_read(&raw, git_lease_odb(q->lease), &oid) < 0)
         r = lost("a tag", err);
     if (target)
         git_oid_tostr(peeled, sizeof(peeled), git_object_id(target));

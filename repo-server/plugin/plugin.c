@@ -302,7 +302,8 @@ int plugin_render(const struct render_input *in, const struct render_plan *plan,
     struct session s;
     ProtobufCMessage *m = NULL;
     int r = open_session(&s, in, plan, err);
-    if (r == 0 && (r = call(&s, SERVICE "GenerateManifest", &plugin__manifest_response__descriptor, &m, err)) < 0)
+    if (r == 0 &&
+        (r = call(&s, SERVICE "GenerateManifest", &plugin__manifest_response__descriptor, &m, err)) < 0)
         err_wrap(err, "error generating manifests in cmp");
     if (r == 0)
         r = take_manifests((const Plugin__ManifestResponse *)m, objects, err);

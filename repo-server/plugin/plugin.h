@@ -8,9 +8,10 @@
 
 /* Settings of the daemon. Texts are borrowed. */
 struct plugin_settings {
-    const char *dir;         /* ARGOCD_PLUGINSOCKFILEPATH: <name>.sock files */
-    const char *scratch;     /* for archives; exists */
-    char *const *exclusions; /* ARGOCD_REPO_SERVER_PLUGIN_TAR_EXCLUSIONS: shell globs over paths; NULL: none */
+    const char *dir;     /* ARGOCD_PLUGINSOCKFILEPATH: <name>.sock files */
+    const char *scratch; /* for archives; exists */
+    char *const
+        *exclusions; /* ARGOCD_REPO_SERVER_PLUGIN_TAR_EXCLUSIONS: shell globs over paths; NULL: none */
     bool use_generate_paths; /* ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS */
     size_t chunk;            /* ARGOCD_CMP_CHUNK_SIZE, bytes */
 };

@@ -25,8 +25,7 @@ static int teardown(void **state)
     return fx_end(state);
 }
 
-#define CM(name, value)                                                                                      \
-    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " name "}\ndata: {v: " value "}\n"
+#define CM(name, value) "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " name "}\ndata: {v: " value "}\n"
 
 /* ---- GenerateManifestWithFiles ---- */
 
@@ -39,7 +38,8 @@ static int with_files(const char *archive, const char *source, const char *check
     char hex[SHA256_HEX];
     assert_int_equal(file_read(path, &bytes, NULL), 0);
     sha256_hex(bytes.p, bytes.len, hex);
-    Cargocd__Repo__GenerateManifestWithFilesRequest q = CARGOCD__REPO__GENERATE_MANIFEST_WITH_FILES_REQUEST__INIT;
+    Cargocd__Repo__GenerateManifestWithFilesRequest q =
+        CARGOCD__REPO__GENERATE_MANIFEST_WITH_FILES_REQUEST__INIT;
     q.request = fx_ask(&a, "https://example.org/x.git", source);
     q.archive = (ProtobufCBinaryData){bytes.len, (uint8_t *)bytes.p};
     q.checksum = (char *)(checksum ? checksum : hex);
@@ -115,7 +115,8 @@ static bool changes(const char *url, const struct question *c, char revision[41]
     q.paths = (char **)c->paths;
     while (q.n_paths < 4 && c->paths[q.n_paths])
         q.n_paths++;
-    ASSERT_OK(FX_CALL(&server, "repo.UpdateRevisionForPaths", q, update_revision_for_paths_response, &r, &err));
+    ASSERT_OK(
+        FX_CALL(&server, "repo.UpdateRevisionForPaths", q, update_revision_for_paths_response, &r, &err));
     bool changed = r->changes;
     snprintf(revision, 41, "%s", r->revision);
     FX_FREE(r);
@@ -157,8 +158,10 @@ static void changes_are_told_by_paths(void **state)
         if (i > 0 && strcmp(cases[i].q.revision, "main") != 0)
             assert_string_equal(told, cases[i].q.revision);
     }
-    struct question chart = {"{\"chart\":\"x\",\"repoURL\":\"https://h\",\"targetRevision\":\"1.0.0\"}", "1.0.0",
-                             "1.0.0", {"app"}};
+    struct question chart = {"{\"chart\":\"x\",\"repoURL\":\"https://h\",\"targetRevision\":\"1.0.0\"}",
+                             "1.0.0",
+                             "1.0.0",
+                             {"app"}};
     assert_false(changes("https://example.org", &chart, told));
 }
 
@@ -184,24 +187,27 @@ static void changes_of_references_count(void **state)
         {"{\"path\":\"app\",\"helm\":{\"valueFiles\":[\"$v/prod/v.yaml\"]}}", one, true},
         {"{\"path\":\"app\",\"helm\":{\"valueFiles\":[\"$v/prod/v.yaml\"]}}", two, false},
         {"{\"path\":\"app\",\"helm\":{\"valueFiles\":[\"$v/prod/v.yaml\"]}}", NULL, true},
-        {"{\"path\":\"app\",\"helm\":{\"fileParameters\":[{\"name\":\"n\",\"path\":\"$v/prod/v.yaml\"}]}}", one, true},
+        {"{\"path\":\"app\",\"helm\":{\"fileParameters\":[{\"name\":\"n\",\"path\":\"$v/prod/v.yaml\"}]}}",
+         one, true},
         {"{\"path\":\"app\",\"helm\":{\"valueFiles\":[\"values.yaml\"]}}", one, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        Cargocd__Repo__RefTarget now = CARGOCD__REPO__REF_TARGET__INIT, before = CARGOCD__REPO__REF_TARGET__INIT;
+        Cargocd__Repo__RefTarget now = CARGOCD__REPO__REF_TARGET__INIT,
+                                 before = CARGOCD__REPO__REF_TARGET__INIT;
         now.repo = before.repo = &values.repo;
         now.target_revision = two;
         before.target_revision = (char *)cases[i].synced;
-        Cargocd__Repo__GenerateManifestRequest__RefSourcesEntry e =
-            CARGOCD__REPO__GENERATE_MANIFEST_REQUEST__REF_SOURCES_ENTRY__INIT,
-                                                                *es[] = {&e};
-        Cargocd__Repo__UpdateRevisionForPathsRequest__SyncedRefSourcesEntry s =
-            CARGOCD__REPO__UPDATE_REVISION_FOR_PATHS_REQUEST__SYNCED_REF_SOURCES_ENTRY__INIT,
-                                                                            *ss[] = {&s};
+        Cargocd__Repo__GenerateManifestRequest__RefSourcesEntry
+            e = CARGOCD__REPO__GENERATE_MANIFEST_REQUEST__REF_SOURCES_ENTRY__INIT,
+            *es[] = {&e};
+        Cargocd__Repo__UpdateRevisionForPathsRequest__SyncedRefSourcesEntry
+            s = CARGOCD__REPO__UPDATE_REVISION_FOR_PATHS_REQUEST__SYNCED_REF_SOURCES_ENTRY__INIT,
+            *ss[] = {&s};
         e.key = s.key = (char *)"$v";
         e.value = &now;
         s.value = &before;
-        Cargocd__Repo__UpdateRevisionForPathsRequest q = CARGOCD__REPO__UPDATE_REVISION_FOR_PATHS_REQUEST__INIT;
+        Cargocd__Repo__UpdateRevisionForPathsRequest q =
+            CARGOCD__REPO__UPDATE_REVISION_FOR_PATHS_REQUEST__INIT;
         Cargocd__Repo__UpdateRevisionForPathsResponse *r = NULL;
         char *paths[] = {(char *)"app", (char *)"prod"};
         q.request = fx_ask(&a, url, cases[i].source);
@@ -213,12 +219,13 @@ static void changes_of_references_count(void **state)
         q.n_synced_ref_sources = cases[i].synced ? 1 : 0;
         q.paths = paths;
         q.n_paths = 2;
-        ASSERT_OK(FX_CALL(&server, "repo.UpdateRevisionForPaths", q, update_revision_for_paths_response, &r, &err));
+        ASSERT_OK(
+            FX_CALL(&server, "repo.UpdateRevisionForPaths", q, update_revision_for_paths_response, &r, &err));
         if (r->changes != cases[i].changed)
             fail_msg("case %zu: %d", i, r->changes);
         FX_FREE(r);
     }
 }
 
-REPO_TESTS(setup, teardown, T(archives_are_rendered), T(bad_archives_are_refused), T(changes_are_told_by_paths),
-           T(changes_of_references_count))
+REPO_TESTS(setup, teardown, T(archives_are_rendered), T(bad_archives_are_refused),
+           T(changes_are_told_by_paths), T(changes_of_references_count))

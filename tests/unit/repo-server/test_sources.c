@@ -24,8 +24,7 @@ static int teardown(void **state)
     return fx_end(state);
 }
 
-#define CM(name, value)                                                                                      \
-    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " name "}\ndata: {v: " value "}\n"
+#define CM(name, value) "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " name "}\ndata: {v: " value "}\n"
 
 /* ---- submodules ---- */
 
@@ -110,11 +109,13 @@ static void broken_submodules_are_told(void **state)
     /* Without an entry it is an empty directory. */
     fx_repo("bare");
     fx_write("bare/app/a.yaml", CM("a", "one"));
-    fx_sh("cd bare && git -c protocol.file.allow=always submodule add -q ../lib.git app/sub 2>&1; git rm -q -f "
-          "--cached .gitmodules; rm .gitmodules");
+    fx_sh(
+        "cd bare && git -c protocol.file.allow=always submodule add -q ../lib.git app/sub 2>&1; git rm -q -f "
+        "--cached .gitmodules; rm .gitmodules");
     fx_commit("bare", "one");
     AUTO(free_p) char *bare = fx_file_url("bare");
-    fx_expect(&server, fx_ask(&a, bare, "{\"path\":\"app\",\"directory\":{\"recurse\":true}}"), "\"name\":\"a\"");
+    fx_expect(&server, fx_ask(&a, bare, "{\"path\":\"app\",\"directory\":{\"recurse\":true}}"),
+              "\"name\":\"a\"");
     fx_refused(&server, fx_ask(&a, bare, "{\"path\":\"app/sub/in\"}"), ERR_INVALID_ARGUMENT,
                "app path does not exist");
 }

@@ -154,9 +154,8 @@ static void a_directory_overrides(void **state)
     AUTO(free_p) char *dir = NULL;
     ASSERT_OK(dir_make_temp(NULL, "assets-", &dir, &err));
     AUTO(free_p)
-    char *js = xasprintf("%s/app-1A2B3C4D.js", dir),
-         *out = xasprintf("%s/out", dir), *up = xasprintf("%s/up", dir),
-         *index = xasprintf("%s/index.html", dir);
+    char *js = xasprintf("%s/app-1A2B3C4D.js", dir), *out = xasprintf("%s/out", dir),
+         *up = xasprintf("%s/up", dir), *index = xasprintf("%s/index.html", dir);
     ASSERT_OK(file_write(js, "mine", 4, 0644, &err));
     ASSERT_OK(file_write(index, "<base href='x'>own", 18, 0644, &err));
     assert_int_equal(symlink("/etc/passwd", out), 0);

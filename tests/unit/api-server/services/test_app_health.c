@@ -18,7 +18,8 @@ static void the_tree_says_how_resources_are(void **state)
         const char *resource, *node, *want;
     } cases[] = {
         {"{'group':'apps','kind':'Deployment','namespace':'a','name':'b'}",
-         "{'group':'apps','kind':'Deployment','namespace':'a','name':'b','uid':'1','health':{'status':'Healthy'}}",
+         "{'group':'apps','kind':'Deployment','namespace':'a','name':'b','uid':'1','health':{'status':'"
+         "Healthy'}}",
          "{'status':'Healthy'}"},
         {"{'kind':'Service','namespace':'a','name':'b'}", "{'kind':'Service','namespace':'a','name':'b'}",
          "{'message':'Resource has not been created','status':'Missing'}"},

@@ -188,12 +188,12 @@ static bool listed(const json_t *list, const char *text)
 static void check_constraint(const json_t *c, const char *what)
 {
     static const char *const versions[] = {
-        "0.0.0",      "0.0.1",        "0.0.3",  "0.0.4",  "0.1.0",       "0.2.2",         "0.2.3",
-        "0.2.4",      "0.3.0",        "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1",
-        "1.0.0",      "1.0.1",        "1.1.0",  "1.2.0",  "1.2.3-rc.1",  "1.2.3",         "1.2.3+build",
-        "1.2.4",      "1.3.0",        "1.9.9",  "2.0.0-0", "2.0.0",      "2.1.0",         "3.0.0",
-        "10.0.0",     "11.0.0",       "11.1.0", "11.1.5", "11.2.0",      "12.0.0",        "v1.2.3",
-        "v2"};
+        "0.0.0",         "0.0.1",      "0.0.3",       "0.0.4",       "0.1.0",         "0.2.2",
+        "0.2.3",         "0.2.4",      "0.3.0",       "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-beta.2",
+        "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0",       "1.0.1",       "1.1.0",         "1.2.0",
+        "1.2.3-rc.1",    "1.2.3",      "1.2.3+build", "1.2.4",       "1.3.0",         "1.9.9",
+        "2.0.0-0",       "2.0.0",      "2.1.0",       "3.0.0",       "10.0.0",        "11.0.0",
+        "11.1.0",        "11.1.5",     "11.2.0",      "12.0.0",      "v1.2.3",        "v2"};
     AUTO(semver_constraint_free_p) semver_constraint_t *parsed = NULL;
     bool valid = semver_constraint_parse(str_or_empty(json_str_at(c, "name")), &parsed, NULL) == 0;
     if (valid != json_bool_at(c, "valid"))
@@ -221,7 +221,8 @@ static void check_selection(const json_t *c, const char *what)
     char *list[64] = {};
     for (size_t i = 0; i < json_array_size(tags); i++)
         list[i] = (char *)json_string_value(json_array_get(tags, i));
-    int r = semver_select(list, json_array_size(tags), json_str_at(c, "wanted"), json_str_at(c, "prefix"), &out, &err);
+    int r = semver_select(list, json_array_size(tags), json_str_at(c, "wanted"), json_str_at(c, "prefix"),
+                          &out, &err);
     if ((r == 0) != (want != NULL) || !str_eq(out, want))
         fail_msg("%s, prefix '%s': %s instead of %s (%s)", what, json_str_at(c, "prefix"), out ? out : "none",
                  want ? want : "none", err_text(err));

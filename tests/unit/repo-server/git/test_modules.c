@@ -66,12 +66,9 @@ static void credentials_stay_with_their_server(void **state)
         const char *url;
         bool password, key;
     } cases[] = {
-        {"../lib.git", true, true},
-        {"https://h/other", true, true},
-        {"https://H/other", true, true},
-        {"https://h:444/other", false, false},
-        {"http://h/other", false, false},
-        {"https://evil.example/x", false, false},
+        {"../lib.git", true, true},       {"https://h/other", true, true},
+        {"https://H/other", true, true},  {"https://h:444/other", false, false},
+        {"http://h/other", false, false}, {"https://evil.example/x", false, false},
         {"git@o:lib", false, true},
     };
     AUTO_ERR err = NULL;

@@ -59,7 +59,8 @@ static http_t *http;
 static int setup(void **state)
 {
     fx_begin(state);
-    fx_sh("openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out app.key 2>/dev/null || openssl "
+    fx_sh("openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out app.key 2>/dev/null || "
+          "openssl "
           "genrsa -out app.key 2048 2>/dev/null; openssl pkey -in app.key -pubout -out app.pub");
     key = fx_out("cat app.key");
     unsigned port = fx_free_port();
@@ -180,11 +181,18 @@ static void errors_name_no_secret(void **state)
          ERR_INVALID_ARGUMENT,
          "Google service account: the private key"},
         {{.kind = TOKEN_GOOGLE, .secret = "hush"}, "http://localhost/git/x", ERR_INVALID_ARGUMENT, "no JSON"},
-        {{.kind = TOKEN_AZURE, .secret = "wrong", .base_url = base, .client_id = "cl ient", .tenant_id = "ten/ant"},
+        {{.kind = TOKEN_AZURE,
+          .secret = "wrong",
+          .base_url = base,
+          .client_id = "cl ient",
+          .tenant_id = "ten/ant"},
          "http://localhost/git/x",
          ERR_UNAUTHENTICATED,
          "answered 401"},
-        {{.kind = TOKEN_AZURE_WORKLOAD}, "http://localhost/git/x", ERR_FAILED_PRECONDITION, "federated token"},
+        {{.kind = TOKEN_AZURE_WORKLOAD},
+         "http://localhost/git/x",
+         ERR_FAILED_PRECONDITION,
+         "federated token"},
     };
     struct client c;
     client_init(&c, "/nonexistent");
@@ -233,8 +241,10 @@ static void google_and_azure_give_tokens(void **state)
 static void owners(void **state)
 {
     static const char *const cases[][2] = {
-        {"https://github.com/Team/app.git", "team"}, {"git@github.com:Team/app.git", "team"},
-        {"https://h/x", "x"},                        {"https://h", ""},
+        {"https://github.com/Team/app.git", "team"},
+        {"git@github.com:Team/app.git", "team"},
+        {"https://h/x", "x"},
+        {"https://h", ""},
         {"nonsense", ""},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

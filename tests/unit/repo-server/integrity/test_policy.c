@@ -11,16 +11,19 @@ static void policies_apply_by_url(void **state)
     } cases[] = {
         {"[]", "https://h/a", INTEGRITY_NONE},
         {"[{\"repos\":[{\"url\":\"*\"}],\"gpg\":{\"mode\":\"head\"}}]", "https://h/a", INTEGRITY_HEAD},
-        {"[{\"repos\":[{\"url\":\"https://h/*\"}],\"gpg\":{\"mode\":\"strict\"}}]", "https://h/a/b", INTEGRITY_STRICT},
-        {"[{\"repos\":[{\"url\":\"https://o/*\"}],\"gpg\":{\"mode\":\"strict\"}}]", "https://h/a", INTEGRITY_NONE},
-        {"[{\"repos\":[{\"url\":\"*\"},{\"url\":\"!https://h/a\"}],\"gpg\":{\"mode\":\"head\"}}]", "https://h/a",
+        {"[{\"repos\":[{\"url\":\"https://h/*\"}],\"gpg\":{\"mode\":\"strict\"}}]", "https://h/a/b",
+         INTEGRITY_STRICT},
+        {"[{\"repos\":[{\"url\":\"https://o/*\"}],\"gpg\":{\"mode\":\"strict\"}}]", "https://h/a",
          INTEGRITY_NONE},
-        {"[{\"repos\":[{\"url\":\"!https://h/a\"},{\"url\":\"*\"}],\"gpg\":{\"mode\":\"head\"}}]", "https://h/a",
-         INTEGRITY_NONE},
+        {"[{\"repos\":[{\"url\":\"*\"},{\"url\":\"!https://h/a\"}],\"gpg\":{\"mode\":\"head\"}}]",
+         "https://h/a", INTEGRITY_NONE},
+        {"[{\"repos\":[{\"url\":\"!https://h/a\"},{\"url\":\"*\"}],\"gpg\":{\"mode\":\"head\"}}]",
+         "https://h/a", INTEGRITY_NONE},
         {"[{\"repos\":[{\"url\":\"*\"}],\"gpg\":{\"mode\":\"none\"}}]", "https://h/a", INTEGRITY_NONE},
         {"[{\"repos\":[{\"url\":\"*\"}]}]", "https://h/a", INTEGRITY_NONE},
         {"[{\"repos\":[{\"url\":\"*\"}],\"gpg\":{\"mode\":\"hard\"}}]", "https://h/a", -1},
-        {"[{\"repos\":[{\"url\":\"*\"}],\"gpg\":{\"mode\":\"head\"}},{\"repos\":[{\"url\":\"https://*\"}],\"gpg\":{"
+        {"[{\"repos\":[{\"url\":\"*\"}],\"gpg\":{\"mode\":\"head\"}},{\"repos\":[{\"url\":\"https://"
+         "*\"}],\"gpg\":{"
          "\"mode\":\"none\"}}]",
          "https://h/a", -1},
     };
@@ -73,13 +76,15 @@ static void problems_are_told_once_for_each_key(void **state)
         VEC_PUSH(&list, s);
     }
     AUTO_JSON result = integrity_result(&p, &list);
-    const json_t *problems = json_object_get(json_array_get(json_object_get(result, "Checks"), 0), "Problems");
+    const json_t *problems = json_object_get(json_array_get(json_object_get(result, "Checks"), 0),
+                                             "Problems");
     size_t n = 0;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         if (!cases[i].problem)
             continue;
         AUTO(free_p)
-        char *want = xasprintf("Failed verifying revision %s by 'Ada <a@b>': %s", commit[i], cases[i].problem);
+        char *want = xasprintf("Failed verifying revision %s by 'Ada <a@b>': %s", commit[i],
+                               cases[i].problem);
         const char *got = str_or_empty(json_string_value(json_array_get(problems, n++)));
         if (!str_has_prefix(got, want))
             fail_msg("%s instead of %s", got, want);

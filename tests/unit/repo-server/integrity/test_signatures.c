@@ -17,24 +17,26 @@ static char *make_key(const char *name, const char *expires)
 
 static void export_key(const char *fingerprint)
 {
-    fx_sh("mkdir -p keys; id=$(printf '%%s' %s | tail -c 16); " GPG " --armor --export %s > keys/$id", fingerprint,
-          fingerprint);
+    fx_sh("mkdir -p keys; id=$(printf '%%s' %s | tail -c 16); " GPG " --armor --export %s > keys/$id",
+          fingerprint, fingerprint);
 }
 
 /* A commit signed with the key ("": unsigned), pushed; the commit is the caller's. */
 static char *commit(const char *key, const char *message)
 {
-    return fx_out("cd signed && export GNUPGHOME=$PWD/../gnupg; date +%%N > n; git add -A; git -c "
-                  "user.signingkey=%s commit -q %s -m '%s' >/dev/null; git push -q origin HEAD 2>/dev/null; git "
-                  "rev-parse HEAD",
-                  *key ? key : "none", *key ? "-S" : "", message);
+    return fx_out(
+        "cd signed && export GNUPGHOME=$PWD/../gnupg; date +%%N > n; git add -A; git -c "
+        "user.signingkey=%s commit -q %s -m '%s' >/dev/null; git push -q origin HEAD 2>/dev/null; git "
+        "rev-parse HEAD",
+        *key ? key : "none", *key ? "-S" : "", message);
 }
 
 static void tag(const char *name, const char *key)
 {
-    fx_sh("cd signed && export GNUPGHOME=$PWD/../gnupg; git -c user.signingkey=%s tag -m x %s %s; git push -q "
-          "origin %s 2>/dev/null",
-          *key ? key : "none", *key ? "-s" : "-a", name, name);
+    fx_sh(
+        "cd signed && export GNUPGHOME=$PWD/../gnupg; git -c user.signingkey=%s tag -m x %s %s; git push -q "
+        "origin %s 2>/dev/null",
+        *key ? key : "none", *key ? "-s" : "-a", name, name);
 }
 
 static int setup(void **state)
@@ -72,9 +74,10 @@ static int teardown(void **state)
 static char *problems(const char *mode, const char *key, const char *revision)
 {
     AUTO(free_p)
-    char *spec = xasprintf("{\"git\":{\"policies\":[{\"repos\":[{\"url\":\"*\"}],\"gpg\":{\"mode\":\"%s\",\"keys\":"
-                           "[\"%s\"]}}]}}",
-                           mode, key);
+    char *spec = xasprintf(
+        "{\"git\":{\"policies\":[{\"repos\":[{\"url\":\"*\"}],\"gpg\":{\"mode\":\"%s\",\"keys\":"
+        "[\"%s\"]}}]}}",
+        mode, key);
     struct fx_ask a;
     AUTO_ERR err = NULL;
     fx_response_t *r = NULL;
@@ -84,9 +87,9 @@ static char *problems(const char *mode, const char *key, const char *revision)
     ASSERT_OK(fx_generate(&server, q, &r, &err));
     assert_true(r->n_manifests > 0);
     AUTO(free_p)
-    char *text = r->source_integrity_result.len ? xstrndup((const char *)r->source_integrity_result.data,
-                                                           r->source_integrity_result.len)
-                                                : NULL;
+    char *text = r->source_integrity_result.len
+                     ? xstrndup((const char *)r->source_integrity_result.data, r->source_integrity_result.len)
+                     : NULL;
     FX_FREE(r);
     if (!text)
         return NULL;
@@ -166,7 +169,8 @@ static void expired_and_revoked_keys(void **state)
     AUTO(free_p) char *by_brief = commit(brief, "brief");
     AUTO(free_p) char *by_gone = commit(gone, "gone");
     export_key(brief);
-    fx_sh("sed 's/^:-----/-----/' gnupg/openpgp-revocs.d/%s.rev > rev; " GPG " --import rev 2>/dev/null", gone);
+    fx_sh("sed 's/^:-----/-----/' gnupg/openpgp-revocs.d/%s.rev > rev; " GPG " --import rev 2>/dev/null",
+          gone);
     export_key(gone);
     sleep_ns(SECONDS(4));
     expect("head", brief, by_brief, "signed with expired key");
@@ -178,10 +182,11 @@ static void forged_commits_are_bad(void **state)
 {
     AUTO(free_p) char *real = commit(good, "real");
     AUTO(free_p)
-    char *forged = fx_out("cd signed && git cat-file commit %s | sed 's/^real$/forged/' > ../forged && c=$(git "
-                          "hash-object -t commit -w ../forged) && git update-ref refs/heads/forged $c && git push -q "
-                          "origin forged 2>/dev/null; echo $c",
-                          real);
+    char *forged = fx_out(
+        "cd signed && git cat-file commit %s | sed 's/^real$/forged/' > ../forged && c=$(git "
+        "hash-object -t commit -w ../forged) && git update-ref refs/heads/forged $c && git push -q "
+        "origin forged 2>/dev/null; echo $c",
+        real);
     expect("head", good, forged, "bad signature");
 }
 
@@ -189,9 +194,10 @@ static void other_methods_refuse(void **state)
 {
     AUTO(free_p) char *unsigned_one = commit("", "for files");
     AUTO(free_p)
-    char *spec = xasprintf("{\"git\":{\"policies\":[{\"repos\":[{\"url\":\"*\"}],\"gpg\":{\"mode\":\"head\",\"keys\":"
-                           "[\"%s\"]}}]}}",
-                           good);
+    char *spec = xasprintf(
+        "{\"git\":{\"policies\":[{\"repos\":[{\"url\":\"*\"}],\"gpg\":{\"mode\":\"head\",\"keys\":"
+        "[\"%s\"]}}]}}",
+        good);
     AUTO_ERR err = NULL;
     struct fx_ask a;
     fx_ask(&a, url, "{}");
@@ -200,7 +206,8 @@ static void other_methods_refuse(void **state)
     f.repo = &a.repo;
     f.revision = unsigned_one;
     f.source_integrity = (ProtobufCBinaryData){strlen(spec), (uint8_t *)spec};
-    assert_int_equal(FX_CALL(&server, "repo.GetFiles", f, get_files_response, &fr, &err), -ERR_FAILED_PRECONDITION);
+    assert_int_equal(FX_CALL(&server, "repo.GetFiles", f, get_files_response, &fr, &err),
+                     -ERR_FAILED_PRECONDITION);
     assert_non_null(strstr(err_text(err), "GIT/GPG: Failed verifying revision"));
     Cargocd__Repo__GetDirectoriesRequest d = CARGOCD__REPO__GET_DIRECTORIES_REQUEST__INIT;
     Cargocd__Repo__GetDirectoriesResponse *dr = NULL;

@@ -67,7 +67,7 @@ static int teardown(void **state)
     return fx_end(state);
 }
 
-#define HEAD "apiVersion: argoproj.io/v1alpha1\nkind: ConfigManagementPlugin\n"
+#define HEAD   "apiVersion: argoproj.io/v1alpha1\nkind: ConfigManagementPlugin\n"
 #define OBJECT "apiVersion: v1, kind: ConfigMap, metadata: {name: made}"
 
 static char *make_repo(const char *name)
@@ -89,15 +89,16 @@ static char *make_repo(const char *name)
 static void a_named_plugin_renders(void **state)
 {
     struct sidecar s;
-    sidecar_start(&s, HEAD
-                  "metadata: {name: demo}\nspec:\n  version: v1.0\n  init: {command: [sh, -c, 'echo made > "
-                  "init.out']}\n"
-                  "  generate: {command: [sh, -c], args: ['echo \"{" OBJECT
-                  ", data: {init: $(cat init.out), link: $(cat link), env: "
-                  "\\\"$ARGOCD_ENV_WHO\\\", app: $ARGOCD_APP_NAME, p: $PARAM_IMAGE_TAG, l: $PARAM_LIST_1, m: "
-                  "$PARAM_MAP_A_B, "
-                  "k: $KUBE_VERSION, big: \\\"$(ls ../big)\\\", skip: \\\"$(ls *.skip 2>/dev/null)\\\"}}\"; echo "
-                  "---; echo null']}\n");
+    sidecar_start(
+        &s,
+        HEAD "metadata: {name: demo}\nspec:\n  version: v1.0\n  init: {command: [sh, -c, 'echo made > "
+             "init.out']}\n"
+             "  generate: {command: [sh, -c], args: ['echo \"{" OBJECT
+             ", data: {init: $(cat init.out), link: $(cat link), env: "
+             "\\\"$ARGOCD_ENV_WHO\\\", app: $ARGOCD_APP_NAME, p: $PARAM_IMAGE_TAG, l: $PARAM_LIST_1, m: "
+             "$PARAM_MAP_A_B, "
+             "k: $KUBE_VERSION, big: \\\"$(ls ../big)\\\", skip: \\\"$(ls *.skip 2>/dev/null)\\\"}}\"; echo "
+             "---; echo null']}\n");
     AUTO(free_p) char *url = make_repo("named");
     struct fx_ask a;
     fx_request_t *q = fx_ask(&a, url,
@@ -144,8 +145,9 @@ static void discovery_decides(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct sidecar s;
         AUTO(free_p)
-        char *yaml = xasprintf(HEAD "metadata: {name: finder%zu}\nspec:\n  discover: {%s}\n  generate: {command: "
-                                    "[echo, '{" OBJECT "}']}\n",
+        char *yaml = xasprintf(HEAD
+                               "metadata: {name: finder%zu}\nspec:\n  discover: {%s}\n  generate: {command: "
+                               "[echo, '{" OBJECT "}']}\n",
                                i, cases[i].discover);
         sidecar_start(&s, yaml);
         struct fx_ask a;
@@ -178,8 +180,7 @@ static void failures_are_told(void **state)
         enum err_code code;
         const char *text;
     } cases[] = {
-        {"[sh, -c, 'echo out; echo broken >&2; exit 7']", ERR_UNKNOWN,
-         "failed exit status 7: broken"},
+        {"[sh, -c, 'echo out; echo broken >&2; exit 7']", ERR_UNKNOWN, "failed exit status 7: broken"},
         {"[sh, -c, 'kill -9 $$']", ERR_UNKNOWN, "failed"},
         {"[no-such-program]", ERR_UNKNOWN, "no-such-program"},
         {"[echo, 'kind: [']", ERR_FAILED_PRECONDITION, "failed to unmarshal manifest"},
@@ -211,8 +212,9 @@ static void hanging_commands_end(void **state)
     AUTO(free_p) char *url = make_repo("hanging");
     struct sidecar s;
     AUTO(free_p)
-    char *yaml = xasprintf(HEAD "metadata: {name: hang}\nspec:\n  generate: {command: [sh, -c, 'sleep 61 & echo "
-                                "$! > %s/child; sleep 62']}\n",
+    char *yaml = xasprintf(HEAD
+                           "metadata: {name: hang}\nspec:\n  generate: {command: [sh, -c, 'sleep 61 & echo "
+                           "$! > %s/child; sleep 62']}\n",
                            fx_dir());
     sidecar_start(&s, yaml);
     struct fx_ask a;
@@ -257,10 +259,11 @@ static void parameters_are_announced(void **state)
     ASSERT_OK(FX_CALL(&server, "repo.AppDetails", q, app_details_response, &r, &err));
     AUTO(free_p) char *text = xstrndup((const char *)r->details.data, r->details.len);
     FX_FREE(r);
-    assert_string_equal(text, "{\"plugin\":{\"parametersAnnouncement\":[{\"array\":[\"demo\"],\"name\":\"two\"},"
-                              "{\"collectionType\":\"map\",\"itemType\":\"number\",\"map\":{\"k\":\"v\"},"
-                              "\"name\":\"one\",\"required\":true,\"title\":\"One\",\"tooltip\":\"tip\"}]},"
-                              "\"type\":\"Plugin\"}");
+    assert_string_equal(text,
+                        "{\"plugin\":{\"parametersAnnouncement\":[{\"array\":[\"demo\"],\"name\":\"two\"},"
+                        "{\"collectionType\":\"map\",\"itemType\":\"number\",\"map\":{\"k\":\"v\"},"
+                        "\"name\":\"one\",\"required\":true,\"title\":\"One\",\"tooltip\":\"tip\"}]},"
+                        "\"type\":\"Plugin\"}");
     Cargocd__Repo__ListPluginsRequest lq = CARGOCD__REPO__LIST_PLUGINS_REQUEST__INIT;
     Cargocd__Repo__ListPluginsResponse *lr = NULL;
     ASSERT_OK(FX_CALL(&server, "repo.ListPlugins", lq, list_plugins_response, &lr, &err));
@@ -279,10 +282,11 @@ static void plugins_see_no_credentials(void **state)
     free(make_repo("private"));
     AUTO(free_p) char *url = xasprintf("%s/private.git", base);
     struct sidecar s;
-    sidecar_start(&s, HEAD "metadata: {name: env}\nspec:\n  generate: {command: [sh, -c, 'echo \"{" OBJECT
-                           ", data: {found: \\\"$(env | grep -c s[3]cret; cat /proc/*/cmdline 2>/dev/null | tr "
-                           "\"\\0\" \" \" | grep -c s[3]cret; grep -rc s[3]cret ../ | grep -v \":0\" | "
-                           "wc -l)\\\"}}\"']}\n");
+    sidecar_start(&s,
+                  HEAD "metadata: {name: env}\nspec:\n  generate: {command: [sh, -c, 'echo \"{" OBJECT
+                       ", data: {found: \\\"$(env | grep -c s[3]cret; cat /proc/*/cmdline 2>/dev/null | tr "
+                       "\"\\0\" \" \" | grep -c s[3]cret; grep -rc s[3]cret ../ | grep -v \":0\" | "
+                       "wc -l)\\\"}}\"']}\n");
     struct fx_ask a;
     fx_request_t *q = fx_ask(&a, url, "{\"path\":\"app\",\"plugin\":{\"name\":\"env\"}}");
     a.repo.username = (char *)"user";
@@ -304,10 +308,11 @@ static void a_foreign_sidecar_renders(void **state)
                   "  generate: {command: [sh, -c, 'echo \"{" OBJECT
                   ", data: {app: $ARGOCD_APP_NAME, link: $(cat link)}}\"']}\n");
     AUTO(free_p)
-    char *pid = fx_out("ARGOCD_PLUGINSOCKFILEPATH=$PWD/plugins ARGOCD_CMP_WORKDIR=$PWD setsid %s --config-dir-path "
-                       "foreign-cfg >foreign.log 2>&1 & echo $!; i=0; until [ -S plugins/theirs.sock ] || [ $i = "
-                       "100 ]; do sleep 0.1; i=$((i+1)); done",
-                       program);
+    char *pid = fx_out(
+        "ARGOCD_PLUGINSOCKFILEPATH=$PWD/plugins ARGOCD_CMP_WORKDIR=$PWD setsid %s --config-dir-path "
+        "foreign-cfg >foreign.log 2>&1 & echo $!; i=0; until [ -S plugins/theirs.sock ] || [ $i = "
+        "100 ]; do sleep 0.1; i=$((i+1)); done",
+        program);
     struct fx_ask a;
     fx_expect(&server, fx_ask(&a, url, "{\"path\":\"app\"}"), "\"data\":{\"app\":\"demo\",\"link\":\"lib\"}");
     fx_expect(&server, fx_ask(&a, url, "{\"path\":\"app\",\"plugin\":{\"name\":\"theirs\"}}"), "made");
@@ -350,5 +355,5 @@ static void annotated_paths(void **state)
 }
 
 REPO_TESTS(setup, teardown, T(a_named_plugin_renders), T(discovery_decides), T(failures_are_told),
-           T(hanging_commands_end), T(parameters_are_announced), T(plugins_see_no_credentials), T(a_foreign_sidecar_renders),
-           T(annotated_paths))
+           T(hanging_commands_end), T(parameters_are_announced), T(plugins_see_no_credentials),
+           T(a_foreign_sidecar_renders), T(annotated_paths))
