@@ -290,23 +290,13 @@ static int client_side(const struct applier *a, const struct kube_resource *r, c
     return code;
 }
 
-static int server_side(const struct applier *a, const struct kube_resource *r, const json_t *target,
+static int server_side(const struct applier *a, const struct kube_resource *r, json_t *body,
                        const struct apply_options *o, char **message, json_t **result, err_t **err)
 {
-    if (o->force)
-        return err_set(err, ERR_INVALID_ARGUMENT,
-                       "error validating options: --force cannot be used with --server-side");
-    AUTO(free_p) char *name = apply_name(target);
-    if (!o->dry_run) {
-        AUTO_JSON body = json_copy_deep(target);
-        drop_nulls(body);
-        struct kube_params params = {.field_manager = FIELD_MANAGER, .force = true};
-        json_t *answer = NULL;
-        if (kube_patch(a->kube, r, namespace_of(r, target), object_name(target), KUBE_PATCH_APPLY, body,
-                       &params, &answer, err) < 0)
-            return err_again(err);
-        apply_result(a, answer, result);
-    }
+    drop_nulls(body);
+    if (apply_server_side(a, r, body, o, result, err) < 0)
+        return err_again(err);
+    AUTO(free_p) char *name = apply_name(body);
     *message = xasprintf("%s serverside-applied%s", name, o->dry_run ? " (dry run)" : "");
     return 0;
 }

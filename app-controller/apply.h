@@ -19,6 +19,8 @@ struct apply_options {
     bool force;       /* delete and create when an update is refused for a conflict or as invalid */
     bool replace;     /* the object whole instead of a patch */
     bool server_side; /* the API server merges */
+    const char
+        *migrated_manager; /* whose updates count as applied by us; NULL: only a client-side applier's */
 };
 
 /* Makes the cluster's object what target says. known_live (may be NULL) is the cache's, for dry runs.
@@ -56,6 +58,9 @@ int apply_replace(const struct applier *a, const struct kube_resource *r, const 
  * another role is made anew. *live becomes NULL when it was deleted. */
 int apply_reconcile_binding(const struct applier *a, const struct kube_resource *r, const json_t *target,
                             json_t **live, err_t **err);
+/* A dry run checks the options only. */
+int apply_server_side(const struct applier *a, const struct kube_resource *r, const json_t *target,
+                      const struct apply_options *o, json_t **result, err_t **err);
 bool apply_is_rbac(const json_t *object);
 
 #endif

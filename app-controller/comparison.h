@@ -15,7 +15,8 @@ struct compare_input {
     const settings_t *settings;
     const json_t *sources; /* array */
     const json_t
-        *revisions; /* array of the same length; "" or missing: the source's target revision; NULL: all */
+        *revisions;    /* array of the same length; "" or missing: the source's target revision; NULL: all */
+    unsigned hooks_of; /* HOOK_PRE_DELETE or HOOK_POST_DELETE: only these hooks; 0: what a sync is about */
     bool no_cache, no_revision_cache;
     atomic_bool *canceled;
 };
@@ -34,6 +35,7 @@ struct comparison {
     VEC(struct rendering) renderings; /* one per source */
     VEC(struct pair) pairs;
     VEC(json_t *) hooks;     /* targets; owned */
+    unsigned deletion_hooks; /* bits of enum hook_type: hooks of a deletion that the source has */
     json_t *conditions;      /* [{type, message}] */
     const char *sync_status; /* of the application */
     struct health health;

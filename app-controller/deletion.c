@@ -14,6 +14,7 @@
 #include "app-controller/refresh.h"
 #include "app-controller/status.h"
 #include "common/argo/app.h"
+#include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/engine/hooks.h"
 #include "common/engine/mask.h"
@@ -97,6 +98,55 @@ static int drop(struct deletion *d, bool (*which)(const char *), const char *nam
 
 /* ---- hooks ---- */
 
+static const struct {
+    unsigned type;
+    const char *names[2];
+} hook_finalizers[] = {{HOOK_PRE_DELETE, {PRE_DELETE, PRE_DELETE_CLEANUP}},
+                       {HOOK_POST_DELETE, {POST_DELETE, POST_DELETE_CLEANUP}}};
+
+static bool is_of_other_types(const char *finalizer, unsigned types)
+{
+    for (size_t i = 0; i < ARRAY_LEN(hook_finalizers); i++)
+        for (size_t k = 0; k < 2; k++)
+            if (!(types & hook_finalizers[i].type) && strcmp(finalizer, hook_finalizers[i].names[k]) == 0)
+                return true;
+    return false;
+}
+
+int deletion_expect_hooks(struct controller *ctl, struct app *app, json_t **doc, unsigned types, err_t **err)
+{
+    const json_t *list = json_at(*doc, "metadata", "finalizers");
+    AUTO_JSON wanted = json_array();
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *f = str_or_empty(json_string_value(json_array_get(list, i)));
+        if (!is_of_other_types(f, types))
+            json_array_append_new(wanted, json_str_new(f));
+    }
+    size_t left = json_array_size(wanted);
+    for (size_t i = 0; i < ARRAY_LEN(hook_finalizers); i++)
+        for (size_t k = 0; k < 2; k++)
+            if ((types & hook_finalizers[i].type) && !has(*doc, hook_finalizers[i].names[k]))
+                json_array_append_new(wanted, json_str_new(hook_finalizers[i].names[k]));
+    if (left == json_array_size(list) && json_array_size(wanted) == left)
+        return 0;
+    AUTO_JSON patch = json_object();
+    json_put_at(patch, json_array_size(wanted) ? json_incref(wanted) : json_null(), "metadata", "finalizers");
+    return application_patch(ctl, app, patch, object_resource_version(*doc), doc, err);
+}
+
+/* A hook that wants a generated name gets the same one in every pass, so that no pass makes it a second time.
+ */
+static void settle_name(const struct deletion *d, json_t *hook)
+{
+    const char *prefix = json_str_at(hook, "metadata", "generateName"), *uid = object_uid(*d->doc);
+    if (*object_name(hook) || str_empty(prefix))
+        return;
+    uint64_t h = json_hash(hook, hash_content(uid, strlen(uid), 0));
+    AUTO(free_p) char *name = xasprintf("%s%010llx", prefix, (unsigned long long)(h >> 24));
+    json_put_at(hook, json_str_new(name), "metadata", "name");
+    json_drop_at(hook, "metadata", "generateName");
+}
+
 static bool hooks_of(struct deletion *d, unsigned type, struct comparison *c, settings_t **settings,
                      err_t **err)
 {
@@ -107,6 +157,7 @@ static bool hooks_of(struct deletion *d, unsigned type, struct comparison *c, se
                                .cluster = d->cluster,
                                .settings = *settings,
                                .sources = sources,
+                               .hooks_of = type,
                                .canceled = &d->ctl->stopping};
     c->ns = xstrdup(str_or_empty(json_str_at(*d->doc, "spec", "destination", "namespace")));
     comparison_render(d->ctl, d->app, &in, c);
@@ -116,19 +167,21 @@ static bool hooks_of(struct deletion *d, unsigned type, struct comparison *c, se
         err_set(err, ERR_FAILED_PRECONDITION, "%s", str_or_empty(c->failure));
         return false;
     }
-    for (size_t i = 0; i < c->hooks.n;) {
-        if (hook_types(c->hooks.v[i]) & type) {
-            i++;
-            continue;
-        }
-        json_decref(c->hooks.v[i]);
-        VEC_REMOVE(&c->hooks, i);
-    }
+    for (size_t i = 0; i < c->hooks.n; i++)
+        settle_name(d, c->hooks.v[i]);
     return true;
 }
 
-/* The objects of the hooks as they are; NULL where there is none. */
-static json_t **live_hooks(struct deletion *d, const struct comparison *c, err_t **err)
+static bool is_ours(const struct deletion *d, const settings_t *settings, const json_t *live)
+{
+    AUTO(free_p) char *owner = tracking_owner(settings_tracking(settings), live);
+    return str_same(owner, d->app->instance);
+}
+
+/* The objects of the hooks as they are; NULL where there is none. An object of somebody else that has a
+ * hook's name is not the hook: it is neither judged nor deleted. */
+static json_t **live_hooks(struct deletion *d, const struct comparison *c, const settings_t *settings,
+                           err_t **err)
 {
     json_t **lives = xcalloc(c->hooks.n, sizeof(*lives));
     for (size_t i = 0; i < c->hooks.n; i++) {
@@ -137,6 +190,13 @@ static json_t **live_hooks(struct deletion *d, const struct comparison *c, err_t
             err_code(failure) != ERR_NOT_FOUND) {
             err_move(err, TAKE(failure));
             break;
+        }
+        if (lives[i] && !is_ours(d, settings, lives[i])) {
+            log_warn(LOGF({"application", d->app->key}),
+                     "%s %s has the name of a hook and is not of this application", object_kind(lives[i]),
+                     object_name(lives[i]));
+            json_decref(lives[i]);
+            lives[i] = NULL;
         }
     }
     return lives;
@@ -159,10 +219,10 @@ static int run_hooks(struct deletion *d, const struct comparison *c, json_t *con
         if (!r)
             return err_again(err);
         if (!lives[i]) {
-            created = true;
             AUTO_ERR failure = NULL;
-            if (apply_create(&d->applier, r, c->hooks.v[i], FIELD_MANAGER, NULL, &failure) < 0 &&
-                err_code(failure) != ERR_ALREADY_EXISTS)
+            if (apply_create(&d->applier, r, c->hooks.v[i], NULL, NULL, &failure) == 0)
+                created = true;
+            else if (err_code(failure) != ERR_ALREADY_EXISTS)
                 return err_move(err, TAKE(failure));
             continue;
         }
@@ -170,7 +230,7 @@ static int run_hooks(struct deletion *d, const struct comparison *c, json_t *con
         assess(d, lives[i], &h);
         progressing = progressing || h.status == HEALTH_PROGRESSING;
         if (h.status == HEALTH_DEGRADED) {
-            str_printf(&failed, "%s%s/%s", failed.len ? "," : "", object_namespace(lives[i]),
+            str_printf(&failed, "%s%s/%s", failed.len ? ", " : "", object_namespace(lives[i]),
                        object_name(lives[i]));
             apply_delete(&d->applier, lives[i], NULL, NULL);
         }
@@ -219,7 +279,7 @@ static int do_hooks(struct deletion *d, unsigned type, const char *what, bool cl
     int r = 0;
     *done = false;
     if (hooks_of(d, type, &c, &settings, &failure)) {
-        json_t **lives = live_hooks(d, &c, &failure);
+        json_t **lives = live_hooks(d, &c, settings, &failure);
         if (!failure)
             r = cleanup ? clean_hooks(d, &c, lives, done, &failure)
                         : run_hooks(d, &c, lives, what, done, &failure);
@@ -256,6 +316,20 @@ static bool deletable(const struct deletion *d, const struct live *l, const json
            !str_eq(object_annotation(live, "helm.sh/resource-policy"), "keep");
 }
 
+/* The last comparison also knew what the source says. */
+static bool wants_confirmation(const struct deletion *d, const struct live *l, const json_t *live)
+{
+    const json_t *list = json_at(*d->doc, "status", "resources");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *r = json_array_get(list, i);
+        if (json_bool_at(r, "requiresDeletionConfirmation") && str_same(json_str_at(r, "name"), l->name) &&
+            str_same(json_str_at(r, "kind"), l->kind) && str_same(json_str_at(r, "namespace"), l->ns) &&
+            str_same(json_str_at(r, "group"), l->group))
+            return true;
+    }
+    return option_is(d, live, "Delete", "confirm") || option_is(d, live, "Prune", "confirm");
+}
+
 static bool approved(const struct deletion *d)
 {
     wall_t at, deleted;
@@ -281,7 +355,7 @@ static int cascade(struct deletion *d, bool *done, err_t **err)
         if (!live || !deletable(d, l, live))
             continue;
         terminating = terminating || l->deleting;
-        if (option_is(d, live, "Delete", "confirm") && !approved(d))
+        if (!approved(d) && wants_confirmation(d, l, live))
             unconfirmed = true;
         highest = object_wave(live) > highest ? object_wave(live) : highest;
         VEC_PUSH(&left, json_incref(live));
@@ -332,7 +406,8 @@ static int step(struct deletion *d, bool *more, err_t **err)
             if (stages[i].before_cascade != (bool)before || !has(*d->doc, stages[i].finalizer))
                 continue;
             if (do_hooks(d, stages[i].type, stages[i].what, stages[i].cleanup, &done, err) < 0)
-                return err_again(err);
+                return stages[i].before_cascade ? err_wrap(err, "error executing pre-delete hooks")
+                                                : err_again(err);
             *more = done;
             return done ? drop(d, NULL, stages[i].finalizer, err) : 0;
         }
@@ -421,7 +496,8 @@ void deletion_run(struct controller *ctl, struct app *app, json_t **doc)
     AUTO_ERR err = NULL;
     int r = work(&d, &more, &err);
     bool race = r < 0 && (err_code(err) == ERR_ABORTED || err_code(err) == ERR_NOT_FOUND);
-    if (!race)
+    /* A failure stays told until a stage is over: the next attempt of a hook follows at once. */
+    if (!race && (r < 0 || more))
         tell(&d, r < 0 ? TAKE(err) : NULL);
     if (more || race)
         workq_add_after(ctl->operations, app->key, OPERATE, race ? MILLIS(100) : 0);

@@ -84,11 +84,13 @@ static void warn_of_repeats(const struct target_list *list, struct comparison *c
     }
 }
 
-/* Hooks of the deletion of an application take no part in a sync. */
-static bool takes_part(const json_t *o)
+/* Hooks of the deletion of an application take no part in a sync, and nothing else in a deletion. */
+static bool takes_part(const struct compare_input *in, const json_t *o)
 {
     unsigned sync_types = HOOK_PRE_SYNC | HOOK_SYNC | HOOK_POST_SYNC | HOOK_SYNC_FAIL;
-    return !object_is_hook(o) || (hook_types(o) & sync_types);
+    if (in->hooks_of)
+        return hook_types(o) & in->hooks_of;
+    return !object_is_ignored_hook(o) && (!object_is_hook(o) || (hook_types(o) & sync_types));
 }
 
 static void collect_targets(struct app *app, const struct compare_input *in, const kube_api_t *api,
@@ -272,14 +274,17 @@ void comparison_pair(struct controller *ctl, struct app *app, const struct compa
     int r = 0;
     for (size_t i = 0; r == 0 && i < list.objects.n; i++) {
         json_t *o = list.objects.v[i];
-        if (!o || object_is_ignored_hook(o) || !takes_part(o))
+        if (!o)
+            continue;
+        c->deletion_hooks |= hook_types(o) & (HOOK_PRE_DELETE | HOOK_POST_DELETE);
+        if (!takes_part(in, o))
             continue;
         if (object_is_hook(o))
             VEC_PUSH(&c->hooks, json_incref(o));
         else
             r = pair_target(ctl, app, in, api, o, c, &err);
     }
-    if (r == 0)
+    if (r == 0 && !in->hooks_of)
         add_leftovers(app, in, c);
     dispose_targets(&list);
     kube_api_unref(api);

@@ -3,6 +3,7 @@
  * the target revision is resolved; 3 as 2, without cached revisions. When nothing that a comparison depends
  * on has changed (the fingerprint), nothing is parsed and nothing is written. */
 #include "app-controller/refresh.h"
+#include "app-controller/deletion.h"
 #include "app-controller/autosync.h"
 #include "app-controller/metrics.h"
 #include "app-controller/operation.h"
@@ -331,6 +332,9 @@ static uint64_t fingerprint(struct refresh *r, const struct rendering *rendering
     AUTO_JSON spec = json_copy_deep(json_at(r->doc, "spec"));
     uint64_t h = json_hash(spec, settings_epoch(r->settings));
     h = json_hash(json_at(r->project, "spec"), h);
+    const json_t *finalizers = json_at(r->doc, "metadata", "finalizers");
+    if (finalizers)
+        h = json_hash(finalizers, h);
     for (size_t i = 0; i < n; i++) {
         h = hash_content(str_or_empty(renderings[i].key), strlen(str_or_empty(renderings[i].key)), h);
         h = hash_content(str_or_empty(renderings[i].revision), strlen(str_or_empty(renderings[i].revision)),
@@ -571,6 +575,20 @@ static void stamp(struct refresh *r, json_t *status)
         json_object_set_new_nocheck(status, "reconciledAt", json_time(wall_now()));
 }
 
+/* Before the status: who sees an application synced may delete it, and its hooks are to run then. */
+static void expect_hooks(struct refresh *r, const struct comparison *c)
+{
+    AUTO_ERR err = NULL;
+    if (c->failed || app_deleting(r->doc) ||
+        deletion_expect_hooks(r->ctl, r->app, &r->doc, c->deletion_hooks, &err) == 0 ||
+        err_code(err) == ERR_NOT_FOUND)
+        return;
+    if (err_code(err) != ERR_ABORTED)
+        log_warn(LOGF({"application", r->app->key}), "finalizers of deletion hooks: %s", err_text(err));
+    workq_add_after(r->ctl->refresh, r->app->key, REFRESH_LIVE,
+                    MILLIS(err_code(err) == ERR_ABORTED ? 50 : 2000));
+}
+
 static void conclude(struct refresh *r, struct compare_input *in, struct comparison *c, uint64_t print)
 {
     AUTO(free_p) char *verdict = xasprintf("%s, %s", c->sync_status, health_name(c->health.status));
@@ -578,6 +596,7 @@ static void conclude(struct refresh *r, struct compare_input *in, struct compari
     keep_findings(r, c);
     AUTO_JSON tree = tree_of(r->ctl, r->app, true);
     publish(r->ctl, r->app, tree, in, c);
+    expect_hooks(r, c);
     AUTO_JSON status = build_status(r, c, tree);
     put_orphans(r, status, tree);
     run_autosync(r, status);

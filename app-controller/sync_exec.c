@@ -77,8 +77,11 @@ static void set_live(struct sync_task *t, json_t *live_take)
 static struct apply_options options_of(const struct sync_exec *x, const struct sync_task *t, bool dry_run)
 {
     struct sync_choice c = sync_choose(x->options, x->force, t->target, t->live, dry_run);
-    return (struct apply_options){
-        .dry_run = dry_run, .replace = c.replace, .force = c.force, .server_side = c.server_side};
+    return (struct apply_options){.dry_run = dry_run,
+                                  .replace = c.replace,
+                                  .force = c.force,
+                                  .server_side = c.server_side,
+                                  .migrated_manager = x->migrated_manager};
 }
 
 static bool is_crd(const struct sync_task *t)

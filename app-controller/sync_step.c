@@ -307,6 +307,14 @@ static void publish_results(struct step *s, struct sync_plan *plan)
     json_object_set_new_nocheck(s->result, "resources", json_copy_deep(plan->results));
 }
 
+static const char *migrated_manager(const struct step *s)
+{
+    const char *named = object_annotation(s->op->doc, ANNOTATION_MIGRATION_MANAGER);
+    if (options_have(s->options, "ClientSideApplyMigration=false"))
+        return NULL;
+    return str_empty(named) ? "kubectl-client-side-apply" : named;
+}
+
 static bool record(struct step *s, struct sync_plan *plan)
 {
     AUTO_ERR err = NULL;
@@ -459,6 +467,7 @@ static void sync_planned(struct step *s)
                           .confirmed = input.prune_confirmed,
                           .propagation = xstrdup(sync_propagation(s->options)),
                           .default_prune = default_prune,
+                          .migrated_manager = migrated_manager(s),
                           .applier = {s->cluster, cluster_kube(s->cluster), cluster_api(s->cluster)}};
     AUTO_ERR err = NULL;
     if (options_have(s->options, "RespectIgnoreDifferences=true") &&

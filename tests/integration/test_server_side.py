@@ -1,0 +1,189 @@
+"""Server-side apply and the diffs that go with it. Needs an API server that can do it (seen on Kubernetes 1.20)."""
+import shutil
+import subprocess
+import unittest
+
+from lib.case import Case, config_map
+
+OURS = "argocd-controller"
+SERVER_SIDE = {"syncOptions": ["ServerSideApply=true"]}
+KUBECTL = shutil.which("kubectl") or shutil.which("kubectl", path="/opt/kube/bin")
+
+DEPLOYMENT = """apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  replicas: %d
+  selector:
+    matchLabels: {app: web}
+  template:
+    metadata:
+      labels: {app: web}
+    spec:
+      containers:
+      - name: main
+        image: localhost/guestbook:1
+        env:
+%s
+"""
+
+
+def deployment(replicas=1, **env):
+    return DEPLOYMENT % (replicas, "\n".join("        - {name: %s, value: '%s'}" % item for item in env.items()))
+
+
+class ServerSideCase(Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if not cls.env.real:
+            cls.env.close()
+            raise unittest.SkipTest("kubesim has no server-side apply: give a KUBECONFIG")
+
+    def make(self, name, files, **spec):
+        repo = self.env.repo()
+        repo.commit(files)
+        ns = self.env.app(name, self.env.git.url(repo), **spec)
+        self.env.wait_status(name, "OutOfSync")
+        return ns, repo
+
+    def kubectl(self, *args, stdin=None):
+        done = subprocess.run([KUBECTL, "--kubeconfig", self.env.kubeconfig, *args], input=stdin, capture_output=True, text=True,
+                              check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def live(self, ns, name, kind="ConfigMap", version="v1"):
+        return self.env.kube.get(version, kind, ns, name)
+
+    def managers(self, o):
+        return sorted((m["manager"], m["operation"]) for m in o["metadata"].get("managedFields", []))
+
+    def sync(self, name, phase="Succeeded", options=("ServerSideApply=true",), **more):
+        self.env.sync(name, syncOptions=list(options), **more)
+        return self.env.wait_operation(name, phase)
+
+    def messages(self, app):
+        return {r["name"]: r["message"] for r in app["status"]["operationState"]["syncResult"]["resources"]}
+
+    def push(self, name, repo, files, status="OutOfSync"):
+        sha = repo.commit(files)
+        self.env.refresh(name)
+        return self.env.wait_app(name, lambda a: a["status"]["sync"].get("revision") == sha and a["status"]["sync"]["status"] == status,
+                                 what="to be %s at %s" % (status, sha))
+
+
+class Apply(ServerSideCase):
+    def test_applied_and_owned(self):
+        ns, repo = self.make("ssa", {"cm.yaml": config_map("data", {"a": "1", "b": "2"})}, syncPolicy=SERVER_SIDE)
+        app = self.sync("ssa")
+        self.assertEqual(self.messages(app), {"data": "configmap/data serverside-applied"})
+        o = self.live(ns, "data")
+        self.assertEqual(self.managers(o), [(OURS, "Apply")])
+        self.assertNotIn("kubectl.kubernetes.io/last-applied-configuration", o["metadata"]["annotations"])
+        self.env.wait_status("ssa", "Synced")
+        self.push("ssa", repo, {"cm.yaml": config_map("data", {"a": "1"})})
+        self.sync("ssa")
+        self.assertEqual(self.live(ns, "data")["data"], {"a": "1"})
+
+    def test_conflicts_are_forced_and_foreign_fields_stay(self):
+        ns, _ = self.make("forced", {"cm.yaml": config_map("data", {"a": "1"})}, syncPolicy=SERVER_SIDE)
+        self.sync("forced")
+        self.kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=other", "-f", "-",
+                     stdin=config_map("data", {"a": "theirs", "own": "x"}, ns=ns))
+        self.env.wait_status("forced", "OutOfSync")
+        self.sync("forced")
+        self.assertEqual(self.live(ns, "data")["data"], {"a": "1", "own": "x"})
+        self.env.wait_status("forced", "Synced")
+
+    def test_by_annotation_and_opting_out(self):
+        note = "argocd.argoproj.io/sync-options"
+        ns, _ = self.make("single", {"a.yaml": config_map("server", annotations={note: "ServerSideApply=true"}),
+                                     "b.yaml": config_map("client", annotations={note: "ServerSideApply=false"})})
+        self.sync("single", options=())
+        self.assertEqual(self.managers(self.live(ns, "server")), [(OURS, "Apply")])
+        self.assertEqual(self.managers(self.live(ns, "client")), [(OURS, "Update")])
+        self.sync("single")
+        self.assertEqual(self.managers(self.live(ns, "client")), [(OURS, "Update")])
+
+    def test_migration_from_kubectl(self):
+        for name, note in (("kubectl", None), ("other", "old-tool")):
+            with self.subTest(name):
+                ns, _ = self.make("from" + name, {"cm.yaml": config_map("data", {"a": "1"})}, syncPolicy=SERVER_SIDE)
+                if note:
+                    self.env.patch_app("from" + name, {"metadata": {"annotations": {
+                        "argocd.argoproj.io/client-side-apply-migration-manager": note}}})
+                    self.kubectl("create", "--field-manager=old-tool", "-f", "-", stdin=config_map("data", {"a": "1", "gone": "x"}, ns=ns))
+                else:
+                    self.kubectl("apply", "-f", "-", stdin=config_map("data", {"a": "1", "gone": "x"}, ns=ns))
+                self.sync("from" + name)
+                o = self.live(ns, "data")
+                self.assertEqual(o["data"], {"a": "1"}, "what the old applier owned and the source has not is gone")
+                self.assertEqual(self.managers(o), [(OURS, "Apply")])
+
+    def test_migration_can_be_off(self):
+        ns, _ = self.make("nomig", {"cm.yaml": config_map("data", {"a": "1"})}, syncPolicy=SERVER_SIDE)
+        self.kubectl("create", "--field-manager=kubectl-client-side-apply", "-f", "-", stdin=config_map("data", {"a": "1", "stays": "x"}, ns=ns))
+        self.sync("nomig", options=("ServerSideApply=true", "ClientSideApplyMigration=false"))
+        self.assertEqual(self.live(ns, "data")["data"], {"a": "1", "stays": "x"})
+
+    def test_migration_from_our_own_client_side_apply(self):
+        ns, repo = self.make("switch", {"cm.yaml": config_map("data", {"a": "1", "b": "2"})})
+        self.sync("switch", options=())
+        self.assertEqual(self.managers(self.live(ns, "data")), [(OURS, "Update")])
+        self.push("switch", repo, {"cm.yaml": config_map("data", {"a": "1"})})
+        self.sync("switch")
+        o = self.live(ns, "data")
+        self.assertEqual(o["data"], {"a": "1"})
+        self.assertEqual(self.managers(o), [(OURS, "Apply")])
+        self.assertNotIn("kubectl.kubernetes.io/last-applied-configuration", o["metadata"].get("annotations", {}))
+
+    def test_force_is_refused(self):
+        self.make("refused", {"cm.yaml": config_map("data")}, syncPolicy=SERVER_SIDE)
+        app = self.sync("refused", "Failed", syncStrategy={"apply": {"force": True}})
+        self.assertIn("--force cannot be used with --server-side", app["status"]["operationState"]["syncResult"]["resources"][0]["message"])
+
+    def test_dry_run_writes_nothing(self):
+        ns, _ = self.make("dry", {"cm.yaml": config_map("data")}, syncPolicy=SERVER_SIDE)
+        self.sync("dry", dryRun=True)
+        self.assertIsNone(self.live(ns, "data"))
+
+    def test_what_is_too_long_for_an_annotation(self):
+        ns, _ = self.make("long", {"cm.yaml": config_map("big", {"a": "x" * 300000})}, syncPolicy=SERVER_SIDE)
+        app = self.sync("long", "Failed", options=())
+        self.assertIn("Consider using Server-side apply", app["status"]["operationState"]["syncResult"]["resources"][0]["message"])
+        self.sync("long")
+        self.assertEqual(len(self.live(ns, "big")["data"]["a"]), 300000)
+
+    def test_ignored_differences_are_respected(self):
+        ns, repo = self.make("respect", {"d.yaml": deployment(1, A="1")}, syncPolicy=SERVER_SIDE,
+                             ignoreDifferences=[{"group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]}])
+        options = ("ServerSideApply=true", "RespectIgnoreDifferences=true")
+        self.sync("respect", options=options)
+        self.env.kube.merge("apps/v1", "Deployment", ns, "web", {"spec": {"replicas": 3}})
+        self.env.wait_app("respect", lambda a: a["status"]["sync"]["status"] == "Synced")
+        self.push("respect", repo, {"d.yaml": deployment(1, A="2")})
+        self.sync("respect", options=options)
+        o = self.live(ns, "web", "Deployment", "apps/v1")
+        self.assertEqual(o["spec"]["replicas"], 3)
+        self.assertEqual(o["spec"]["template"]["spec"]["containers"][0]["env"], [{"name": "A", "value": "2"}])
+
+    def test_managed_namespace_metadata(self):
+        repo = self.env.repo()
+        repo.commit({"cm.yaml": config_map("data")})
+        ns = self.env.create_namespace() + "x"
+        self.env.namespaces.append(ns)
+        self.env.app("spaces", self.env.git.url(repo), dest_ns=ns, syncPolicy={
+            "managedNamespaceMetadata": {"labels": {"team": "a"}, "annotations": {"note": "b"}}, "syncOptions": ["CreateNamespace=true"]})
+        self.env.wait_status("spaces", "OutOfSync")
+        self.sync("spaces", options=("CreateNamespace=true",))
+        o = self.env.kube.get("v1", "Namespace", None, ns)
+        self.assertEqual((o["metadata"]["labels"].get("team"), o["metadata"]["annotations"].get("note")), ("a", "b"))
+        self.env.kube.merge("v1", "Namespace", None, ns, {"metadata": {"labels": {"foreign": "yes"}}})
+        self.env.patch_app("spaces", {"spec": {"syncPolicy": {"managedNamespaceMetadata": {"labels": {"team": None, "tier": "c"}}}}})
+        self.env.wait_status("spaces", "OutOfSync")
+        self.sync("spaces", options=("CreateNamespace=true",))
+        labels = self.env.kube.get("v1", "Namespace", None, ns)["metadata"]["labels"]
+        self.assertEqual({k: labels.get(k) for k in ("team", "tier", "foreign")}, {"team": None, "tier": "c", "foreign": "yes"})
+        self.env.wait_status("spaces", "Synced")
