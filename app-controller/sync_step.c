@@ -307,12 +307,12 @@ static void publish_results(struct step *s, struct sync_plan *plan)
     json_object_set_new_nocheck(s->result, "resources", json_copy_deep(plan->results));
 }
 
-static const char *migrated_manager(const struct step *s)
+static char *migrated_manager(const struct step *s)
 {
     const char *named = object_annotation(s->op->doc, ANNOTATION_MIGRATION_MANAGER);
     if (options_have(s->options, "ClientSideApplyMigration=false"))
         return NULL;
-    return str_empty(named) ? "kubectl-client-side-apply" : named;
+    return xstrdup(str_empty(named) ? "kubectl-client-side-apply" : named);
 }
 
 static bool record(struct step *s, struct sync_plan *plan)
@@ -440,6 +440,7 @@ static void end_applier(struct sync_exec *x)
 {
     kube_api_unref(x->applier.api);
     free(x->propagation);
+    free(x->migrated_manager);
 }
 
 static void sync_planned(struct step *s)

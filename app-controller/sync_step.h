@@ -36,9 +36,9 @@ struct sync_exec {
     bool force, dry_run, prune, confirmed;
     char *propagation; /* of prunes and hook deletions */
     char *default_prune;
-    const char
-        *migrated_manager; /* the client-side applier that server-side apply takes over from; NULL: none */
-    bool new_kinds;        /* a custom resource definition was applied: the cluster serves more than it did */
+    /* The client-side applier that server-side apply takes over from; NULL: none. */
+    char *migrated_manager;
+    bool new_kinds; /* a custom resource definition was applied: the cluster serves more than it did */
 };
 /* Checks that every task can be done at all. */
 void sync_validate(struct sync_exec *x, const json_t *project, const struct destination *destination);

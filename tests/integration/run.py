@@ -13,12 +13,15 @@ sys.path.insert(0, HERE)
 
 
 class Result(unittest.TextTestResult):
+    passed = 0
+
     def startTest(self, test):
         self.began = time.monotonic()
         super().startTest(test)
 
     def addSuccess(self, test):
         super().addSuccess(test)
+        self.passed += 1
         self.stream.writeln("  ok      %s (%.1f s)" % (test.id(), time.monotonic() - self.began))
 
     def addError(self, test, err):
@@ -49,7 +52,7 @@ def main():
     runner = unittest.TextTestRunner(stream=sys.stdout, verbosity=0, resultclass=Result)
     result = runner.run(suite)
     failed = len(result.failures) + len(result.errors)
-    print("%d passed, %d failed" % (result.testsRun - failed - len(result.skipped), failed))
+    print("%d passed, %d failed" % (result.passed, failed))
     return 1 if failed or not result.wasSuccessful() else 0
 
 

@@ -75,18 +75,6 @@ class ServerSideCase(Case):
 
 
 class Apply(ServerSideCase):
-    def test_applied_and_owned(self):
-        ns, repo = self.make("ssa", {"cm.yaml": config_map("data", {"a": "1", "b": "2"})}, syncPolicy=SERVER_SIDE)
-        app = self.sync("ssa")
-        self.assertEqual(self.messages(app), {"data": "configmap/data serverside-applied"})
-        o = self.live(ns, "data")
-        self.assertEqual(self.managers(o), [(OURS, "Apply")])
-        self.assertNotIn("kubectl.kubernetes.io/last-applied-configuration", o["metadata"]["annotations"])
-        self.env.wait_status("ssa", "Synced")
-        self.push("ssa", repo, {"cm.yaml": config_map("data", {"a": "1"})})
-        self.sync("ssa")
-        self.assertEqual(self.live(ns, "data")["data"], {"a": "1"})
-
     def test_conflicts_are_forced_and_foreign_fields_stay(self):
         ns, _ = self.make("forced", {"cm.yaml": config_map("data", {"a": "1"})}, syncPolicy=SERVER_SIDE)
         self.sync("forced")
@@ -168,22 +156,3 @@ class Apply(ServerSideCase):
         o = self.live(ns, "web", "Deployment", "apps/v1")
         self.assertEqual(o["spec"]["replicas"], 3)
         self.assertEqual(o["spec"]["template"]["spec"]["containers"][0]["env"], [{"name": "A", "value": "2"}])
-
-    def test_managed_namespace_metadata(self):
-        repo = self.env.repo()
-        repo.commit({"cm.yaml": config_map("data")})
-        ns = self.env.create_namespace() + "x"
-        self.env.namespaces.append(ns)
-        self.env.app("spaces", self.env.git.url(repo), dest_ns=ns, syncPolicy={
-            "managedNamespaceMetadata": {"labels": {"team": "a"}, "annotations": {"note": "b"}}, "syncOptions": ["CreateNamespace=true"]})
-        self.env.wait_status("spaces", "OutOfSync")
-        self.sync("spaces", options=("CreateNamespace=true",))
-        o = self.env.kube.get("v1", "Namespace", None, ns)
-        self.assertEqual((o["metadata"]["labels"].get("team"), o["metadata"]["annotations"].get("note")), ("a", "b"))
-        self.env.kube.merge("v1", "Namespace", None, ns, {"metadata": {"labels": {"foreign": "yes"}}})
-        self.env.patch_app("spaces", {"spec": {"syncPolicy": {"managedNamespaceMetadata": {"labels": {"team": None, "tier": "c"}}}}})
-        self.env.wait_status("spaces", "OutOfSync")
-        self.sync("spaces", options=("CreateNamespace=true",))
-        labels = self.env.kube.get("v1", "Namespace", None, ns)["metadata"]["labels"]
-        self.assertEqual({k: labels.get(k) for k in ("team", "tier", "foreign")}, {"team": None, "tier": "c", "foreign": "yes"})
-        self.env.wait_status("spaces", "Synced")
