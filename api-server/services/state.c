@@ -552,30 +552,12 @@ bool state_project_token(state_t *s, const char *project, const char *role, cons
 
 /* ---- clusters ---- */
 
-static char **copy_list(char *const *list)
-{
-    VEC(char *) copy = {};
-    if (!list)
-        return NULL;
-    for (; *list; list++)
-        VEC_PUSH(&copy, xstrdup(*list));
-    VEC_PUSH(&copy, NULL);
-    return copy.v;
-}
-
 static struct cluster_entry entry_copy(const struct cluster_entry *c)
 {
-    struct cluster_entry out = {.spec = c->spec,
-                                .labels = json_incref(c->labels),
+    struct cluster_entry out = {.labels = json_incref(c->labels),
                                 .annotations = json_incref(c->annotations),
                                 .secret = xstrdup(c->secret)};
-    out.spec.server = xstrdup(c->spec.server);
-    out.spec.name = xstrdup(c->spec.name);
-    out.spec.project = xstrdup(c->spec.project);
-    out.spec.uid = xstrdup(c->spec.uid);
-    out.spec.refresh_requested = xstrdup(c->spec.refresh_requested);
-    out.spec.namespaces = copy_list(c->spec.namespaces);
-    out.spec.config = json_incref(c->spec.config);
+    cluster_spec_copy(&out.spec, &c->spec);
     return out;
 }
 

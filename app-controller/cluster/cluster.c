@@ -92,32 +92,12 @@ static bool on_check(void *ctx, struct cache_check *check)
 
 static void *cluster_main(void *arg);
 
-static void copy_spec(struct cluster_spec *to, const struct cluster_spec *from)
-{
-    *to = (struct cluster_spec){.server = xstrdup(from->server),
-                                .name = xstrdup(from->name),
-                                .project = xstrdup(from->project),
-                                .cluster_resources = from->cluster_resources,
-                                .shard = from->shard,
-                                .uid = xstrdup(from->uid),
-                                .skip_reconcile = from->skip_reconcile,
-                                .refresh_requested = xstrdup(from->refresh_requested),
-                                .labels = json_copy_deep(from->labels),
-                                .config = json_copy_deep(from->config)};
-    if (from->namespaces) {
-        size_t n = strv_len(from->namespaces);
-        to->namespaces = xcalloc(n + 1, sizeof(*to->namespaces));
-        for (size_t i = 0; i < n; i++)
-            to->namespaces[i] = xstrdup(from->namespaces[i]);
-    }
-}
-
 cluster_t *cluster_new(const struct cluster_spec *spec, const settings_t *settings,
                        const struct cluster_env *env)
 {
     cluster_t *c = xcalloc(1, sizeof(*c));
     c->refs = 1;
-    copy_spec(&c->spec, spec);
+    cluster_spec_copy(&c->spec, spec);
     c->env = *env;
     c->settings = settings_ref(settings);
     c->cache = cache_new(settings, env->mask_key, on_cache_change, c);

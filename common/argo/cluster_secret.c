@@ -47,6 +47,30 @@ void cluster_spec_in_cluster(struct cluster_spec *out)
                                  .config = json_object()};
 }
 
+static char **copy_list(char *const *list)
+{
+    size_t n = strv_len(list);
+    char **out = list ? xcalloc(n + 1, sizeof(*out)) : NULL;
+    for (size_t i = 0; i < n; i++)
+        out[i] = xstrdup(list[i]);
+    return out;
+}
+
+void cluster_spec_copy(struct cluster_spec *to, const struct cluster_spec *from)
+{
+    *to = (struct cluster_spec){.server = xstrdup(from->server),
+                                .name = xstrdup(from->name),
+                                .project = xstrdup(from->project),
+                                .namespaces = copy_list(from->namespaces),
+                                .cluster_resources = from->cluster_resources,
+                                .shard = from->shard,
+                                .uid = xstrdup(from->uid),
+                                .skip_reconcile = from->skip_reconcile,
+                                .refresh_requested = xstrdup(from->refresh_requested),
+                                .labels = json_copy_deep(from->labels),
+                                .config = json_copy_deep(from->config)};
+}
+
 void cluster_spec_dispose(struct cluster_spec *c)
 {
     free(c->server);

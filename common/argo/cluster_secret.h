@@ -22,6 +22,8 @@ struct cluster_spec {
 int cluster_spec_parse(const json_t *secret, struct cluster_spec *out, err_t **err);
 /* The cluster that the control plane runs in. */
 void cluster_spec_in_cluster(struct cluster_spec *out);
+/* Everything is the copy's own. */
+void cluster_spec_copy(struct cluster_spec *to, const struct cluster_spec *from);
 void cluster_spec_dispose(struct cluster_spec *c);
 /* Same connection (server, config, namespaces, cluster_resources). */
 bool cluster_spec_same_connection(const struct cluster_spec *a, const struct cluster_spec *b);
