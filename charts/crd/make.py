@@ -50,7 +50,8 @@ class Schema:
 
     def of_type(self, text, nested):
         if text.startswith("[]"):
-            return {"items": self.of_type(text[2:], nested), "type": "array"}
+            items = self.of_type(text[2:], nested)
+            return {"items": dict(items, nullable=True) if items == {"type": "string"} else items, "type": "array"}
         if text.startswith("map "):
             return {"additionalProperties": self.of_type(text[4:], nested), "type": "object"}
         if text == "object":
@@ -77,7 +78,8 @@ class Schema:
         if required:
             out["required"] = required
         # Some API servers (1.20 built with Go 1.18 or later) take the empty string for null, which a required `group: ""` of the
-        # core API group would never pass. The only difference from Argo CD's own definitions.
+        # core API group would never pass, nor the missing revision of one of several sources (see of_type). The only
+        # difference from Argo CD's own definitions.
         for name in required:
             if properties[name] == {"type": "string"}:
                 properties[name]["nullable"] = True
