@@ -1,79 +1,7 @@
 #include "app-controller/repo_message.h"
 #include "common/argo/project.h"
 #include "common/argo/app.h"
-
-typedef Cargocd__Repo__Repository repository_t;
-
-static char *text(arena_t *a, const json_t *o, const char *key)
-{
-    return arena_strdup(a, str_or_empty(json_str_at(o, key)));
-}
-
-static protobuf_c_boolean flag(const json_t *o, const char *key)
-{
-    bool b = false;
-    str_to_bool(json_str_at(o, key), &b);
-    return b;
-}
-
-static int64_t number(const json_t *o, const char *key)
-{
-    int64_t n = 0;
-    str_to_i64(json_str_at(o, key), &n);
-    return n;
-}
-
-/* A repository Secret's texts as a message. */
-static repository_t *repository(arena_t *a, const json_t *o)
-{
-    repository_t *r = arena_alloc(a, sizeof(*r));
-    cargocd__repo__repository__init(r);
-    const struct {
-        char **field;
-        const char *key;
-    } texts[] = {
-        {&r->url, "url"},
-        {&r->type, "type"},
-        {&r->name, "name"},
-        {&r->project, "project"},
-        {&r->username, "username"},
-        {&r->password, "password"},
-        {&r->bearer_token, "bearerToken"},
-        {&r->ssh_private_key, "sshPrivateKey"},
-        {&r->tls_client_cert, "tlsClientCertData"},
-        {&r->tls_client_key, "tlsClientCertKey"},
-        {&r->github_app_private_key, "githubAppPrivateKey"},
-        {&r->github_app_enterprise_base_url, "githubAppEnterpriseBaseUrl"},
-        {&r->proxy, "proxy"},
-        {&r->no_proxy, "noProxy"},
-        {&r->gcp_service_account_key, "gcpServiceAccountKey"},
-        {&r->azure_client_id, "azureServicePrincipalClientId"},
-        {&r->azure_client_secret, "azureServicePrincipalClientSecret"},
-        {&r->azure_tenant_id, "azureServicePrincipalTenantId"},
-        {&r->azure_endpoint, "azureActiveDirectoryEndpoint"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        *texts[i].field = text(a, o, texts[i].key);
-    r->insecure = flag(o, "insecure") || flag(o, "insecureIgnoreHostKey") || flag(o, "insecureOCIForceHttp");
-    r->enable_lfs = flag(o, "enableLfs");
-    r->enable_oci = flag(o, "enableOCI");
-    r->insecure_oci_force_http = flag(o, "insecureOCIForceHttp");
-    r->force_http_basic_auth = flag(o, "forceHttpBasicAuth");
-    r->use_azure_workload_identity = flag(o, "useAzureWorkloadIdentity");
-    r->github_app_id = number(o, "githubAppID");
-    r->github_app_installation_id = number(o, "githubAppInstallationID");
-    r->depth = number(o, "depth");
-    return r;
-}
-
-static repository_t **repositories(arena_t *a, const json_t *list, size_t *n)
-{
-    *n = json_array_size(list);
-    repository_t **out = arena_alloc(a, (*n + 1) * sizeof(*out));
-    for (size_t i = 0; i < *n; i++)
-        out[i] = repository(a, json_array_get(list, i));
-    return out;
-}
+#include "proto/repo_message.h"
 
 static char **texts_of(arena_t *a, char *const *list, size_t *n)
 {
@@ -99,9 +27,9 @@ static void put_refs(arena_t *a, struct controller *ctl, const struct compare_in
                                     app_project(in->doc));
         Cargocd__Repo__RefTarget *t = arena_alloc(a, sizeof(*t));
         cargocd__repo__ref_target__init(t);
-        t->repo = repository(a, repo);
-        t->target_revision = text(a, s, "targetRevision");
-        t->chart = text(a, s, "chart");
+        t->repo = message_of_repo(a, repo);
+        t->target_revision = message_text(a, s, "targetRevision");
+        t->chart = message_text(a, s, "chart");
         entry_t *e = arena_alloc(a, sizeof(*e));
         cargocd__repo__generate_manifest_request__ref_sources_entry__init(e);
         e->key = arena_printf(a, "$%s", ref);
@@ -171,7 +99,7 @@ void repo_request_init(struct repo_request *q, struct controller *ctl, struct ap
     AUTO(free_p) char *source_text = json_text(source, JSON_KEEP_ORDER | JSON_NO_HTML);
     AUTO(free_p) char *version = cluster_version(in->cluster);
     AUTO(strv_free_p) char **apis = cluster_api_versions(in->cluster);
-    m->repo = repository(a, repo);
+    m->repo = message_of_repo(a, repo);
     m->source.data = (uint8_t *)arena_strdup(a, source_text);
     m->source.len = strlen(source_text);
     m->no_cache = in->no_cache;
@@ -180,8 +108,8 @@ void repo_request_init(struct repo_request *q, struct controller *ctl, struct ap
     m->namespace_ = arena_strdup(a, str_or_empty(json_str_at(in->doc, "spec", "destination", "namespace")));
     m->kube_version = arena_strdup(a, version);
     m->api_versions = texts_of(a, apis, &m->n_api_versions);
-    m->helm_repos = repositories(a, helm, &m->n_helm_repos);
-    m->helm_repo_creds = repositories(a, creds, &m->n_helm_repo_creds);
+    m->helm_repos = messages_of_repos(a, helm, &m->n_helm_repos);
+    m->helm_repo_creds = messages_of_repos(a, creds, &m->n_helm_repo_creds);
     m->has_multiple_sources = app_multi_source(in->doc);
     m->project_name = arena_strdup(a, project);
     m->manifest_generate_paths = arena_strdup(

@@ -8,87 +8,10 @@
 typedef Cargocd__Repo__Repository repository_t;
 typedef Cargocd__Repo__GenerateManifestRequest request_t;
 
-static char *text(arena_t *a, const json_t *o, const char *key)
-{
-    return arena_strdup(a, str_or_empty(json_str_at(o, key)));
-}
-
-static bool flag(const json_t *o, const char *key)
-{
-    bool b = false;
-    str_to_bool(json_str_at(o, key), &b);
-    return b;
-}
-
-static int64_t number(const json_t *o, const char *key)
-{
-    int64_t n = 0;
-    str_to_i64(str_or_empty(json_str_at(o, key)), &n);
-    return n;
-}
-
-/* Texts of a repository Secret, by the message's fields. */
-static const struct {
-    const char *key;
-    size_t offset;
-} repo_texts[] = {
-#define FIELD(key, name)                                                                                     \
-    {                                                                                                        \
-        key, offsetof(repository_t, name)                                                                    \
-    }
-    FIELD("url", url),
-    FIELD("type", type),
-    FIELD("name", name),
-    FIELD("project", project),
-    FIELD("username", username),
-    FIELD("password", password),
-    FIELD("bearerToken", bearer_token),
-    FIELD("sshPrivateKey", ssh_private_key),
-    FIELD("tlsClientCertData", tls_client_cert),
-    FIELD("tlsClientCertKey", tls_client_key),
-    FIELD("githubAppPrivateKey", github_app_private_key),
-    FIELD("githubAppEnterpriseBaseUrl", github_app_enterprise_base_url),
-    FIELD("proxy", proxy),
-    FIELD("noProxy", no_proxy),
-    FIELD("gcpServiceAccountKey", gcp_service_account_key),
-    FIELD("azureServicePrincipalClientId", azure_client_id),
-    FIELD("azureServicePrincipalClientSecret", azure_client_secret),
-    FIELD("azureServicePrincipalTenantId", azure_tenant_id),
-    FIELD("azureActiveDirectoryEndpoint", azure_endpoint),
-#undef FIELD
-};
-
-static repository_t *repository(arena_t *a, const json_t *o)
-{
-    repository_t *r = arena_alloc(a, sizeof *r);
-    cargocd__repo__repository__init(r);
-    for (size_t i = 0; i < ARRAY_LEN(repo_texts); i++)
-        *(char **)((char *)r + repo_texts[i].offset) = text(a, o, repo_texts[i].key);
-    r->insecure = flag(o, "insecure") || flag(o, "insecureIgnoreHostKey");
-    r->enable_lfs = flag(o, "enableLfs");
-    r->enable_oci = flag(o, "enableOCI");
-    r->insecure_oci_force_http = flag(o, "insecureOCIForceHttp");
-    r->force_http_basic_auth = flag(o, "forceHttpBasicAuth");
-    r->use_azure_workload_identity = flag(o, "useAzureWorkloadIdentity");
-    r->github_app_id = number(o, "githubAppID");
-    r->github_app_installation_id = number(o, "githubAppInstallationID");
-    r->depth = number(o, "depth");
-    return r;
-}
-
 repository_t *repo_message(server_t *s, arena_t *a, const char *url, const char *project)
 {
     AUTO_JSON o = state_repo(s->state, url, project);
-    return repository(a, o);
-}
-
-repository_t **repo_messages(arena_t *a, const json_t *list, size_t *n)
-{
-    *n = json_array_size(list);
-    repository_t **out = arena_alloc(a, (*n + 1) * sizeof *out);
-    for (size_t i = 0; i < *n; i++)
-        out[i] = repository(a, json_array_get(list, i));
-    return out;
+    return message_of_repo(a, o);
 }
 
 static char **texts(arena_t *a, const json_t *list, size_t *n)
@@ -127,8 +50,8 @@ static void put_refs(server_t *s, arena_t *a, const json_t *app, request_t *m)
         cargocd__repo__ref_target__init(t);
         cargocd__repo__generate_manifest_request__ref_sources_entry__init(e);
         t->repo = repo_message(s, a, str_or_empty(json_str_at(source, "repoURL")), app_project(app));
-        t->target_revision = text(a, source, "targetRevision");
-        t->chart = text(a, source, "chart");
+        t->target_revision = message_text(a, source, "targetRevision");
+        t->chart = message_text(a, source, "chart");
         e->key = arena_printf(a, "$%s", ref);
         e->value = t;
         m->ref_sources[m->n_ref_sources++] = e;
@@ -199,7 +122,7 @@ static void put_cluster(server_t *s, arena_t *a, const json_t *app, request_t *m
                                   NULL) < 0 ||
         backend_cluster_info(s, server, &info, NULL) < 0)
         return;
-    m->kube_version = text(a, info, "serverVersion");
+    m->kube_version = message_text(a, info, "serverVersion");
     m->api_versions = texts(a, json_object_get(info, "apiVersions"), &m->n_api_versions);
 }
 
@@ -215,14 +138,15 @@ static void fill(server_t *s, arena_t *a, const struct manifest_query *q, reques
     repo_bytes(a, q->source, &m->source);
     m->no_cache = q->no_cache;
     m->app_name = arena_strdup(a, instance);
-    m->namespace_ = text(a, json_at(app, "spec", "destination"), "namespace");
-    m->helm_repos = repo_messages(a, helm, &m->n_helm_repos);
-    m->helm_repo_creds = repo_messages(a, creds, &m->n_helm_repo_creds);
+    m->namespace_ = message_text(a, json_at(app, "spec", "destination"), "namespace");
+    m->helm_repos = messages_of_repos(a, helm, &m->n_helm_repos);
+    m->helm_repo_creds = messages_of_repos(a, creds, &m->n_helm_repo_creds);
     m->has_multiple_sources = app_multi_source(app);
     m->project_name = arena_strdup(a, project);
     m->project_source_repos = texts(a, json_at(q->project, "spec", "sourceRepos"),
                                     &m->n_project_source_repos);
-    m->manifest_generate_paths = text(a, json_at(app, "metadata", "annotations"), ANNOTATION_GENERATE_PATHS);
+    m->manifest_generate_paths = message_text(a, json_at(app, "metadata", "annotations"),
+                                              ANNOTATION_GENERATE_PATHS);
     put_refs(s, a, app, m);
     put_settings(s, a, m);
     put_cluster(s, a, app, m);

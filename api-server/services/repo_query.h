@@ -3,13 +3,10 @@
 #define CARGOCD_API_SERVICES_REPO_QUERY_H
 
 #include "api-server/services/server.h"
-#include "common/base/arena.h"
-#include "proto/rpc/repo.pb-c.h"
+#include "proto/repo_message.h"
 
 /* The repository with its credential, as far as the project may use one. */
 Cargocd__Repo__Repository *repo_message(server_t *s, arena_t *a, const char *url, const char *project);
-/* Of repository Secrets. */
-Cargocd__Repo__Repository **repo_messages(arena_t *a, const json_t *list, size_t *n);
 void repo_bytes(arena_t *a, const json_t *v, ProtobufCBinaryData *out);
 
 /* What argocd-cm says about rendering. */

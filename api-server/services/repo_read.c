@@ -275,7 +275,7 @@ static int ask_details(call_t *c, const json_t *app, const json_t *source, Cargo
     m.repo = repo;
     repo_bytes(a, source, &m.source);
     m.app_name = arena_strdup(a, arg(c, "appName"));
-    m.helm_repos = repo_messages(a, helm, &m.n_helm_repos);
+    m.helm_repos = messages_of_repos(a, helm, &m.n_helm_repos);
     m.kustomize_options = settings.kustomize;
     m.source_types = settings.types;
     m.values_file_schemes = settings.schemes;

@@ -33,7 +33,7 @@ my $n = 0;
 for my $line (split /\n/, $code, -1) {
     my $shown = $lines[$n++];
     print("$file:$n: unfinished: $shown\n"), $bad = 1
-        if $shown =~ m{\b(TODO|FIXME|XXX|HACK)\b|(?:^|[\s"=(])/work/};
+        if $shown =~ m{\b(TODO|FIXME|XXX|HACK)\b};
     next if $exempt or $line =~ /^\s*#/;
     while ($line =~ /(?<![\w.>])(\w+)\s*\(/g) {
         my $why = $why{$1} or next;
