@@ -4,7 +4,7 @@ PROTO_RPC := $(wildcard $(d)/rpc/*.proto $(d)/cmp/*.proto)
 PROTO_GEN := $(PROTO_RPC:%.proto=$(B)/gen/%.pb-c.c)
 GEN_HEADERS += $(PROTO_GEN:.c=.h)
 ARCHIVES += proto
-LIB_proto += $(PROTO_GEN) $(d)/repo_message.c
+LIB_proto := $(PROTO_GEN) $(d)/repo_message.c
 # libcommon's RPC speaks Envelope, so whatever links it needs the archive too.
 UNIT_ARCHIVES_common += proto
 .SECONDARY: $(PROTO_GEN) $(PROTO_GEN:.c=.h)
