@@ -425,6 +425,7 @@ int message_origin(repo_t *r, const Cargocd__Repo__Repository *m, origin_t **out
         .no_proxy = m->no_proxy,
         .insecure = m->insecure,
         .force_basic = m->force_http_basic_auth,
+        .depth = m->depth,
         .token = message_token(m),
     };
     return origin_new(&access, &r->options.git, out, err);

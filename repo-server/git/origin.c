@@ -51,6 +51,13 @@ static char *given(const char *s)
     return str_empty(s) ? NULL : xstrdup(s);
 }
 
+/* Clones with cut histories are apart: in those of whole ones, a parent that is missing is damage. */
+static char *storage_key(const origin_t *r)
+{
+    AUTO(free_p) char *key = git_url_storage_key(r->url);
+    return r->depth ? xasprintf("%s#shallow", key) : TAKE(key);
+}
+
 int origin_new(const struct git_access *access, const struct git_settings *settings, origin_t **out,
                err_t **err)
 {
@@ -65,7 +72,8 @@ int origin_new(const struct git_access *access, const struct git_settings *setti
     if (r->parsed.scheme == GIT_SCHEME_FILE && !settings->allow_file)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "repository '%s': local paths are not allowed as repositories", r->shown);
-    r->storage_key = git_url_storage_key(r->url);
+    r->depth = access->depth > 0 && r->parsed.scheme != GIT_SCHEME_FILE ? access->depth : 0;
+    r->storage_key = storage_key(r);
     r->username = given(access->username);
     r->password = given(access->password);
     r->bearer_token = given(access->bearer_token);
@@ -84,6 +92,29 @@ int origin_new(const struct git_access *access, const struct git_settings *setti
     compute_access_key(r);
     *out = TAKE(r);
     return 0;
+}
+
+int origin_whole(origin_t *r, const struct git_settings *settings, origin_t **out, err_t **err)
+{
+    if (!r->depth) {
+        *out = origin_ref(r);
+        return 0;
+    }
+    struct git_access access = {
+        .url = r->url,
+        .username = r->username,
+        .password = r->password,
+        .bearer_token = r->bearer_token,
+        .ssh_private_key = r->ssh_private_key,
+        .tls_client_cert = r->tls_client_cert,
+        .tls_client_key = r->tls_client_key,
+        .proxy = r->proxy,
+        .no_proxy = r->no_proxy,
+        .token = r->token,
+        .insecure = r->insecure,
+        .force_basic = r->force_basic,
+    };
+    return origin_new(&access, settings, out, err);
 }
 
 origin_t *origin_ref(origin_t *r)
@@ -311,6 +342,7 @@ static int ask(const origin_t *r, const struct git_settings *s, enum git_op op, 
         .force_basic = r->force_basic,
         .dir = dir,
         .want = want,
+        .depth = r->depth,
     };
     int64_t timeout = op == GIT_OP_LIST ? s->list_timeout_ns : s->fetch_timeout_ns, pause = s->retry_ns;
     for (unsigned attempt = 1;; attempt++) {

@@ -363,9 +363,10 @@ static void fly(struct want *w, bool fresh)
 {
     struct job *j = xmalloc(sizeof(*j));
     /* A full id that no branch leads to, or a reference beside branches and tags, must be asked for by its
-     * name. */
+     * name. With a depth, nothing but what is asked for comes. */
     bool full = git_is_commit(w->commit);
-    *j = (struct job){origin_ref(w->origin), w->ref ? xstrdup(w->ref) : full ? xstrdup(w->commit) : NULL};
+    const char *ask = w->origin->depth ? w->commit : w->ref ? w->ref : full ? w->commit : NULL;
+    *j = (struct job){origin_ref(w->origin), ask ? xstrdup(ask) : NULL};
     w->runs++;
     flight_join(w->store->flights, w->origin->storage_key, fresh, j, fetched, w, &w->ours);
 }
@@ -378,8 +379,10 @@ static void fetched(void *arg, void *result, err_t *err)
     int r = look(w->store, w->origin->storage_key, w->commit, full, &why);
     if (r == 0) {
         want_done(w, full, NULL); /* even when the fetch as such failed, by another's want */
-    } else if (!w->ours && w->runs < MAX_RUNS && (!err || err->code == ERR_NOT_FOUND)) {
-        fly(w, true); /* that run was for another's commit, or begun before ours was pushed */
+    } else if (!w->ours && (w->runs < MAX_RUNS || w->origin->depth) && (!err || err->code == ERR_NOT_FOUND)) {
+        /* That run was for another's commit, or begun before ours was pushed. With a depth each run serves
+         * one of those who wait at least, so that they come to an end. */
+        fly(w, true);
     } else if (err) {
         want_done(w, NULL, err);
     } else {

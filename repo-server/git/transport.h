@@ -19,6 +19,9 @@ struct git_session {
 /* For git_remote_callbacks.transport; payload: struct git_session *. */
 int git_session_transport(git_transport **out, git_remote *owner, void *payload);
 
+/* The same without libgit2's smart protocol above it, where there is one for the URL's scheme. */
+int git_session_subtransport(git_smart_subtransport **out, struct git_session *s);
+
 int git_http_subtransport(git_smart_subtransport **out, git_transport *owner, void *session);
 int git_ssh_subtransport(git_smart_subtransport **out, git_transport *owner, void *session);
 
