@@ -25,7 +25,7 @@ struct artifact_settings {
 struct settings {
     struct daemon_options daemon;
     struct repo_options repo;
-    char *address, *metrics_address, *data, *max_directory, *tls_dir, *ssh_dir, *plugin_dir,
+    char *address, *metrics_address, *data, *disk_limit, *max_directory, *tls_dir, *ssh_dir, *plugin_dir,
         *plugin_exclusions, *gpg_enabled, *gpg_dir, *max_tar, *max_extracted;
     char **exclusions;
     int64_t port, metrics_port;
@@ -44,7 +44,7 @@ struct state {
     struct tls_files tls;
 };
 
-enum { OWN_FLAGS = 40 };
+enum { OWN_FLAGS = 42 };
 
 static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
 {
@@ -80,6 +80,20 @@ static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
          .env = "CARGOCD_REPO_SERVER_DATA",
          .fallback = "/tmp/_argocd-repo",
          .help = "Directory of the clones"},
+        {.name = "disk-limit",
+         .type = FLAG_STRING,
+         .target = &s->disk_limit,
+         .env = "CARGOCD_REPO_SERVER_DISK_LIMIT",
+         .fallback = "0",
+         .help = "Size that clones, LFS objects, charts and artifacts may have together; what was used "
+                 "longest ago "
+                 "is removed over it. 0 for half of the file system"},
+        {.name = "disk-max-idle",
+         .type = FLAG_DURATION,
+         .target = &r->disk.max_idle_ns,
+         .env = "CARGOCD_REPO_SERVER_DISK_MAX_IDLE",
+         .fallback = "168h",
+         .help = "Time after which what nobody has used is removed; 0 for never"},
         {.name = "disable-tls",
          .type = FLAG_BOOL,
          .target = &s->disable_tls,
@@ -408,6 +422,7 @@ static int finish_artifacts(struct settings *s, err_t **err)
         {"helm-registry-max-index-size", a->max_index, &r->max_index},
         {"oci-manifest-max-extracted-size", a->max_oci, &r->max_oci},
         {"streamed-manifest-max-tar-size", s->max_tar, &r->max_streamed_tar},
+        {"disk-limit", s->disk_limit, &r->disk.max_bytes},
         {"streamed-manifest-max-extracted-size", s->max_extracted, &r->max_streamed},
     };
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++)

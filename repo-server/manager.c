@@ -171,6 +171,9 @@ static int make_parts(repo_t *r, err_t **err)
     e = make_artifacts(r, err);
     if (e < 0)
         return e;
+    const struct disk_owner owners[] = {{r->store, git_store_disk, git_store_evict},
+                                        {r->artifacts, artifacts_disk, artifacts_evict}};
+    r->disk = disk_new(&o->disk, o->root, owners, ARRAY_LEN(owners), o->metrics);
     r->tools = tools_new(&(struct tools_options){
         .helm = o->helm ? o->helm : "helm",
         .kustomize = o->kustomize ? o->kustomize : "kustomize",
@@ -261,6 +264,7 @@ void repo_free(repo_t *r)
     pool_free(r->step_pool);
     flights_free(r->renders);
     flights_free(r->tool_runs);
+    disk_free(r->disk);
     artifacts_free(r->artifacts);
     tokens_free(r->tokens);
     gpg_free(r->gpg);

@@ -28,6 +28,7 @@ struct repo {
     pool_t *render_pool, *tool_pool; /* rendering in the process, and through programs */
     git_lists_t *lists;
     git_store_t *store;
+    disk_t *disk;
     http_t *http;
     tokens_t *tokens;
     gpg_t *gpg;

@@ -5,6 +5,7 @@
 #define CARGOCD_REPO_GIT_STORE_H
 
 #include "common/base/metrics.h"
+#include "repo-server/disk.h"
 #include "repo-server/flight.h"
 #include "repo-server/git/origin.h"
 #include "repo-server/tree.h"
@@ -37,6 +38,10 @@ void git_store_want(git_store_t *s, origin_t *o, const char *commit, const char 
  * kept yet. Blocks. */
 int git_store_lfs(git_store_t *s, const origin_t *o, const struct lfs_pointer *pointer, str_t *out,
                   err_t **err);
+
+/* What is kept, for disk.h: clones as a whole, and each object of LFS. */
+void git_store_disk(void *store, disk_items_t *out);
+bool git_store_evict(void *store, const struct disk_item *item);
 
 /* A reader's exclusive handle on a clone. What it has opened stays readable while it lasts. */
 typedef struct git_lease git_lease_t;
