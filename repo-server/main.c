@@ -5,6 +5,7 @@
 #include "repo-server/child.h"
 #include "repo-server/confine.h"
 #include "repo-server/manager.h"
+#include "repo-server/plugin/askpass.h"
 #include "repo-server/quantity.h"
 
 #include <malloc.h>
@@ -44,7 +45,7 @@ struct state {
     struct tls_files tls;
 };
 
-enum { OWN_FLAGS = 42 };
+enum { OWN_FLAGS = 43 };
 
 static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
 {
@@ -303,6 +304,12 @@ static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
          .min = 1,
          .max = 16 << 20,
          .help = "Bytes in a message of what is streamed to plugins"},
+        {.name = "ask-pass-socket",
+         .type = FLAG_STRING,
+         .target = (char **)&r->askpass_socket,
+         .env = "ARGOCD_ASK_PASS_SOCK",
+         .fallback = ASKPASS_SOCKET,
+         .help = "Socket on which plugins with provideGitCreds ask for the credential of their repository"},
         {.name = "helm-binary",
          .type = FLAG_STRING,
          .target = (char **)&r->helm,

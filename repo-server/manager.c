@@ -188,11 +188,13 @@ static int make_parts(repo_t *r, err_t **err)
     r->failures = failures_new(&o->pause);
     r->renders = flights_new(r->render_pool, &render_flight_ops, r);
     r->tool_runs = flights_new(r->tool_pool, &render_flight_ops, r);
+    r->askpass = askpass_new(o->askpass_socket ? o->askpass_socket : ASKPASS_SOCKET);
     r->plugins = (struct plugin_settings){.dir = o->plugin_dir,
                                           .scratch = r->scratch,
                                           .exclusions = o->plugin_exclusions,
                                           .use_generate_paths = o->plugin_generate_paths,
-                                          .chunk = o->plugin_chunk};
+                                          .chunk = o->plugin_chunk,
+                                          .askpass = r->askpass};
     r->render_settings = (struct render_settings){.max_directory_bytes = o->max_directory_bytes,
                                                   .tools = r->tools,
                                                   .remote = &r->remote,
@@ -274,6 +276,7 @@ void repo_free(repo_t *r)
     tools_free(r->tools);
     cache_free(r->cache);
     failures_free(r->failures);
+    askpass_free(r->askpass);
     free(r->methods);
     free(r->scratch);
     free(r);

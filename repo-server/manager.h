@@ -30,6 +30,7 @@ struct repo_options {
     const char *plugin_dir;                 /* ARGOCD_PLUGINSOCKFILEPATH; NULL: no plugins */
     char *const *plugin_exclusions;         /* ARGOCD_REPO_SERVER_PLUGIN_TAR_EXCLUSIONS; NULL: none */
     bool plugin_generate_paths;             /* ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS */
+    const char *askpass_socket;             /* ARGOCD_ASK_PASS_SOCK; NULL: ASKPASS_SOCKET */
     size_t plugin_chunk;                    /* ARGOCD_CMP_CHUNK_SIZE; 0: 32 KiB */
     int64_t exec_timeout_ns;
     uint64_t exec_max_memory;

@@ -10,6 +10,7 @@
 #include "repo-server/git/lists.h"
 #include "repo-server/integrity/gpg.h"
 #include "repo-server/manager.h"
+#include "repo-server/plugin/askpass.h"
 #include "repo-server/plugin/plugin.h"
 #include "repo-server/render.h"
 
@@ -38,6 +39,7 @@ struct repo {
     tools_t *tools;
     cache_t *cache;
     failures_t *failures;
+    askpass_t *askpass;
     struct plugin_settings plugins;
     struct render_settings render_settings;
     char *scratch;

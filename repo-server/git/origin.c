@@ -281,6 +281,26 @@ static struct token_route token_route(const origin_t *r, const struct git_settin
     return (struct token_route){r->url, r->proxy, r->no_proxy, s->tls_dir, r->insecure, s->list_timeout_ns};
 }
 
+int origin_login(const origin_t *r, const struct git_settings *s, struct token *out, err_t **err)
+{
+    struct token_route route = token_route(r, s);
+    *out = (struct token){};
+    if (r->parsed.scheme != GIT_SCHEME_HTTP && r->parsed.scheme != GIT_SCHEME_HTTPS)
+        return 0;
+    if (r->token.kind) {
+        int e = tokens_get(s->tokens, &r->token, &route, out, err);
+        if (e < 0)
+            return e;
+    } else if (r->bearer_token && !(r->force_basic && r->password)) {
+        *out = (struct token){.secret = xstrdup(r->bearer_token), .bearer = true};
+    } else if (r->password) {
+        *out = (struct token){given(r->username), xstrdup(r->password), false};
+    }
+    if (out->secret && !out->username)
+        out->username = xstrdup("x-access-token");
+    return 0;
+}
+
 /* Puts the token in the place of the credential. */
 static int present_token(const origin_t *r, const struct git_settings *s, struct git_job *job,
                          struct token *token, err_t **err)

@@ -72,6 +72,9 @@ int origin_fetch(const origin_t *r, const struct git_settings *s, const char *di
 /* Brings an object of Git LFS to the file <dir>/<oid>; its content fits the oid. */
 int origin_lfs(const origin_t *r, const struct git_settings *s, const char *dir, const char *oid,
                uint64_t size, err_t **err);
+/* What is presented over HTTP, exchanged for a token if need be; out->secret NULL: nothing. Without a user
+ * name it is Argo CD's for tokens. */
+int origin_login(const origin_t *r, const struct git_settings *s, struct token *out, err_t **err);
 /* Joins the small packs of the bare repository into one, so that sizes fall geometrically. The packs that it
  * replaces stay; their paths without suffix are in *old (NULL-terminated, the caller's), to be removed when
  * nobody reads them. */
