@@ -190,6 +190,8 @@ static int confine(const struct git_session *s, err_t **err)
     confine_system(&rules);
     confine_allow(&rules, s->job->dir, CONFINE_READ | CONFINE_WRITE);
     confine_allow(&rules, s->job->scratch, CONFINE_READ | CONFINE_WRITE);
+    if (s->job->op == GIT_OP_LFS)
+        confine_allow(&rules, s->job->tls_dir, CONFINE_READ);
     confine_allow(&rules, getenv("SSL_CERT_FILE"), CONFINE_READ);
     confine_allow(&rules, getenv("SSL_CERT_DIR"), CONFINE_READ);
     if (s->job->op != GIT_OP_PACK && s->url.scheme == GIT_SCHEME_FILE)

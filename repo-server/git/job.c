@@ -21,6 +21,8 @@ static const struct {
     {"dir", offsetof(struct git_job, dir)},
     {"scratch", offsetof(struct git_job, scratch)},
     {"want", offsetof(struct git_job, want)},
+    {"lfsUrl", offsetof(struct git_job, lfs_url)},
+    {"tlsDir", offsetof(struct git_job, tls_dir)},
 };
 
 void git_job_write(const struct git_job *job, str_t *out)

@@ -69,9 +69,11 @@ int origin_list(const origin_t *r, const struct git_settings *s, git_refs_t **ou
  * a depth: only `want`, a commit in full or the abbreviated tip of a branch or tag. */
 int origin_fetch(const origin_t *r, const struct git_settings *s, const char *dir, const char *want,
                  err_t **err);
-/* Brings an object of Git LFS to the file <dir>/<oid>; its content fits the oid. */
-int origin_lfs(const origin_t *r, const struct git_settings *s, const char *dir, const char *oid,
-               uint64_t size, err_t **err);
+/* Brings an object of Git LFS to the file <dir>/<oid>; its content fits the oid. `url`: of the server that
+ * has it; NULL: the repository's. */
+struct lfs_pointer;
+int origin_lfs(const origin_t *r, const struct git_settings *s, const char *dir, const char *url,
+               const struct lfs_pointer *pointer, err_t **err);
 /* What is presented over HTTP, exchanged for a token if need be; out->secret NULL: nothing. Without a user
  * name it is Argo CD's for tokens. */
 int origin_login(const origin_t *r, const struct git_settings *s, struct token *out, err_t **err);

@@ -8,6 +8,7 @@
 #include "common/base/hash.h"
 #include "common/base/map.h"
 #include "common/base/vec.h"
+#include "repo-server/git/lfs_config.h"
 #include "repo-server/git/store_files.h"
 
 #include <fcntl.h>
@@ -493,10 +494,22 @@ static bool read_kept(const char *path, const struct lfs_pointer *pointer, str_t
     return false;
 }
 
-int git_store_lfs(git_store_t *s, const origin_t *o, const struct lfs_pointer *pointer, str_t *out,
-                  err_t **err)
+static int where_is_lfs(git_store_t *s, const origin_t *o, const char *commit, char **url, err_t **err)
+{
+    AUTO(git_lease_close_p) git_lease_t *l = NULL;
+    int r = git_lease_open(s, o->storage_key, &l, err);
+    if (r == 0)
+        r = lfs_config_of(l, commit, url, err);
+    if (r == -ERR_DATA_LOSS && l)
+        git_lease_corrupt(l);
+    return r;
+}
+
+int git_store_lfs(git_store_t *s, const origin_t *o, const char *commit, const struct lfs_pointer *pointer,
+                  str_t *out, err_t **err)
 {
     AUTO(free_p) char *dir = NULL;
+    AUTO(free_p) char *url = NULL;
     {
         LOCKED(&s->lock);
         dir = xasprintf("%s" STORE_LFS "/%.2s", find_clone(s, o->storage_key)->dir, pointer->oid);
@@ -505,7 +518,9 @@ int git_store_lfs(git_store_t *s, const origin_t *o, const struct lfs_pointer *p
     if (read_kept(path, pointer, out))
         return 0;
     mono_t start = mono_now();
-    int r = origin_lfs(o, s->options.settings, dir, pointer->oid, pointer->size, err);
+    int r = where_is_lfs(s, o, commit, &url, err);
+    if (r == 0)
+        r = origin_lfs(o, s->options.settings, dir, url, pointer, err);
     metric_inc(s->options.requests, LABELS(o->shown, "fetch"));
     metric_observe_since(s->options.durations, start, LABELS(o->shown, "fetch"));
     if (r < 0) {
