@@ -21,6 +21,7 @@ FUZZ_ARCHIVES_git_modules := repo
 FUZZ_LDLIBS_git_modules := $(LDLIBS_repo)
 FUZZ_ARCHIVES_git_refs := repo
 FUZZ_ARCHIVES_git_pktline := repo
+FUZZ_ARCHIVES_jsonnet_imports := repo
 FUZZ_ARCHIVES_trace := repo
 FUZZ_ARCHIVES_cache_index := repo
 FUZZ_ARCHIVES_parse := repo

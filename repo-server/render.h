@@ -17,7 +17,7 @@
 #include "repo-server/tree.h"
 
 /* Changes whenever equal inputs may give another result: renderings of another version are not used. */
-enum { RENDERER_VERSION = 3 };
+enum { RENDERER_VERSION = 4 };
 
 /* Settings of the daemon. */
 struct plugin_settings;
