@@ -4,7 +4,6 @@
 #include "common/base/thread.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -71,22 +70,26 @@ static int cmp_used(const void *a, const void *b)
     return (x->used_s > y->used_s) - (x->used_s < y->used_s);
 }
 
-size_t disk_choose(disk_items_t *items, uint64_t max_bytes, int64_t max_idle_s, int64_t grace_s,
-                   int64_t now_s)
+size_t disk_evict(disk_items_t *items, const struct disk_options *options, int64_t now_s, uint64_t *left)
 {
-    uint64_t total = 0;
-    size_t n = 0;
+    int64_t max_idle_s = options->max_idle_ns / NS_PER_SEC, grace_s = options->grace_ns / NS_PER_SEC;
+    size_t gone = 0;
+    *left = 0;
     VEC_SORT(items, cmp_used);
     VEC_FOREACH(items, i)
-        total += i->bytes;
-    for (; n < items->n; n++) {
-        int64_t idle = now_s - items->v[n].used_s;
+        *left += i->bytes;
+    VEC_FOREACH(items, i) {
+        int64_t idle = now_s - i->used_s;
         bool old = max_idle_s > 0 && idle > max_idle_s;
-        if (!old && (total <= max_bytes || idle < grace_s))
+        if (!old && (*left <= options->max_bytes || idle < grace_s))
             break;
-        total -= items->v[n].bytes;
+        if (!i->owner->evict(i->owner->arg, i))
+            continue; /* the next one goes in its place */
+        log_debug(LOGF({"path", i->path}), "not used for long: removed");
+        *left -= i->bytes;
+        gone++;
     }
-    return n;
+    return gone;
 }
 
 /* ---- rounds ---- */
@@ -113,21 +116,12 @@ static void list_all(const disk_t *d, disk_items_t *out)
 void disk_tidy(disk_t *d)
 {
     LOCKED(&d->round);
-    const struct disk_options *o = &d->options;
+    struct disk_options options = d->options;
     disk_items_t all = {};
-    uint64_t left = 0;
+    uint64_t left;
+    options.max_bytes = limit_of(d);
     list_all(d, &all);
-    size_t n = disk_choose(&all, limit_of(d), o->max_idle_ns / NS_PER_SEC, o->grace_ns / NS_PER_SEC,
-                           wall_now().ns / NS_PER_SEC);
-    for (size_t i = 0; i < all.n; i++) {
-        const struct disk_item *item = &all.v[i];
-        if (i < n && item->owner->evict(item->owner->arg, item)) {
-            metric_inc(d->evicted, NULL);
-            log_debug(LOGF({"path", item->path}), "not used for long: removed");
-        } else {
-            left += item->bytes;
-        }
-    }
+    metric_add(d->evicted, (double)disk_evict(&all, &options, wall_now().ns / NS_PER_SEC, &left), NULL);
     metric_set(d->bytes, (double)left, NULL);
     disk_items_dispose(&all);
 }

@@ -26,16 +26,16 @@ struct disk_options {
     int64_t grace_ns;    /* what was used within stays, whatever there is; 0: 5 min */
     int64_t period_ns;   /* between rounds; 0: 1 min */
 };
-/* Sorts by use, the oldest first, and returns how many from the front are to go. */
-size_t disk_choose(disk_items_t *items, uint64_t max_bytes, int64_t max_idle_s, int64_t grace_s,
-                   int64_t now_s);
-
 struct disk_owner {
     void *arg;
     void (*list)(void *arg, disk_items_t *out);
     /* Removes it. False: it is in use, or cannot be removed. */
     bool (*evict)(void *arg, const struct disk_item *item);
 };
+/* Goes through the items from the one that was used longest ago, and lets their owners remove them as long as
+ * the options (with their defaults filled in) say so. *left: the bytes of what stays. Returns how many went.
+ */
+size_t disk_evict(disk_items_t *items, const struct disk_options *options, int64_t now_s, uint64_t *left);
 /* A thread that looks every period. `root` and the options' owners outlive it. metrics may be NULL. */
 typedef struct disk disk_t;
 disk_t *disk_new(const struct disk_options *options, const char *root, const struct disk_owner *owners,

@@ -7,31 +7,55 @@
 
 /* ---- the choice ---- */
 
+/* Notes what goes, but for those in use. */
+struct going {
+    const char *in_use;
+    str_t gone;
+};
+
+static bool go(void *arg, const struct disk_item *item)
+{
+    struct going *g = arg;
+    if (strchr(g->in_use, *item->path))
+        return false;
+    str_puts(&g->gone, item->path);
+    return true;
+}
+
 static void the_oldest_go_first(void **state)
 {
     enum { NOW = 100000 };
     static const struct {
         uint64_t max;
         int64_t idle, grace;
+        const char *in_use;
         const char *gone; /* of a, b, c, d, which were used 5000, 400, 50 and 0 s ago, of 10 bytes each */
+        uint64_t left;
     } cases[] = {
-        {40, 0, 0, ""},         {39, 0, 0, "a"},      {30, 0, 0, "a"},       {25, 0, 0, "ab"},
-        {0, 0, 0, "abcd"},      {0, 0, 1, "abc"},     {0, 0, 60, "ab"},      {0, 0, 10000, ""},
-        {40, 1000, 60, "a"},    {40, 100, 60, "ab"},  {40, 10000, 0, ""},    {40, 10, 10000, "abc"},
-        {UINT64_MAX, 0, 0, ""}, {15, 1000, 60, "ab"}, {0, 5000, 100000, ""},
+        {40, 0, 0, "", "", 40},         {39, 0, 0, "", "a", 30},      {30, 0, 0, "", "a", 30},
+        {25, 0, 0, "", "ab", 20},       {0, 0, 0, "", "abcd", 0},     {0, 0, 1, "", "abc", 10},
+        {0, 0, 60, "", "ab", 20},       {0, 0, 10000, "", "", 40},    {40, 1000, 60, "", "a", 30},
+        {40, 100, 60, "", "ab", 20},    {40, 10000, 0, "", "", 40},   {40, 10, 10000, "", "abc", 10},
+        {UINT64_MAX, 0, 0, "", "", 40}, {15, 1000, 60, "", "ab", 20}, {0, 5000, 100000, "", "", 40},
+        {30, 0, 0, "a", "b", 30},       {0, 0, 60, "ab", "", 40},     {20, 0, 0, "ac", "bd", 20},
+        {40, 100, 0, "a", "b", 30},
     };
     static const int64_t ages[] = {50, 5000, 0, 400};
     static const char names[] = "cadb";
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         disk_items_t items = {};
+        struct going g = {.in_use = cases[i].in_use};
+        struct disk_owner owner = {&g, NULL, go};
+        uint64_t left;
         for (size_t k = 0; k < ARRAY_LEN(ages); k++)
-            VEC_PUSH(&items, (struct disk_item){xstrndup(names + k, 1), 10, NOW - ages[k], NULL});
-        size_t n = disk_choose(&items, cases[i].max, cases[i].idle, cases[i].grace, NOW);
-        AUTO_STR gone = STR_INIT;
-        for (size_t k = 0; k < n; k++)
-            str_puts(&gone, items.v[k].path);
-        if (strcmp(str_text(&gone), cases[i].gone) != 0)
-            fail_msg("%zu: %s instead of %s", i, str_text(&gone), cases[i].gone);
+            VEC_PUSH(&items, (struct disk_item){xstrndup(names + k, 1), 10, NOW - ages[k], &owner});
+        const struct disk_options options = {.max_bytes = cases[i].max,
+                                             .max_idle_ns = SECONDS(cases[i].idle),
+                                             .grace_ns = SECONDS(cases[i].grace)};
+        size_t n = disk_evict(&items, &options, NOW, &left);
+        if (strcmp(str_text(&g.gone), cases[i].gone) != 0 || n != g.gone.len || left != cases[i].left)
+            fail_msg("%zu: %s instead of %s", i, str_text(&g.gone), cases[i].gone);
+        str_dispose(&g.gone);
         disk_items_dispose(&items);
     }
 }
