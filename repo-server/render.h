@@ -36,7 +36,6 @@ struct git_settings;
 struct render_repo {
     const char *url, *name, *type, *username, *password, *ca_pem, *tls_client_cert, *tls_client_key;
     bool insecure, enable_oci, plain_http;
-    bool azure; /* registries only: the workload's identity is the credential */
 };
 
 /* Another tree that the source may refer to: "$values". */

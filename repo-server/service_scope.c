@@ -29,7 +29,6 @@ static struct render_repo to_repo(struct scope *s, const Cargocd__Repo__Reposito
         .insecure = m->insecure,
         .enable_oci = m->enable_oci,
         .plain_http = m->insecure_oci_force_http,
-        .azure = m->use_azure_workload_identity,
     };
 }
 

@@ -193,27 +193,6 @@ static int ask(struct registry *r, const char *url, const char *accept, uint64_t
     }
 }
 
-int registry_login(struct registry *r, char **username, char **password, err_t **err)
-{
-    struct remote_answer a;
-    struct token login = {};
-    AUTO(free_p) char *url = xasprintf("%s/v2/", r->remote->base);
-    struct remote_get get = {
-        .url = url, .identity = REMOTE_CERT, .max = MANIFEST_MAX, .fd = -1, .canceled = r->canceled};
-    *username = *password = NULL;
-    int e = r->remote->azure ? remote_get(r->remote, r->settings, &get, &a, err) : 0;
-    if (e < 0 || !r->remote->azure)
-        return e;
-    AUTO(free_p) char *challenge = a.status == 401 ? http_header(&a.headers, "www-authenticate") : NULL;
-    remote_answer_dispose(&a);
-    if (!challenge || strncasecmp(challenge, "bearer ", 7) != 0)
-        return 0;
-    e = azure_login(r, challenge + 7, &login, err);
-    *username = TAKE(login.username);
-    *password = TAKE(login.secret);
-    return e;
-}
-
 int registry_ping(struct registry *r, err_t **err)
 {
     struct remote_answer a;

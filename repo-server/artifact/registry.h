@@ -19,9 +19,6 @@ struct registry {
 };
 void registry_dispose(struct registry *r);
 
-/* User name and password for a program that asks the registry itself, where they must be exchanged for first.
- * Both are the caller's; NULL: none are needed. */
-int registry_login(struct registry *r, char **username, char **password, err_t **err);
 /* Whether it answers, and lets us in. */
 int registry_ping(struct registry *r, err_t **err);
 /* The names of all tags, as they are listed. *out is the caller's, NULL-terminated. */

@@ -2,7 +2,6 @@
  * repositories were made known to helm, each with the credential that the caller found for it. Secrets go to
  * helm by standard input where it takes them so; `helm repo add` takes the password by standard input too. */
 #include "common/argo/project.h"
-#include "repo-server/artifact/registry.h"
 #include "repo-server/helm/chart_yaml.h"
 #include "repo-server/helm/helm.h"
 
@@ -82,9 +81,9 @@ static int add_http_repo(struct helm *h, const char *url, const char *name, cons
     return r;
 }
 
-static int login_with(struct helm *h, const char *url, const struct render_repo *repo, err_t **err)
+static int login_oci(struct helm *h, const char *url, const struct render_repo *repo, err_t **err)
 {
-    if (str_empty(repo->username) || str_empty(repo->password))
+    if (!repo || str_empty(repo->username) || str_empty(repo->password))
         return 0;
     words_t args = {};
     words_add(&args, "registry");
@@ -96,37 +95,6 @@ static int login_with(struct helm *h, const char *url, const struct render_repo 
     words_addf(&args, "%.*s", (int)strcspn(url, "/"), url);
     int r = run_with(h, &args, repo, err);
     words_free(&args);
-    return r;
-}
-
-static int login_oci(struct helm *h, const char *url, const struct render_repo *repo, err_t **err)
-{
-    AUTO(remote_unref_p) remote_t *remote = NULL;
-    AUTO(free_p) char *username = NULL;
-    AUTO(free_p) char *password = NULL;
-    if (!repo || !repo->azure || !h->in->settings->remote)
-        return repo ? login_with(h, url, repo, err) : 0;
-    struct remote_access access = {.url = url,
-                                   .tls_client_cert = repo->tls_client_cert,
-                                   .tls_client_key = repo->tls_client_key,
-                                   .proxy = h->in->proxy,
-                                   .no_proxy = h->in->no_proxy,
-                                   .oci = true,
-                                   .insecure = repo->insecure,
-                                   .plain_http = repo->plain_http,
-                                   .azure = true};
-    int r = remote_new(&access, &remote, err);
-    struct registry registry = {
-        .remote = remote, .settings = h->in->settings->remote, .repository = "", .canceled = h->in->canceled};
-    if (r == 0)
-        r = registry_login(&registry, &username, &password, err);
-    struct render_repo exchanged = *repo;
-    exchanged.username = username;
-    exchanged.password = password;
-    if (r == 0)
-        r = login_with(h, url, &exchanged, err);
-    if (password)
-        wipe(password, strlen(password));
     return r;
 }
 

@@ -1,5 +1,4 @@
 /* A container registry that is entered with an Azure workload's identity: the way of tokens, step by step. */
-#include "tests/unit/repo-server/fixture/registry.h"
 #include "tests/unit/repo-server/fixture/server.h"
 
 #include <nng/nng.h>
@@ -9,10 +8,10 @@ static struct fx_server server;
 static char *url;
 
 /* Azure's authority and the registry in one; what is presented is checked, and each step is noted. The second
- * argument is the realm that the registry names, the third another registry whose content it has. */
+ * argument is the realm that the registry names. */
 static const char script[] =
-    "import sys, json, base64, time, urllib.parse, urllib.request, http.server\n"
-    "port, realm, upstream = int(sys.argv[1]), sys.argv[2], sys.argv[3]\n"
+    "import sys, json, base64, time, urllib.parse, http.server\n"
+    "port, realm = int(sys.argv[1]), sys.argv[2]\n"
     "def b64(v): return base64.urlsafe_b64encode(json.dumps(v).encode()).decode().rstrip('=')\n"
     "refresh = '%s.%s.sig' % (b64({'alg': 'none'}), b64({'exp': int(time.time()) + 3600}))\n"
     "class H(http.server.BaseHTTPRequestHandler):\n"
@@ -32,18 +31,7 @@ static const char script[] =
     "        if said != 'Bearer pull':\n"
     "            return self.answer(401, {}, WWW_Authenticate='Bearer "
     "realm=\"%s/oauth2/token\",service=\"reg\"' % realm)\n"
-    "        if upstream and self.path != '/v2/': return self.pass_on()\n"
     "        self.answer(200, {'name': 'team/app', 'tags': ['1.0.0', '2.0.0']})\n"
-    "    def pass_on(self):\n"
-    "        q = urllib.request.Request('http://' + upstream + self.path, method=self.command, "
-    "headers={'Accept': "
-    "self.headers['Accept'] or '*/*'})\n"
-    "        with urllib.request.urlopen(q) as r:\n"
-    "            self.send_response(r.status)\n"
-    "            for k in ('Content-Type', 'Content-Length', 'Docker-Content-Digest'): self.send_header(k, "
-    "r.headers[k])\n"
-    "            self.end_headers(); self.wfile.write(r.read())\n"
-    "    do_HEAD = do_GET\n"
     "    def do_POST(self):\n"
     "        f = "
     "dict(urllib.parse.parse_qsl(self.rfile.read(int(self.headers['Content-Length'])).decode()))\n"
@@ -56,13 +44,13 @@ static const char script[] =
     "refresh})\n"
     "http.server.ThreadingHTTPServer(('127.0.0.1', port), H).serve_forever()\n";
 
-/* A registry that names this realm (NULL: itself) and has the content of another one (""); its port. */
-static unsigned serve(const char *realm, const char *upstream)
+/* A registry that names this realm (NULL: itself); its port. */
+static unsigned serve(const char *realm)
 {
     unsigned port = fx_free_port();
     AUTO(free_p) char *number = xasprintf("%u", port);
     AUTO(free_p) char *own = xasprintf("http://localhost:%u", port);
-    char *argv[] = {"python3", "azure.py", number, realm ? (char *)realm : own, (char *)upstream, NULL};
+    char *argv[] = {"python3", "azure.py", number, realm ? (char *)realm : own, NULL};
     fx_write("azure.py", script);
     fx_serve(argv, port);
     return port;
@@ -72,7 +60,7 @@ static int setup(void **state)
 {
     fx_begin(state);
     rpc_setup();
-    unsigned port = serve(NULL, "");
+    unsigned port = serve(NULL);
     AUTO(free_p) char *authority = xasprintf("http://localhost:%u/", port);
     AUTO(free_p) char *file = xasprintf("%s/federated", fx_dir());
     fx_write("federated", "federated");
@@ -145,7 +133,7 @@ static void the_identity_stays_with_the_registry(void **state)
     AUTO_ERR err = NULL;
     AUTO(free_p) char *list = NULL;
     AUTO(free_p) char *elsewhere = xasprintf("http://127.0.0.1:%u", fx_free_port());
-    AUTO(free_p) char *other = xasprintf("oci://localhost:%u/team/app", serve(elsewhere, ""));
+    AUTO(free_p) char *other = xasprintf("oci://localhost:%u/team/app", serve(elsewhere));
     fx_sh(": > asked");
     assert_int_equal(tags(other, true, &list, &err), -ERR_UNAUTHENTICATED);
     assert_non_null(strstr(err_text(err), "given out elsewhere"));
@@ -153,37 +141,5 @@ static void the_identity_stays_with_the_registry(void **state)
     assert_string_equal(asked, "GET /v2/team/app/tags/list 401");
 }
 
-/* helm, too, is let in by what the identity was exchanged for. */
-static void dependencies_are_fetched_with_the_identity(void **state)
-{
-    const char *upstream = fx_registry(0);
-    if (!upstream || (str_empty(getenv("HELM")) && !fx_has("helm")))
-        skip();
-    fx_chart("charts", "cache", "0.3.0");
-    fx_push("deps/cache:0.3.0", FX_HELM_CONFIG, FX_HELM_CONTENT, "charts/cache-0.3.0.tgz", NULL);
-    unsigned port = serve(NULL, upstream);
-    fx_repo("parent");
-    AUTO(free_p)
-    char *chart = xasprintf("apiVersion: v2\nname: parent\nversion: 1.0.0\ndependencies:\n"
-                            "- {name: cache, version: 0.3.0, repository: 'oci://localhost:%u/deps'}\n",
-                            port);
-    fx_write("parent/Chart.yaml", chart);
-    fx_commit("parent", "one");
-    AUTO(free_p) char *of = fx_file_url("parent");
-    AUTO(free_p) char *registry_url = xasprintf("localhost:%u/deps", port);
-    Cargocd__Repo__Repository registry = CARGOCD__REPO__REPOSITORY__INIT, *list[] = {&registry};
-    registry.url = registry_url;
-    registry.type = (char *)"helm";
-    registry.enable_oci = true;
-    registry.insecure_oci_force_http = true;
-    struct fx_ask a;
-    fx_request_t *q = fx_ask(&a, of, "{\"path\":\".\"}");
-    q->helm_repos = list;
-    q->n_helm_repos = 1;
-    fx_refused(&server, q, ERR_UNKNOWN, "401");
-    registry.use_azure_workload_identity = true;
-    fx_expect(&server, q, "\"version\":\"0.3.0\"");
-}
-
 REPO_TESTS(setup, teardown, T(the_identity_becomes_a_password), T(who_has_none_is_not_let_in),
-           T(the_identity_stays_with_the_registry), T(dependencies_are_fetched_with_the_identity))
+           T(the_identity_stays_with_the_registry))
