@@ -1,5 +1,5 @@
 #include "app-controller/journal.h"
-#include "common/base/clock.h"
+#include "common/base/slab.h"
 
 void reason_add(json_t *reasons, const char *fmt, ...)
 {
@@ -10,60 +10,67 @@ void reason_add(json_t *reasons, const char *fmt, ...)
     json_array_append_new(reasons, json_str_new(text));
 }
 
-static json_t *entry_read(const char *text)
+/* The last entry of the same decision, when it says the same. */
+static struct journal_entry *find_same(struct journal *j, const json_t *what, const pack_t *packed)
 {
-    json_t *e = NULL;
-    return text && json_read_str(text, &e, NULL) == 0 ? e : NULL;
+    for (unsigned i = j->n; i-- > 0;) {
+        struct journal_entry *e = &j->entries[i];
+        if (pack_hash(e->what) == pack_hash(packed))
+            return e;
+        AUTO_JSON other = pack_open(e->what);
+        if (str_eq(json_str_at(other, "decision"), json_str_at(what, "decision")))
+            return NULL;
+    }
+    return NULL;
 }
 
-/* The ring's place of the last entry for this decision, when it says the same. */
-static int find_same(const struct journal *j, const json_t *entry)
+/* Room for one more at the end; the oldest makes place. */
+static struct journal_entry *append(struct journal *j)
 {
-    for (unsigned back = 1; back <= JOURNAL_SIZE; back++) {
-        unsigned at = (j->next + JOURNAL_SIZE - back) % JOURNAL_SIZE;
-        AUTO_JSON e = entry_read(j->entries[at]);
-        if (!e)
-            return -1;
-        if (!str_eq(json_str_at(e, "decision"), json_str_at(entry, "decision")))
-            continue;
-        bool same = str_eq(json_str_at(e, "verdict"), json_str_at(entry, "verdict")) &&
-                    json_same(json_at(e, "reasons"), json_at(entry, "reasons"));
-        return same ? (int)at : -1;
+    if (j->n == JOURNAL_SIZE) {
+        pack_free(j->entries[0].what);
+        memmove(j->entries, j->entries + 1, (j->n - 1) * sizeof(*j->entries));
+        j->n--;
+    } else {
+        size_t had = j->n * sizeof(*j->entries);
+        j->entries = slab_resize(j->entries, had, had + sizeof(*j->entries));
     }
-    return -1;
+    struct journal_entry *e = &j->entries[j->n++];
+    *e = (struct journal_entry){};
+    return e;
 }
 
 void journal_add(struct journal *j, const char *decision, const char *verdict, json_t *reasons_take)
 {
-    AUTO_JSON e = json_object();
-    char now[RFC3339_TEXT];
-    rfc3339_nano(wall_now(), now);
-    json_set_str(e, "time", now);
-    json_set_str(e, "decision", decision);
-    json_set_str(e, "verdict", verdict);
-    json_object_set_new_nocheck(e, "reasons", reasons_take ? reasons_take : json_array());
-    int same = find_same(j, e);
-    unsigned at = same >= 0 ? (unsigned)same : j->next;
-    free(j->entries[at]);
-    j->entries[at] = json_text(e, JSON_KEEP_ORDER);
-    if (same < 0)
-        j->next = (j->next + 1) % JOURNAL_SIZE;
+    AUTO_JSON what = json_object();
+    json_set_str(what, "decision", decision);
+    json_set_str(what, "verdict", verdict);
+    json_object_set_new_nocheck(what, "reasons", reasons_take ? reasons_take : json_array());
+    pack_t *packed = pack_json(what);
+    struct journal_entry *e = find_same(j, what, packed);
+    if (!e)
+        e = append(j);
+    pack_free(e->what);
+    *e = (struct journal_entry){wall_now(), packed};
 }
 
 json_t *journal_read(const struct journal *j)
 {
     json_t *out = json_array();
-    for (unsigned back = 1; back <= JOURNAL_SIZE; back++) {
-        json_t *e = entry_read(j->entries[(j->next + JOURNAL_SIZE - back) % JOURNAL_SIZE]);
-        if (e)
-            json_array_append_new(out, e);
+    for (unsigned i = j->n; i-- > 0;) {
+        json_t *e = pack_open(j->entries[i].what);
+        char time[RFC3339_TEXT];
+        rfc3339_nano(j->entries[i].time, time);
+        json_set_str(e, "time", time);
+        json_array_append_new(out, e);
     }
     return out;
 }
 
 void journal_dispose(struct journal *j)
 {
-    for (size_t i = 0; i < JOURNAL_SIZE; i++)
-        free(j->entries[i]);
+    for (unsigned i = 0; i < j->n; i++)
+        pack_free(j->entries[i].what);
+    slab_free(j->entries, j->n * sizeof(*j->entries));
     *j = (struct journal){};
 }
