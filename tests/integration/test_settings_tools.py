@@ -115,7 +115,7 @@ class Settings(Tools):
                                    "jqPathExpressions: ['last(range(1e12)) | .a']\n"})
         self.write("w", {"apiVersion": "example.io/v1", "kind": "Widget", "metadata": {"name": "w", "generation": 3},
                          "spec": {"a": 1, "b": 2, "c": 3, "list": [1, 2]}})
-        self.write("none", {"apiVersion": "example.io/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"c": 3}})
+        self.write("none", {"apiVersion": "example.io/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"c": 3, "list": []}})
         self.write("slow", {"apiVersion": "example.io/v1", "kind": "Slow", "metadata": {"name": "w"}, "spec": {}})
         program, command = os.path.join(BIN, "cargocd"), OVERRIDES + "ignore-resource-updates "
         said = self.answer(program, "cm", command + "w")
