@@ -32,6 +32,7 @@ void found_resource_dispose(struct found_resource *r)
     intern_unref(r->root.key.name);
     intern_unref(r->root.version);
     free(r->health_message);
+    free(r->difference);
     *r = (struct found_resource){};
 }
 
@@ -53,6 +54,7 @@ static void app_free(struct app *app)
     cluster_unref(app->cluster);
     free(app->project);
     journal_dispose(&app->journal);
+    free(app->woken_by);
     pthread_mutex_destroy(&app->lock);
     free(app);
 }

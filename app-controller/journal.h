@@ -8,14 +8,14 @@
 enum { JOURNAL_SIZE = 12 };
 
 struct journal {
-    /* JSON texts of {time, decision, verdict, reasons[]}; a ring. */
+    /* JSON texts of {time, decision, verdict, reasons[]}, oldest first. */
     char *entries[JOURNAL_SIZE];
-    unsigned next;
+    size_t n;
 };
 
 /* Records a decision ("refresh", "compare", "auto-sync", "sync" …) with its verdict. reasons (taken; may be
  * NULL) is an array of texts. The same decision with the same verdict and reasons as the last one of its kind
- * only renews its time. */
+ * comes anew with its time. */
 void journal_add(struct journal *j, const char *decision, const char *verdict, json_t *reasons_take);
 /* Newest first. */
 json_t *journal_read(const struct journal *j) MUST_USE;

@@ -437,6 +437,13 @@ const struct command commands[] = {
      .tables = TABLES(wait_options, resource_option, timeout_option, output_app, APP_NS),
      .operand = OPERAND_APP},
 
+    {.path = "app why",
+     .operands = "APPNAME",
+     .summary = "Show what the controller decided about an application lately, and why",
+     .examples = "app why guestbook\napp why guestbook -o json",
+     .tables = TABLES(output_resource, APP_NS),
+     .operand = OPERAND_APP},
+
     {.path = "admin", .summary = "Tools for those who run the server; they need no server"},
     {.path = "admin settings",
      .summary = "Check settings, and try out what they do",

@@ -192,6 +192,20 @@ int app_managed(call_t *c, json_t **out, err_t **err)
     return 0;
 }
 
+int app_why(call_t *c, json_t **out, err_t **err)
+{
+    AUTO_JSON app = NULL;
+    AUTO_JSON items = NULL;
+    int rc = lookup(c, "name", &app, err);
+    if (rc == 0)
+        rc = backend_why(c->s, object_namespace(app), object_name(app), &items, err);
+    if (rc < 0)
+        return rc;
+    *out = json_object();
+    json_object_set(*out, "items", items);
+    return 0;
+}
+
 /* ---- single resources ---- */
 
 static const json_t *find_node(const json_t *tree, const char *list, const json_t *q, const char *name_field)

@@ -24,5 +24,6 @@ const struct handler application_handlers[] = {
     {SERVICE, "GetOCIMetadata", app_oci_metadata},
     {SERVICE, "Watch", app_watch},
     {SERVICE, "WatchResourceTree", app_watch_tree},
+    {"cargocd.ApplicationService", "Why", app_why},
     {NULL, NULL, NULL},
 };

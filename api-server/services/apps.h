@@ -47,6 +47,7 @@ int app_delete(call_t *c, json_t **out, err_t **err);
 int app_sync(call_t *c, json_t **out, err_t **err);
 int app_rollback(call_t *c, json_t **out, err_t **err);
 int app_terminate(call_t *c, json_t **out, err_t **err);
+int app_why(call_t *c, json_t **out, err_t **err);
 int app_watch(call_t *c, json_t **out, err_t **err);
 int app_watch_tree(call_t *c, json_t **out, err_t **err);
 

@@ -145,6 +145,8 @@ int backend_tree_within(server_t *s, const char *ns, const char *name, int64_t t
 int backend_managed(server_t *s, const char *ns, const char *name, json_t **out, err_t **err);
 int backend_resource(server_t *s, const char *ns, const char *name, const json_t *query, json_t **out,
                      err_t **err);
+/* The decision journal of an application: [{time, decision, verdict, reasons}]. */
+int backend_why(server_t *s, const char *ns, const char *name, json_t **out, err_t **err);
 /* What the controller says of a cluster ("": of all it knows): server -> ClusterInfo. */
 int backend_cluster_infos(server_t *s, const char *cluster, json_t **out, err_t **err);
 int backend_cluster_info(server_t *s, const char *cluster, json_t **out, err_t **err);

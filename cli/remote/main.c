@@ -26,6 +26,7 @@ const struct command_handler command_handlers[] = {
     {"app terminate-op", app_terminate},
     {"app unset", app_unset},
     {"app wait", app_wait},
+    {"app why", app_why},
     {"cluster get", cluster_get},
     {"cluster list", cluster_list},
     {"login", login},
