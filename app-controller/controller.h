@@ -48,6 +48,7 @@ struct controller {
     metric_t *m_reconcile, *m_sync, *m_sync_seconds;
     metric_t *m_events, *m_batch, *m_batch_size, *m_requests, *m_request_seconds, *m_exec, *m_redis,
         *m_redis_seconds;
+    metric_t *m_app_requests, *m_exec_pending, *m_limiter, *m_sent, *m_received, *m_retries;
     char hostname[64];
     atomic_bool stopping;
 };
