@@ -115,6 +115,18 @@ static const struct option compare_options[] = {
     OUTPUT("wide", "wide|json|yaml"),
     OPTIONS_END,
 };
+/* Which resources an action is for. */
+static const struct option choice_options[] = {
+    TEXT("kind", "Kind of the resource"),
+    TEXT("group", "Group of the resource"),
+    TEXT("namespace", "Namespace of the resource"),
+    TEXT("resource-name", "Name of the resource"),
+    OPTIONS_END,
+};
+static const struct option all_option[] = {BOOL("all", "On all that match, when they are several"),
+                                           OPTIONS_END};
+static const struct option actions_output[] = {
+    TEXT("out", "Output format: yaml|json", .shorthand = 'o', .values = "yaml|json"), OPTIONS_END};
 static const struct option version_options[] = {
     BOOL("short", "Only the version numbers"),
     BOOL("client", "Only this program; no server is asked"),
@@ -437,6 +449,19 @@ const struct command commands[] = {
      .tables = TABLES(wait_options, resource_option, timeout_option, output_app, APP_NS),
      .operand = OPERAND_APP},
 
+    {.path = "app actions", .summary = "Actions on an application's resources"},
+    {.path = "app actions list",
+     .operands = "APPNAME",
+     .summary = "List what can be done to an application's resources",
+     .examples = "app actions list guestbook --kind Deployment",
+     .tables = TABLES(choice_options, actions_output, APP_NS),
+     .operand = OPERAND_APP},
+    {.path = "app actions run",
+     .operands = "APPNAME ACTION",
+     .summary = "Run an action on the resources that match",
+     .examples = "app actions run guestbook restart --kind Deployment --resource-name guestbook-ui",
+     .tables = TABLES(choice_options, all_option, APP_NS),
+     .operand = OPERAND_APP},
     {.path = "app why",
      .operands = "APPNAME",
      .summary = "Show what the controller decided about an application lately, and why",
@@ -565,7 +590,6 @@ const struct missing_command missing_commands[] = {
     {"admin redis-initial-password", "a client of the cluster in the program"},
     {"admin repo", "manifests of repositories"},
     {"admin settings rbac", "the authoriser in the program"},
-    {"app actions", SERVICE("application.ApplicationService/ListResourceActions and RunResourceActionV2")},
     {"app delete-resource", SERVICE("application.ApplicationService/DeleteResource")},
     {"app edit", "an editor's loop; \"app set\" and \"app patch\" change specs"},
     {"app get-resource", "filters of fields; \"app manifests --source live\" prints live manifests"},

@@ -7,6 +7,7 @@
 #include "api-server/http/front.h"
 #include "api-server/live/ws.h"
 #include "api-server/services/state.h"
+#include "common/eval/eval.h"
 #include "common/net/redis.h"
 #include "common/net/rpc.h"
 
@@ -41,6 +42,7 @@ typedef struct server {
     front_t *front;
     pool_t *handlers, *logins, *fetches;
     struct later *later;
+    eval_t *eval; /* users' scripts: resource actions */
     struct backend *backend;
     mono_t started;
     atomic_bool open; /* the front door: users may come */
@@ -162,6 +164,21 @@ int backend_manifests(server_t *s, const struct manifest_query *q, json_t **out,
 int backend_resolve_revision(server_t *s, const json_t *app, const json_t *source, const char *revision,
                              char **commit, char **display, err_t **err);
 int backend_test_repo(server_t *s, const char *url, const char *project, err_t **err);
+
+/* ---- reach.c: clusters that applications go to ---- */
+
+/* A connection for one request. */
+struct reach {
+    kube_t *kube;
+    bool borrowed; /* the control plane's own */
+    char *server, *name, *cluster_project;
+};
+int reach_open(server_t *s, const json_t *app, struct reach *out, err_t **err);
+void reach_close(struct reach *r);
+AUTO_DECL(reach_close_p, struct reach, reach_close)
+/* How the cluster serves a kind; *held owns the texts. ERR_NOT_FOUND. */
+int reach_kind(const struct reach *r, const char *group, const char *version, const char *kind,
+               struct kube_resource *out, json_t **held, err_t **err);
 
 /* ---- events.c ---- */
 

@@ -16,14 +16,15 @@ struct subject {
     struct evaluator evaluator;
 };
 
-static void subject_dispose(struct subject *s)
+static void subject_free(struct subject *s)
 {
     json_decref(s->object);
     free(s->group);
     settings_unref(s->settings);
     evaluator_close(&s->evaluator);
+    free(s);
 }
-AUTO_DECL(subject_dispose_p, struct subject, subject_dispose)
+AUTO_DECL(subject_free_p, struct subject, subject_free)
 
 static int subject_open(struct run *r, int64_t timeout_ns, struct subject *s, err_t **err)
 {
@@ -51,7 +52,7 @@ static const struct script *find_script(const void *settings, const char *group,
 
 int override_health(struct run *r, err_t **err)
 {
-    AUTO(subject_dispose_p) struct subject *s = xcalloc(1, sizeof(*s));
+    AUTO(subject_free_p) struct subject *s = xcalloc(1, sizeof(*s));
     struct health h = {};
     if (args_count(r->args) < 1)
         return run_usage(r);
@@ -128,7 +129,7 @@ static int show_ignored(struct subject *s, const char *setting, const struct ign
 
 int override_differences(struct run *r, err_t **err)
 {
-    AUTO(subject_dispose_p) struct subject *s = xcalloc(1, sizeof(*s));
+    AUTO(subject_free_p) struct subject *s = xcalloc(1, sizeof(*s));
     AUTO_STR said = STR_INIT;
     size_t n;
     if (args_count(r->args) < 1)
@@ -144,7 +145,7 @@ int override_differences(struct run *r, err_t **err)
 
 int override_updates(struct run *r, err_t **err)
 {
-    AUTO(subject_dispose_p) struct subject *s = xcalloc(1, sizeof(*s));
+    AUTO(subject_free_p) struct subject *s = xcalloc(1, sizeof(*s));
     AUTO_STR said = STR_INIT;
     size_t n;
     if (args_count(r->args) < 1)
@@ -172,7 +173,7 @@ static bool custom_of(const struct subject *s, struct custom_actions *out)
 
 int override_list_actions(struct run *r, err_t **err)
 {
-    AUTO(subject_dispose_p) struct subject *s = xcalloc(1, sizeof(*s));
+    AUTO(subject_free_p) struct subject *s = xcalloc(1, sizeof(*s));
     AUTO_JSON actions = NULL;
     AUTO_STR rows = STR_INIT;
     struct custom_actions custom;
@@ -227,7 +228,7 @@ static int print_change(const struct subject *s, const json_t *change, err_t **e
 
 int override_run_action(struct run *r, err_t **err)
 {
-    AUTO(subject_dispose_p) struct subject *s = xcalloc(1, sizeof(*s));
+    AUTO(subject_free_p) struct subject *s = xcalloc(1, sizeof(*s));
     AUTO_JSON changes = NULL;
     struct custom_actions custom;
     if (args_count(r->args) < 2)

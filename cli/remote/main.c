@@ -7,6 +7,8 @@ const struct command_handler command_handlers[] = {
     {"account get-user-info", account_user_info},
     {"account list", account_list},
     {"account update-password", account_update_password},
+    {"app actions list", app_actions_list},
+    {"app actions run", app_actions_run},
     {"app add-source", app_add_source},
     {"app confirm-deletion", app_confirm_deletion},
     {"app create", app_create},

@@ -1,8 +1,10 @@
 """What the whole tells about itself: why an application is as it is, metrics; and actions on its resources."""
+import base64
 import json
 import os
 import re
 import unittest
+import urllib.parse
 import urllib.request
 
 import yaml
@@ -12,6 +14,7 @@ from lib.env import APP, BIN
 from lib.proc import wait_for
 from test_api import ApiEnvironment
 from test_cli import Cli
+from test_clusters import Sim
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden")
 WHY = "/api/v1/applications/%s/why"
@@ -230,3 +233,177 @@ class Metrics(Insight):
         self.env.kube.delete(*APP, self.env.ns, "passing")
         self.env.kube.delete("v1", "Secret", self.env.ns, "nowhere")
         wait_for("nothing of them", lambda: series() == [], 20)
+
+
+DEPLOYMENT = """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: %s}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: %s}}
+  template:
+    metadata: {labels: {app: %s}}
+    spec: {containers: [{name: c, image: "nginx:1"}]}
+"""
+ACTIONS = "/api/v1/applications/%s/resource/actions"
+CUSTOM = """
+discovery.lua: |
+  return {note = {displayName = "Leave a note"}, make = {}, forbidden = {}, broken = {}, endless = {}, report = {}}
+definitions:
+- name: note
+  action.lua: |
+    obj.data.note = actionParams["text"]
+    obj.data.old = nil
+    return obj
+- name: make
+  action.lua: |
+    local made = {apiVersion = "v1", kind = "ConfigMap", data = {by = obj.metadata.name}}
+    made.metadata = {name = "made-" .. obj.metadata.name, namespace = obj.metadata.namespace}
+    return {{operation = "create", resource = made}, {operation = "patch", resource = obj}}
+- name: forbidden
+  action.lua: |
+    return {{operation = "create", resource = {apiVersion = "v1", kind = "ConfigMap", metadata = {name = "x", namespace = "kube-system"}}}}
+- name: broken
+  action.lua: return 3
+- name: endless
+  action.lua: while true do end
+- name: report
+  action.lua: |
+    obj.status = {said = "yes"}
+    return obj
+"""
+
+
+class Actions(Insight):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.env.kube.merge("v1", "ConfigMap", cls.env.ns, "argocd-cm", {"data": {"resource.customizations.actions.ConfigMap": CUSTOM}})
+        cls.env.kube.create({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": "narrow", "namespace": cls.env.ns},
+                             "spec": {"sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "t-*"}, {"server": "*", "namespace": cls.env.ns}]}})
+        repo = cls.env.repo()
+        repo.commit({"d.yaml": DEPLOYMENT % (("web",) * 3), "c.yaml": config_map("settings", {"k": "v", "old": "x"})})
+        cls.dest = cls.env.app("acted", cls.env.git.url(repo), project="narrow", syncPolicy={"automated": {}})
+        cls.env.wait_status("acted", "Synced", "Healthy")
+
+    def resource(self, kind, name, group="", version="v1"):
+        return {"resourceName": name, "group": group, "version": version, "kind": kind, "namespace": self.dest}
+
+    def listed(self, user=None, app="acted", **resource):
+        return (user or self.admin).get(ACTIONS % app + "?" + urllib.parse.urlencode(resource))
+
+    def run_action(self, resource, action, user=None, app="acted", **params):
+        body = dict(resource, action=action, resourceActionParameters=[{"name": k, "value": v} for k, v in params.items()])
+        return (user or self.admin)("POST", ACTIONS % app + "/v2", body)
+
+    def web(self):
+        return self.env.kube.get("apps/v1", "Deployment", self.dest, "web")
+
+    def settings(self, name="settings"):
+        return self.env.kube.get("v1", "ConfigMap", self.dest, name)
+
+    def test_a_deployment_is_restarted_and_scaled(self):
+        deployment = self.resource("Deployment", "web", "apps")
+        actions = self.listed(**deployment).json["actions"]
+        self.assertEqual([(a["name"], a.get("disabled", False)) for a in actions],
+                         [("pause", False), ("restart", False), ("resume", True), ("scale", False)])
+        self.assertEqual(actions[3]["params"], [{"name": "replicas"}])
+        self.assertEqual(actions[1]["iconClass"], "fa fa-fw fa-redo")
+        before = self.web()
+        self.assertEqual((lambda a: (a.status, a.json))(self.run_action(deployment, "restart")), (200, {}))
+        stamp = self.web()["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"]
+        self.assertRegex(stamp, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        wait_for("the new replica set", lambda: len({p["spec"]["template"]["metadata"].get("annotations", {}).get("kubectl.kubernetes.io/restartedAt")
+                                                     for p in self.env.kube.list("apps/v1", "ReplicaSet", self.dest)}) == 2)
+        self.assertEqual(self.run_action(deployment, "scale", replicas="2").status, 200)
+        after = self.web()
+        self.assertEqual(after["spec"]["replicas"], 2)
+        self.assertEqual(after["spec"]["selector"], before["spec"]["selector"])
+        old = self.admin("POST", ACTIONS % "acted" + "?" + urllib.parse.urlencode(deployment), '"pause"')
+        self.assertEqual(old.status, 200, old.body)
+        self.assertTrue(self.web()["spec"]["paused"])
+        events = [e for e in self.env.kube.list("v1", "Event", self.env.ns) if e["reason"] == "ResourceActionRan"]
+        self.assertIn("admin ran action restart on resource apps/Deployment/web", {e["message"] for e in events})
+
+    def test_actions_of_the_settings(self):
+        resource = self.resource("ConfigMap", "settings")
+        self.assertEqual([a["name"] for a in self.listed(**resource).json["actions"]],
+                         ["broken", "endless", "forbidden", "make", "note", "report"])
+        self.assertEqual(self.run_action(resource, "note", text="hello").status, 200)
+        self.assertEqual(self.settings()["data"], {"k": "v", "note": "hello"})
+        self.assertEqual(self.run_action(resource, "make").status, 200)
+        self.assertEqual(self.settings("made-settings")["data"], {"by": "settings"})
+        # What exists already fails in the dry run, before anything is done.
+        again = self.run_action(resource, "make")
+        self.assertEqual(again.status, 409, again.body)
+        version = self.settings()["metadata"]["resourceVersion"]
+        for action, status, text in (("forbidden", 500, "application is not permitted to manage /ConfigMap/x in kube-system"),
+                                     ("broken", 500, "expect table output from Lua script"), ("absent", 500, "built-in script does not exist"),
+                                     ("endless", 500, "error executing Lua resource action: ")):
+            answer = self.run_action(resource, action)
+            self.assertEqual(answer.status, status, answer.body)
+            self.assertIn(text, answer.json["message"])
+        self.assertEqual(self.settings()["metadata"]["resourceVersion"], version)
+
+    def test_the_application_itself(self):
+        resource = {"resourceName": "acted", "group": "argoproj.io", "version": "v1alpha1", "kind": "Application", "namespace": self.env.ns}
+        self.assertEqual(self.listed(**resource).json["actions"], [{"name": "toggle-auto-sync", "displayName": "Disable Auto-Sync"}])
+        self.assertEqual(self.run_action(resource, "toggle-auto-sync").status, 200)
+        self.assertFalse(self.env.get_app("acted")["spec"]["syncPolicy"]["automated"]["enabled"])
+        self.assertEqual(self.run_action(resource, "toggle-auto-sync").status, 200)
+        self.assertTrue(self.env.get_app("acted")["spec"]["syncPolicy"]["automated"]["enabled"])
+
+    def test_a_remote_cluster(self):
+        sim = Sim(self.env, "away")
+        sim.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "t-away"}})
+        self.env.kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "cluster-away", "namespace": self.env.ns,
+                              "labels": {"argocd.argoproj.io/secret-type": "cluster"}},
+                              "stringData": {"name": "away", "server": sim.server, "config": json.dumps({"bearerToken": "secret"})}})
+        repo = self.env.repo()
+        repo.commit({"d.yaml": DEPLOYMENT % (("far",) * 3)})
+        self.env.app("remote", self.env.git.url(repo), dest_ns="t-away", project="narrow", syncPolicy={"automated": {}},
+                     destination={"name": "away", "namespace": "t-away"})
+        self.env.wait_status("remote", "Synced", "Healthy")
+        resource = dict(self.resource("Deployment", "far", "apps"), namespace="t-away")
+        self.assertEqual(len(self.listed(app="remote", **resource).json["actions"]), 4)
+        answer = self.run_action(resource, "scale", app="remote", replicas="3")
+        self.assertEqual(answer.status, 200, answer.body)
+        self.assertEqual(sim.kube.get("apps/v1", "Deployment", "t-away", "far")["spec"]["replicas"], 3)
+        self.env.kube.merge("v1", "Secret", self.env.ns, "cluster-away", {"data": {"config": base64.b64encode(b'{"bearerToken": "wrong"}').decode()}})
+        wait_for("the refusal", lambda: self.run_action(resource, "scale", app="remote", replicas="4").status != 200)
+        self.assertEqual(sim.kube.get("apps/v1", "Deployment", "t-away", "far")["spec"]["replicas"], 3)
+        self.assertNotIn("wrong", self.run_action(resource, "scale", app="remote", replicas="4").text)
+
+    def test_the_commands(self):
+        flags = ["--server", "127.0.0.1:%d" % self.env.port, "--plaintext", "--auth-token", self.admin.token]
+        done = self.cli("app", "actions", "list", "acted", "--kind", "Deployment", *flags)
+        self.assertEqual(done.code, 0, done.err)
+        rows = [line.split() for line in done.out.splitlines()]
+        self.assertEqual([rows[0], [r[:4] for r in rows[1:]]], [
+            ["GROUP", "KIND", "NAME", "ACTION", "DISABLED"],
+            [["apps", "Deployment", "web", a] for a in ("pause", "restart", "resume", "scale")]])
+        both = json.loads(self.cli("app", "actions", "list", "acted", "-o", "json", *flags).out)
+        self.assertEqual({(a["kind"], a["action"]) for a in both} & {("ConfigMap", "note"), ("Application", "toggle-auto-sync"), ("Deployment", "restart")},
+                         {("ConfigMap", "note"), ("Application", "toggle-auto-sync"), ("Deployment", "restart")})
+        version = self.web()["metadata"]["resourceVersion"]
+        done = self.cli("app", "actions", "run", "acted", "restart", "--kind", "Deployment", "--resource-name", "web", *flags)
+        self.assertEqual((done.code, done.out), (0, ""), done.err)
+        self.assertNotEqual(self.web()["metadata"]["resourceVersion"], version)
+        for words, code in ((["restart", "--kind", "Service"], 20), (["no-such", "--kind", "Deployment"], 20), (["restart"], 1)):
+            self.assertEqual(self.cli("app", "actions", "run", "acted", *words, *flags).code, code, words)
+        self.assertEqual(self.cli("app", "actions", *flags).code, 1)
+
+    def test_who_may_act(self):
+        deployment = self.resource("Deployment", "web", "apps")
+        self.env.kube.merge("v1", "ConfigMap", self.env.ns, "argocd-rbac-cm", {"data": {"policy.actions.csv":
+                            "p, alice, applications, get, narrow/*, allow\np, alice, applications, action/apps/Deployment/restart, narrow/*, allow\n"}})
+        alice = self.env.as_user("alice")
+        wait_for("alice's rights", lambda: self.listed(alice, **deployment).status == 200)
+        self.assertEqual(self.run_action(deployment, "restart", alice).status, 200)
+        self.assertEqual(self.run_action(deployment, "scale", alice, replicas="3").status, 403)
+        self.assertEqual(self.run_action(self.resource("ConfigMap", "settings"), "note", alice, text="x").status, 403)
+        # Only what is in the tree.
+        elsewhere = dict(deployment, resourceName="other")
+        self.assertEqual(self.listed(**elsewhere).status, 400)
+        self.assertEqual(self.run_action(elsewhere, "restart").status, 400)
+        self.assertEqual(self.listed(app="nobody", **deployment).status, 403)
