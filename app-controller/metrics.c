@@ -312,6 +312,25 @@ static bool destination_is_there(void *arg, char *const *values)
     return !*values[1] || map_has(arg, values[1]);
 }
 
+static bool nothing_stays(void *arg, char *const *values)
+{
+    return false;
+}
+
+/* metrics-cache-expiration: what counts by application begins anew from time to time. */
+static void expire(struct controller *ctl)
+{
+    metric_t *const families[] = {ctl->m_sync, ctl->m_sync_seconds, ctl->m_app_requests, ctl->m_reconcile};
+    int64_t now = mono_now().ns, none = 0;
+    if (!ctl->options.metrics_expiration_ns ||
+        atomic_compare_exchange_strong(&ctl->metrics_since, &none, now) ||
+        now - ctl->metrics_since < ctl->options.metrics_expiration_ns)
+        return;
+    ctl->metrics_since = now;
+    for (size_t i = 0; i < ARRAY_LEN(families); i++)
+        metric_retain(families[i], nothing_stays, NULL);
+}
+
 static void forget_gone(struct controller *ctl)
 {
     metric_t *const of_apps[] = {ctl->m_sync, ctl->m_sync_seconds, ctl->m_app_requests};
@@ -336,6 +355,7 @@ static void write_all(void *arg, str_t *out)
     write_clusters(ctl, out);
     write_queues(ctl, out);
     forget_gone(ctl);
+    expire(ctl);
 }
 
 /* ---- what is told as it happens ---- */

@@ -3,6 +3,7 @@
 #include "api-server/services/server.h"
 
 #include "common/argo/app.h"
+#include "common/argo/events.h"
 #include "common/base/log.h"
 #include "common/kinds/kinds.h"
 
@@ -10,10 +11,8 @@
 static bool wanted(const server_t *s, const char *reason)
 {
     const char *setting = str_or_empty(s->flags->events);
-    if (!*setting || !strcmp(setting, "all"))
-        return true;
     AUTO(strv_free_p) char **list = strv_split(setting, ",", true);
-    return strv_contains(list, reason) || strv_contains(list, "all");
+    return event_enabled(list, reason);
 }
 
 static json_t *reference(const json_t *object)
@@ -26,6 +25,16 @@ static json_t *reference(const json_t *object)
     json_put_str(r, "uid", object_uid(object));
     json_put_str(r, "resourceVersion", object_resource_version(object));
     return r;
+}
+
+/* Of events about applications. */
+static json_t *labels_of(const call_t *c, const json_t *object)
+{
+    if (!str_eq(object_kind(object), "Application"))
+        return NULL;
+    AUTO(settings_unref_p) settings_t *settings = state_argo_settings(c->s->state);
+    AUTO_JSON project = state_project(c->s->state, app_project(object));
+    return event_labels(object, project, settings);
 }
 
 static json_t *event_of(const call_t *c, const json_t *object, const char *reason, const char *message)
@@ -42,6 +51,9 @@ static json_t *event_of(const call_t *c, const json_t *object, const char *reaso
                 "metadata", "annotations", "dest-server");
     json_put_at(e, json_str_new(str_or_empty(json_str_at(object, "spec", "destination", "namespace"))),
                 "metadata", "annotations", "dest-namespace");
+    AUTO_JSON labels = labels_of(c, object);
+    if (json_object_size(labels))
+        json_put_at(e, json_incref(labels), "metadata", "labels");
     json_object_set_new(e, "involvedObject", reference(object));
     json_put_at(e, json_string("argocd-server"), "source", "component");
     json_set_str(e, "firstTimestamp", now);

@@ -3,6 +3,7 @@ import base64
 import json
 import os
 import re
+import subprocess
 import unittest
 import urllib.parse
 import urllib.request
@@ -407,3 +408,98 @@ class Actions(Insight):
         self.assertEqual(self.listed(**elsewhere).status, 400)
         self.assertEqual(self.run_action(elsewhere, "restart").status, 400)
         self.assertEqual(self.listed(app="nobody", **deployment).status, 403)
+
+
+CONTROLLER = "ARGOCD_APPLICATION_CONTROLLER_"
+# Argo CD's parameters of the controller: flag, environment variable, default.
+PARAMETERS = [
+    ("app-resync", "ARGOCD_RECONCILIATION_TIMEOUT", "120"), ("app-resync-jitter", "ARGOCD_RECONCILIATION_JITTER", "60"),
+    ("app-hard-resync", "ARGOCD_HARD_RECONCILIATION_TIMEOUT", "0"),
+    ("repo-error-grace-period-seconds", "ARGOCD_REPO_ERROR_GRACE_PERIOD_SECONDS", "180"),
+    ("repo-server", CONTROLLER + "REPO_SERVER", "argocd-repo-server:8081"),
+    ("repo-server-timeout-seconds", CONTROLLER + "REPO_SERVER_TIMEOUT_SECONDS", "60"),
+    ("status-processors", CONTROLLER + "STATUS_PROCESSORS", "20"), ("operation-processors", CONTROLLER + "OPERATION_PROCESSORS", "10"),
+    ("logformat", CONTROLLER + "LOGFORMAT", "json"), ("loglevel", CONTROLLER + "LOGLEVEL", "info"), ("metrics-port", None, "8082"),
+    ("metrics-cache-expiration", CONTROLLER + "METRICS_CACHE_EXPIRATION", "0s"),
+    ("metrics-application-labels", CONTROLLER + "METRICS_APPLICATION_LABELS", None),
+    ("metrics-application-conditions", CONTROLLER + "METRICS_APPLICATION_CONDITIONS", None),
+    ("metrics-cluster-labels", CONTROLLER + "METRICS_CLUSTER_LABELS", None),
+    ("self-heal-timeout-seconds", CONTROLLER + "SELF_HEAL_TIMEOUT_SECONDS", "0"),
+    ("self-heal-backoff-timeout-seconds", CONTROLLER + "SELF_HEAL_BACKOFF_TIMEOUT_SECONDS", "2"),
+    ("self-heal-backoff-factor", CONTROLLER + "SELF_HEAL_BACKOFF_FACTOR", "3"),
+    ("self-heal-backoff-cap-seconds", CONTROLLER + "SELF_HEAL_BACKOFF_CAP_SECONDS", "300"),
+    ("sync-timeout", CONTROLLER + "SYNC_TIMEOUT", "0"), (None, "ARGOCD_SYNC_WAVE_DELAY", "2"),
+    ("kubectl-parallelism-limit", CONTROLLER + "KUBECTL_PARALLELISM_LIMIT", "20"),
+    ("persist-resource-health", CONTROLLER + "PERSIST_RESOURCE_HEALTH", "false"),
+    ("ignore-normalizer-jq-execution-timeout-seconds", "ARGOCD_IGNORE_NORMALIZER_JQ_TIMEOUT", "1s"),
+    ("app-state-cache-expiration", "ARGOCD_APP_STATE_CACHE_EXPIRATION", "1h"),
+    ("enable-k8s-event", "ARGOCD_ENABLE_K8S_EVENT", "all"),
+    ("application-namespaces", "ARGOCD_APPLICATION_NAMESPACES", None),
+    (None, "ARGOCD_K8S_CLIENT_QPS", "50"), (None, "ARGOCD_K8S_CLIENT_BURST", "100"),
+    *[(name, None, None) for name in (
+        "commit-server", "hydration-processors", "hydrator-enabled", "gloglevel", "otlp-address", "otlp-insecure", "otlp-headers", "otlp-attrs",
+        "otlp-sample-ratio", "default-cache-expiration", "repo-server-plaintext", "repo-server-strict-tls",
+        "self-heal-backoff-cooldown-seconds", "wq-bucket-size", "wq-bucket-qps", "wq-cooldown-ns", "wq-basedelay-ns", "wq-maxdelay-ns",
+        "wq-backoff-factor")],
+]
+
+
+class Parameters(unittest.TestCase):
+    def test_every_parameter_is_known(self):
+        text = subprocess.run([os.path.join(BIN, "cargocd-app-controller"), "--help"], capture_output=True, text=True, check=False).stdout
+        entries = {}
+        for flag, rest in re.findall(r"^ +(?:-\w, )?--([\w-]+)[^\n]*\n((?: {8}[^\n]*\n?)+)", text, re.M):
+            entries[flag] = " ".join(rest.split())
+        for flag, variable, default in PARAMETERS:
+            with self.subTest(flag=flag, variable=variable):
+                found = [v for k, v in entries.items() if (k == flag if flag else "[$%s]" % variable in v)]
+                self.assertEqual(len(found), 1)
+                if variable:
+                    self.assertIn("[$%s]" % variable, found[0])
+                if default:
+                    self.assertIn("(default %s)" % default, found[0])
+
+
+class Events(Insight):
+    options = {"controller": ["--enable-k8s-event", "OperationCompleted,ResourceUpdated", "--metrics-cache-expiration", "2s",
+                              "--kubectl-parallelism-limit", "0"]}
+
+    def events(self, name, component="argocd-application-controller"):
+        return [e for e in self.env.kube.list("v1", "Event", self.env.ns)
+                if e["involvedObject"]["name"] == name and e["source"]["component"] == component]
+
+    def test_reasons_texts_and_labels(self):
+        self.env.kube.merge("v1", "ConfigMap", self.env.ns, "argocd-cm", {"metadata": {"labels": {"app.kubernetes.io/part-of": "argocd"}}, "data": {
+            "resource.includeEventLabelKeys": "team*, owner", "resource.excludeEventLabelKeys": "*-secret"}})
+        self.env.kube.create({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+                              "metadata": {"name": "labelled", "namespace": self.env.ns, "labels": {"owner": "them", "team": "project"}},
+                              "spec": {"sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "*"}]}})
+        _, ns = self.start_app("told", {"a.yaml": config_map("a")}, project="labelled")
+        self.env.patch_app("told", {"metadata": {"labels": {"team": "blue", "team-secret": "x", "other": "y"}}})
+        self.env.sync("told")
+        self.env.wait_operation("told")
+        self.env.wait_status("told", "Synced")
+
+        def completed():
+            return [e for e in self.events("told") if e["reason"] == "OperationCompleted"]
+        event = wait_for("the event", completed)[0]
+        revision = self.env.get_app("told")["status"]["sync"]["revision"]
+        self.assertEqual((event["message"], event["type"], event["count"]), ("Sync operation to %s succeeded" % revision, "Normal", 1))
+        self.assertEqual(event["metadata"]["labels"], {"team": "blue", "owner": "them"})
+        self.assertEqual(event["metadata"]["annotations"], {"dest-server": "https://kubernetes.default.svc", "dest-namespace": ns})
+        self.assertRegex(event["metadata"]["name"], r"^told\.[0-9a-f]{16}$")
+        wait_for("the others", lambda: {e["message"] for e in self.events("told")} >= {
+            "Updated sync status: OutOfSync -> Synced", "Updated health status: Missing -> Healthy"})
+        self.assertEqual({e["reason"] for e in self.events("told")}, {"OperationCompleted", "ResourceUpdated"})
+        # The api-server's have the same labels.
+        self.assertEqual(self.admin("DELETE", "/api/v1/applications/told?cascade=false").status, 200)
+        event = wait_for("its event", lambda: [e for e in self.events("told", "argocd-server") if e["reason"] == "ResourceDeleted"])[0]
+        self.assertEqual(event["metadata"]["labels"], {"team": "blue", "owner": "them"})
+
+    def test_counters_begin_anew(self):
+        self.start_app("counted", {"a.yaml": config_map("a")})
+        self.env.sync("counted")
+        self.env.wait_operation("counted")
+        wait_for("the counter", lambda: scrape(self.env.metrics_port).of("argocd_app_sync_total", name="counted"))
+        wait_for("its end", lambda: not scrape(self.env.metrics_port).of("argocd_app_sync_total", name="counted"))
+        self.assertTrue(scrape(self.env.metrics_port).of("argocd_app_info", name="counted"))
