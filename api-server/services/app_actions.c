@@ -84,7 +84,7 @@ int app_list_actions(call_t *c, json_t **out, err_t **err)
     int rc = open_subject(c, "get", s, err);
     if (rc < 0)
         return rc;
-    AUTO(settings_unref_p) settings_t *settings = custom_of(c, &custom);
+    AUTO(settings_unref_p) UNUSED settings_t *settings = custom_of(c, &custom); /* keeps it alive */
     if (eval_actions_list(c->s->eval, &custom, s->object, &actions, err) < 0)
         return script_failed(err, "error getting available actions: error executing Lua discovery script");
     *out = json_object();
@@ -212,7 +212,7 @@ int app_run_action(call_t *c, json_t **out, err_t **err)
     int rc = open_subject(c, right, s, err);
     if (rc < 0)
         return rc;
-    AUTO(settings_unref_p) settings_t *settings = custom_of(c, &custom);
+    AUTO(settings_unref_p) UNUSED settings_t *settings = custom_of(c, &custom); /* keeps it alive */
     rc = eval_action_run(c->s->eval, &custom, arg(c, "action"), params, s->object, &wanted, err);
     if (rc < 0)
         return script_failed(err, rc == -ERR_NOT_FOUND ? "error getting Lua resource action"
@@ -225,9 +225,11 @@ int app_run_action(call_t *c, json_t **out, err_t **err)
         return rc;
     if (s->itself)
         audit(c, s->app, "ResourceActionRan", "ran action %s", arg(c, "action"));
-    else
+    else {
         audit(c, s->app, "ResourceActionRan", "ran action %s on resource %s/%s/%s", arg(c, "action"),
               arg(c, "group"), arg(c, "kind"), arg(c, "resourceName"));
+        audit_resource(c, s->object, "ResourceActionRan", "ran action %s", arg(c, "action"));
+    }
     *out = json_object();
     return 0;
 }

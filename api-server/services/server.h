@@ -184,6 +184,8 @@ int reach_kind(const struct reach *r, const char *group, const char *version, co
 
 /* Audit: a log line and a Kubernetes event on the object. Never fails the caller. */
 void audit(call_t *c, const json_t *object, const char *reason, const char *fmt, ...) PRINTF(4, 5);
+/* The same about a resource of an application, wherever it is: its event is in the control namespace. */
+void audit_resource(call_t *c, const json_t *object, const char *reason, const char *fmt, ...) PRINTF(4, 5);
 
 /* ---- later.c: answers that are held back ---- */
 
