@@ -43,6 +43,7 @@ void found_resource_dispose(struct found_resource *r)
     intern_unref(r->root.key.name);
     intern_unref(r->root.version);
     free(r->health_message);
+    free(r->difference);
     *r = (struct found_resource){};
 }
 
@@ -71,6 +72,7 @@ static void app_free(struct app *app)
     app_set_resources(app, NULL, 0);
     cluster_unref(app->cluster);
     journal_dispose(&app->journal);
+    free(app->woken_by);
     pthread_mutex_destroy(&app->lock);
     slab_free(app, sizeof(*app));
 }

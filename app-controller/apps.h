@@ -17,6 +17,7 @@ enum { UUID_SIZE = 40 };
 struct rendering {
     const char *key, *revision, *type; /* interned */
     pack_t *manifests;                 /* array of objects, tracking applied */
+    bool same;                         /* the repository server said that the rendering at hand holds */
     json_t *warnings;                  /* array of texts; NULL: none */
     uint64_t source_hash;
 };
@@ -29,6 +30,7 @@ struct found_resource {
     int wave;
     enum health_status health;
     char *health_message;
+    char *difference; /* where it differs, for the journal; NULL: it does not */
     uint64_t verdict; /* what `modified` holds for (comparison.h); 0: nothing */
 };
 
@@ -54,6 +56,7 @@ struct app {
     uint64_t tree_hash, managed_hash;
     wall_t repo_error_since; /* first failure of manifest generation in a row; 0: none */
     struct journal journal;
+    char *woken_by; /* the object whose change the next refresh is for; NULL: none */
     /* private */
     unsigned refs;
 };

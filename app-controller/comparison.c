@@ -34,6 +34,7 @@ void comparison_dispose(struct comparison *c)
         json_decref(p->live);
         live_dispose(&p->record);
         health_dispose(&p->health);
+        free(p->difference);
     }
     VEC_FREE(&c->pairs);
     VEC_FOREACH(&c->hooks, h)
@@ -161,6 +162,7 @@ static int compare_pair(struct controller *ctl, struct app *app, const struct co
         const struct found_resource *last = find_resource(app, p);
         if (last && last->verdict == p->verdict) {
             p->modified = last->modified;
+            p->difference = xstrdup(last->difference);
             return 0;
         }
     }
@@ -172,6 +174,10 @@ static int compare_pair(struct controller *ctl, struct app *app, const struct co
     struct diff_result r = {};
     int code = diff_objects_compare(target, live, options, &r, err);
     p->modified = r.modified;
+    AUTO_STR where = STR_INIT;
+    if (r.modified)
+        diff_paths(r.normalized_live, r.predicted_live, 5, &where);
+    p->difference = where.len ? str_take(&where) : NULL;
     diff_result_dispose(&r);
     return code;
 }

@@ -28,6 +28,7 @@ struct pair {
     bool modified, hook, requires_pruning, requires_confirmation, self_referenced;
     int wave;
     struct health health;
+    char *difference; /* where both sides differ, as pointers; NULL: they do not, or one is missing */
     uint64_t verdict; /* what `modified` holds for; 0: it was not a comparison */
 };
 

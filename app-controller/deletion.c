@@ -10,6 +10,7 @@
 #include "app-controller/evaluation.h"
 #include "app-controller/apply.h"
 #include "app-controller/comparison.h"
+#include "app-controller/metrics.h"
 #include "app-controller/publish.h"
 #include "app-controller/refresh.h"
 #include "app-controller/status.h"
@@ -494,7 +495,10 @@ void deletion_run(struct controller *ctl, struct app *app, json_t **doc)
     if (!ours)
         return;
     AUTO_ERR err = NULL;
+    struct app_requests requests;
+    metrics_requests_begin(&requests, ctl, *doc, false);
     int r = work(&d, &more, &err);
+    metrics_requests_end(&requests);
     bool race = r < 0 && (err_code(err) == ERR_ABORTED || err_code(err) == ERR_NOT_FOUND);
     /* A failure stays told until a stage is over: the next attempt of a hook follows at once. */
     if (!race && (r < 0 || more))

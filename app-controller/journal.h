@@ -10,7 +10,8 @@ enum { JOURNAL_SIZE = 12 };
 
 struct journal_entry {
     wall_t time;
-    pack_t *what; /* {decision, verdict, reasons[]} */
+    const char *decision; /* interned */
+    pack_t *what;         /* {decision, verdict, reasons[]} */
 };
 
 struct journal {
@@ -20,7 +21,7 @@ struct journal {
 
 /* Records a decision ("refresh", "compare", "auto-sync", "sync" …) with its verdict. reasons (taken; may be
  * NULL) is an array of texts. The same decision with the same verdict and reasons as the last one of its kind
- * only renews its time. */
+ * comes anew with its time. */
 void journal_add(struct journal *j, const char *decision, const char *verdict, json_t *reasons_take);
 /* Newest first. */
 json_t *journal_read(const struct journal *j) MUST_USE;

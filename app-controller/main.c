@@ -1,4 +1,5 @@
 /* cargocd-app-controller: keeps clusters equal to their sources. */
+#include "app-controller/flags.h"
 #include "app-controller/clusters.h"
 #include "app-controller/metrics.h"
 #include "app-controller/operation.h"
@@ -15,7 +16,7 @@
 
 #define ENV "ARGOCD_APPLICATION_CONTROLLER"
 
-enum { APPLIERS = 20, MAX_CHECKS = 1 << 17, QUERY_PORT = 8085, METRICS_PORT = 8082 };
+enum { MAX_APPLIERS = 256, MAX_CHECKS = 1 << 17, QUERY_PORT = 8085, METRICS_PORT = 8082 };
 
 struct settings_of_process {
     struct daemon_options daemon;
@@ -248,7 +249,8 @@ static int connect_kube(struct controller *ctl, struct settings_of_process *p, e
 static void start_work(struct controller *ctl)
 {
     ctl->apps = apps_new();
-    ctl->appliers = pool_new("apply", APPLIERS, 1024);
+    size_t appliers = ctl->options.appliers > 0 ? (size_t)ctl->options.appliers : MAX_APPLIERS;
+    ctl->appliers = pool_new("apply", appliers, 1024);
     ctl->eval = eval_new(&(struct eval_options){.timeout_ns = ctl->options.eval_timeout_ns});
     ctl->checks = pool_new("checks", 2, MAX_CHECKS);
     ctl->refresh = workq_new("refresh", (size_t)ctl->options.status_processors, refresh_run, ctl);
@@ -358,9 +360,12 @@ int main(int argc, char **argv)
     daemon_setup();
     static struct controller ctl;
     struct settings_of_process p = {};
-    struct flag flags[DAEMON_FLAGS + OWN_FLAGS];
+    struct unused_flags unused = {};
+    struct flag flags[DAEMON_FLAGS + OWN_FLAGS + MORE_FLAGS + UNUSED_FLAGS];
     daemon_flags(&p.daemon, ENV, flags);
     own_flags(&p, &ctl.options, flags + DAEMON_FLAGS);
+    more_flags(&ctl.options, flags + DAEMON_FLAGS + OWN_FLAGS);
+    unused_flags(&unused, flags + DAEMON_FLAGS + OWN_FLAGS + MORE_FLAGS);
     AUTO_ERR err = NULL;
     int r = flags_parse(flags, ARRAY_LEN(flags), argc, argv, NULL, "cargocd-app-controller [flags]", &err);
     if (r == 0)

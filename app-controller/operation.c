@@ -278,6 +278,17 @@ static void tell_end(struct operation *op)
                   REFRESH_OPERATED | (automated ? REFRESH_TARGET : REFRESH_RESOLVE));
 }
 
+static void step_counted(struct operation *op)
+{
+    struct app_requests requests;
+    metrics_requests_begin(&requests, op->ctl, op->doc,
+                           json_bool_at(op->state, "operation", "sync", "dryRun"));
+    op->requests = &requests;
+    sync_step(op);
+    op->requests = NULL;
+    metrics_requests_end(&requests);
+}
+
 /* 0: done, or to be looked at again after op->again_ns. */
 static int pass(struct operation *op, err_t **err)
 {
@@ -288,7 +299,7 @@ static int pass(struct operation *op, err_t **err)
         return 0;
     bool terminating = operation_is(op, "Terminating");
     if (!operation_completed(json_str_at(op->state, "phase")))
-        sync_step(op);
+        step_counted(op);
     if (op->ctl->stopping)
         return 0;
     if (operation_is(op, "Running") && application_get(op->ctl, op->app, &op->doc, err) < 0)

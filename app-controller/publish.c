@@ -4,8 +4,6 @@
 #include "common/engine/diff.h"
 #include "common/engine/mask.h"
 
-static const int64_t STATE_TTL = SECONDS(3600);
-
 struct permit_ctx {
     const json_t *project;
     struct destination d;
@@ -242,7 +240,8 @@ static void put_copy(struct controller *ctl, const char *kind, const char *insta
     AUTO_STR text = STR_INIT;
     json_write(v, JSON_GO, &text);
     AUTO_ERR err = NULL;
-    if (redis_set_sealed(ctl->redis, ctl->seal, key, str_text(&text), text.len, STATE_TTL, &err) < 0)
+    if (redis_set_sealed(ctl->redis, ctl->seal, key, str_text(&text), text.len, ctl->options.state_ttl_ns,
+                         &err) < 0)
         log_debug(NULL, "redis: %s", err_text(err));
 }
 

@@ -8,6 +8,7 @@
 #include "app-controller/metrics.h"
 #include "app-controller/operation.h"
 #include "app-controller/publish.h"
+#include "app-controller/reasons.h"
 #include "app-controller/status.h"
 #include "common/argo/app.h"
 #include "common/argo/project.h"
@@ -72,10 +73,12 @@ static void decide(struct refresh *r, uint64_t bits)
     const json_t *doc = r->doc, *to = json_at(doc, "status", "sync", "comparedTo");
     const char *annotation = object_annotation(doc, ANNOTATION_REFRESH);
     mono_t refreshed, hard_refreshed;
+    AUTO(free_p) char *woken_by = NULL;
     {
         LOCKED(&r->app->lock);
         refreshed = r->app->refreshed_at;
         hard_refreshed = r->app->hard_refreshed_at;
+        woken_by = TAKE(r->app->woken_by);
     }
     r->level = LEVEL_NONE;
     r->operated = bits & REFRESH_OPERATED;
@@ -88,7 +91,8 @@ static void decide(struct refresh *r, uint64_t bits)
     if (bits & REFRESH_RESOLVE)
         set_level(r, LEVEL_RESOLVE, "an operation ended");
     else if (compared_to_other_sources(doc))
-        set_level(r, LEVEL_RESOLVE, "spec.source differs from what was compared");
+        set_level(r, LEVEL_RESOLVE,
+                  json_is_map(to) ? "spec.source differs from what was compared" : "it was never compared");
     else if (is_due(hard_refreshed, r->ctl->options.hard_resync_ns) && hard_refreshed.ns)
         set_level(r, LEVEL_TARGET, "the hard refresh period has passed"), r->hard = true;
     else if (refreshed.ns == 0)
@@ -103,7 +107,7 @@ static void decide(struct refresh *r, uint64_t bits)
     else if (bits & REFRESH_TARGET)
         set_level(r, LEVEL_TARGET, "controller refresh requested");
     else if (bits & REFRESH_LIVE)
-        set_level(r, LEVEL_LIVE, "a managed object changed");
+        set_level(r, LEVEL_LIVE, woken_by ? woken_by : "a managed object changed");
     else if (bits & REFRESH_TREE)
         set_level(r, LEVEL_TREE, "an object of the tree changed");
 }
@@ -295,6 +299,7 @@ static void keep_findings(struct refresh *r, const struct comparison *c)
             .wave = p->wave,
             .health = p->health.status,
             .health_message = xstrdup(p->health.message),
+            .difference = xstrdup(p->difference),
             .verdict = p->verdict,
         };
     }
@@ -504,26 +509,6 @@ static void run_autosync(struct refresh *r, json_t *status)
     autosync_dispose(&d);
 }
 
-static json_t *explain(const struct comparison *c)
-{
-    json_t *reasons = json_array();
-    if (c->failure)
-        reason_add(reasons, "%s", c->failure);
-    for (size_t i = 0; i < c->pairs.n && json_array_size(reasons) < 20; i++) {
-        const struct pair *p = &c->pairs.v[i];
-        const json_t *o = p->target ? p->target : p->live;
-        if (strcmp(p->status, "OutOfSync") != 0)
-            continue;
-        const char *what = !p->live     ? "does not exist"
-                           : !p->target ? "is no longer in the source"
-                                        : "differs from the source";
-        reason_add(reasons, "%s %s/%s %s", object_kind(o), object_namespace(o), object_name(o), what);
-    }
-    if (c->health.message)
-        reason_add(reasons, "health: %s", c->health.message);
-    return reasons;
-}
-
 static json_t *build_status(struct refresh *r, const struct comparison *c, const json_t *tree)
 {
     json_t *status = json_copy_deep(json_at(r->doc, "status"));
@@ -577,7 +562,7 @@ static void expect_hooks(struct refresh *r, const struct comparison *c)
 static void conclude(struct refresh *r, struct compare_input *in, struct comparison *c, uint64_t print)
 {
     AUTO(free_p) char *verdict = xasprintf("%s, %s", c->sync_status, health_name(c->health.status));
-    journal(r, "compare", verdict, explain(c));
+    journal(r, "compare", verdict, reasons_of_comparison(c));
     keep_findings(r, c);
     AUTO_JSON tree = tree_of(r->ctl, r->app, true);
     publish(r->ctl, r->app, tree, in, c);
@@ -630,10 +615,13 @@ static void compare(struct refresh *r)
     bool kept = use_kept_renderings(r, &c);
     if (!kept)
         comparison_render(r->ctl, r->app, &in, &c);
+    const char *outcome;
+    json_t *reasons = reasons_of_renderings(&c, r->sources, kept, &outcome);
+    journal(r, "render", outcome, reasons);
     if (c.render_failed)
         workq_add_after(r->ctl->refresh, r->app->key, REFRESH_TARGET, PROBE_NS);
     if (swallow_failure(r, &c)) {
-        json_t *reasons = json_array();
+        reasons = json_array();
         reason_add(reasons, "%s", c.failure);
         journal(r, "compare", "put off: manifests could not be generated", reasons);
         comparison_dispose(&c);
@@ -646,6 +634,7 @@ static void compare(struct refresh *r)
         same = print && print == r->app->fingerprint && !r->requested;
     }
     if (same) {
+        journal(r, "compare", "as before: nothing that it depends on has changed", NULL);
         AUTO_JSON status = json_copy_deep(json_at(r->doc, "status"));
         AUTO_JSON tree = tree_of(r->ctl, r->app, true);
         publish(r->ctl, r->app, tree, NULL, NULL);

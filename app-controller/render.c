@@ -85,6 +85,7 @@ static void take_response(struct kept *kept, uint64_t hash, Cargocd__Repo__Gener
         json_array_append_new(r->warnings, json_str_new(out->warnings[w]));
     if (out->same && kept->key && strcmp(kept->key, out->key) == 0) {
         r->manifests = TAKE(kept->manifests);
+        r->same = true;
         return;
     }
     if (out->same) {

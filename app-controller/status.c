@@ -1,5 +1,6 @@
 #include "app-controller/status.h"
 #include "common/argo/app.h"
+#include "common/argo/events.h"
 #include "common/base/log.h"
 #include "common/kinds/kinds.h"
 
@@ -179,6 +180,14 @@ int refresh_annotation_remove(struct controller *ctl, struct app *app, json_t **
     return remove_annotation(ctl, app, doc, err);
 }
 
+static json_t *labels_of_event(struct controller *ctl, const json_t *doc)
+{
+    AUTO(settings_unref_p) settings_t *settings = world_settings(ctl->world);
+    AUTO_JSON project = NULL;
+    world_project(ctl->world, app_project(doc), &project, NULL);
+    return event_labels(doc, project, settings);
+}
+
 void application_event(struct controller *ctl, const json_t *doc, const char *type, const char *reason,
                        const char *message)
 {
@@ -190,6 +199,8 @@ void application_event(struct controller *ctl, const json_t *doc, const char *ty
                                                 .namespaced = true,
                                                 .preferred = true,
                                                 .subresources = ""};
+    if (!event_enabled(ctl->options.event_reasons, reason))
+        return;
     log_info(LOGF({"application", object_name(doc)}, {"app-namespace", object_namespace(doc)},
                   {"project", app_project(doc)}, {"reason", reason}, {"type", type}),
              "%s", message);
@@ -205,6 +216,9 @@ void application_event(struct controller *ctl, const json_t *doc, const char *ty
                 "annotations", "dest-server");
     json_put_at(e, json_str_new(str_or_empty(json_str_at(doc, "spec", "destination", "namespace"))),
                 "metadata", "annotations", "dest-namespace");
+    AUTO_JSON labels = labels_of_event(ctl, doc);
+    if (json_object_size(labels))
+        json_put_at(e, json_incref(labels), "metadata", "labels");
     json_t *about = json_object();
     json_set_str(about, "apiVersion", ARGO_GROUP "/v1alpha1");
     json_set_str(about, "kind", "Application");

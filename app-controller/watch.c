@@ -231,6 +231,11 @@ void watch_cluster_changed(void *ctx, cluster_t *cluster, const struct cache_cha
         LOCKED(&app->lock);
         here = app->cluster == cluster;
         operating = app->operating;
+        if (here && change->managed) {
+            free(app->woken_by);
+            app->woken_by = xasprintf("%s %s%s%s changed", change->key.kind, change->key.ns,
+                                      *change->key.ns ? "/" : "", change->key.name);
+        }
     }
     bool itself = strcmp(change->key.kind, "Application") == 0 &&
                   strcmp(change->key.group, ARGO_GROUP) == 0 && strcmp(change->key.name, app->name) == 0 &&
