@@ -335,6 +335,12 @@ static uint64_t fingerprint(struct refresh *r, const struct rendering *rendering
     const json_t *finalizers = json_at(r->doc, "metadata", "finalizers");
     if (finalizers)
         h = json_hash(finalizers, h);
+    const json_t *metadata = json_at(r->doc, "status", "operationState", "syncResult",
+                                     "managedNamespaceMetadata");
+    if (metadata)
+        h = json_hash(metadata, h);
+    const char *compare = str_or_empty(object_annotation(r->doc, ANNOTATION_COMPARE));
+    h = hash_content(compare, strlen(compare), h);
     for (size_t i = 0; i < n; i++) {
         h = hash_content(str_or_empty(renderings[i].key), strlen(str_or_empty(renderings[i].key)), h);
         h = hash_content(str_or_empty(renderings[i].revision), strlen(str_or_empty(renderings[i].revision)),
