@@ -53,6 +53,8 @@ static int try_apply(const struct request *q, json_t **out, err_t **err)
 {
     struct kube_params params = {.field_manager = FIELD_MANAGER, .force = true, .dry_run = true};
     AUTO_JSON body = json_copy_deep(q->target);
+    if (object_is_secret(body))
+        normalize_secret(body); /* what is owned as stringData could not be found in the answer */
     json_drop_at(body, "metadata", "managedFields");
     json_drop_at(body, "metadata", "creationTimestamp");
     if (!q->resource->namespaced)

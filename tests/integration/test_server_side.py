@@ -183,17 +183,16 @@ class Diff(ServerSideCase):
 
     def each(self, files):
         for mode, (policy, note) in self.MODES.items():
-            with self.subTest(mode):
-                name = "d%s-%s" % (mode, self._testMethodName[5:9])
-                repo = self.env.repo()
-                repo.commit(files)
-                ns = self.env.app(name, self.env.git.url(repo), syncPolicy=policy)
-                if note:
-                    self.env.patch_app(name, {"metadata": {"annotations": {"argocd.argoproj.io/compare-options": note}}})
-                self.env.wait_status(name, "OutOfSync")
-                self.sync(name)
-                self.env.wait_status(name, "Synced")
-                yield name, ns, repo
+            name = "d%s-%s" % (mode, self._testMethodName[5:].replace("_", "-"))
+            repo = self.env.repo()
+            repo.commit(files)
+            ns = self.env.app(name, self.env.git.url(repo), syncPolicy=policy)
+            if note:
+                self.env.patch_app(name, {"metadata": {"annotations": {"argocd.argoproj.io/compare-options": note}}})
+            self.env.wait_status(name, "OutOfSync")
+            self.sync(name)
+            self.env.wait_status(name, "Synced")
+            yield name, ns, repo
 
     def stays(self, name, status):
         self.env.refresh(name)
@@ -247,12 +246,22 @@ class Diff(ServerSideCase):
         self.assertIn("server side apply in dryrun", self.wait_condition("refusing", "ComparisonError", "dryrun"))
         self.env.wait_status("refusing", "Unknown")
 
+    def requests(self):
+        """How often the API server was asked for one ConfigMap, or to try an apply, so far."""
+        text = self.env.kube.raw("GET", "/metrics")[1].decode()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+                   if line.startswith("apiserver_request_total{") and 'resource="configmaps"' in line
+                   and ('verb="GET"' in line or 'dry_run="All"' in line))
+
     def test_a_verdict_is_kept_while_nothing_changes(self):
-        for name, _, _ in self.each({"cm.yaml": config_map("data", {"a": "1"})}):
-            before = self.env.controller.log().count("Reconciliation completed")
+        for name, ns, _ in self.each({"cm.yaml": config_map("data", {"a": "1"})}):
+            self.stays(name, "Synced")
+            before = self.requests()
             for _ in range(3):
                 self.stays(name, "Synced")
-            self.assertGreater(self.env.controller.log().count("Reconciliation completed"), before)
+            self.assertEqual(self.requests(), before)
+            self.env.kube.merge("v1", "ConfigMap", ns, "data", {"data": {"own": "x"}})
+            self.env.wait("the object to be compared again", lambda b=before: self.requests() > b)
 
 
 class Impersonation(ServerSideCase):
@@ -263,10 +272,10 @@ class Impersonation(ServerSideCase):
         self.env.kube.merge("argoproj.io/v1alpha1", "AppProject", self.env.ns, "default", {"spec": {"destinationServiceAccounts": [
             {"server": "*", "namespace": ns, "defaultServiceAccount": sa} for ns, sa in entries]}})
 
-    def grant(self, ns, account="deployer"):
+    def grant(self, ns, account="deployer", role="edit"):
         self.env.kube.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": ns}})
         self.env.kube.create({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": account, "namespace": ns},
-                              "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
+                              "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
                               "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": ns}]})
 
     def test_synced_as_the_projects_service_account(self):
@@ -289,4 +298,24 @@ class Impersonation(ServerSideCase):
         self.accounts((good, "not*allowed"))
         app = self.sync("good", "Error", options=())
         self.assertIn("invalid chars 'not*allowed'", app["status"]["operationState"]["message"])
+        self.env.config_map("argocd-cm", {})
+
+    def test_compared_and_deleted_as_the_projects_service_account(self):
+        ns, repo = self.make("compared", {"cm.yaml": config_map("data", {"a": "1"})})
+        self.sync("compared", options=())
+        self.accounts((ns, "viewer"))
+        self.grant(ns, "viewer", "view")
+        self.env.patch_app("compared", {"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io"], "annotations": {
+            "argocd.argoproj.io/compare-options": "ServerSideDiff=true"}}})
+        repo.commit({"cm.yaml": config_map("data", {"a": "2"})})
+        self.env.refresh("compared")
+        user = 'User "system:serviceaccount:%s:viewer" cannot ' % ns
+        self.wait_condition("compared", "ComparisonError", user + "patch")
+        self.env.kube.delete("argoproj.io/v1alpha1", "Application", self.env.ns, "compared")
+        self.wait_condition("compared", "DeletionError", user + "delete")
+        self.assertIsNotNone(self.live(ns, "data"))
+        self.accounts()
+        self.env.patch_app("compared", {"metadata": {"labels": {"poke": "it"}}})
+        self.env.wait("the application to go: nobody is enforced", lambda: self.env.get_app("compared") is None)
+        self.assertIsNone(self.live(ns, "data"))
         self.env.config_map("argocd-cm", {})

@@ -23,7 +23,7 @@ static json_t *parse(const char *text)
     "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"c\",\"namespace\":\"n\","        \
     "\"annotations\":{\"t\":\"x\"}},\"data\":" data "}"
 
-static void test_structured(void **state)
+static void structured(void **state)
 {
     static const struct {
         const char *target, *live;
@@ -51,7 +51,7 @@ static void test_structured(void **state)
     }
 }
 
-static void test_overlay(void **state)
+static void overlays(void **state)
 {
     static const struct {
         const char *live, *predicted, *owned, *all, *expected;
@@ -78,7 +78,7 @@ static void test_overlay(void **state)
     }
 }
 
-static void test_migration(void **state)
+static void migration(void **state)
 {
     static const struct {
         const char *before, *after;
@@ -101,12 +101,4 @@ static void test_migration(void **state)
     }
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_structured),
-        cmocka_unit_test(test_overlay),
-        cmocka_unit_test(test_migration),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TESTS(T(structured), T(overlays), T(migration))
