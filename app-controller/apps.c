@@ -43,7 +43,7 @@ void found_resource_dispose(struct found_resource *r)
     intern_unref(r->root.key.name);
     intern_unref(r->root.version);
     free(r->health_message);
-    free(r->difference);
+    free(r->where);
     *r = (struct found_resource){};
 }
 

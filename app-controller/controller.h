@@ -21,6 +21,7 @@ struct controller_options {
     int64_t status_processors, operation_processors;
     int64_t eval_timeout_ns;
     bool persist_health;
+    bool server_side_diff;
     bool events;                                                           /* write Kubernetes Events */
     char **metrics_labels, **metrics_conditions, **metrics_cluster_labels; /* NULL: none */
     char **event_reasons;                                                  /* which; "all", "none" */

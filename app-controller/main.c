@@ -26,7 +26,7 @@ struct settings_of_process {
     int64_t qps_whole, burst;
 };
 
-enum { OWN_FLAGS = 30 };
+enum { OWN_FLAGS = 31 };
 
 static void own_flags(struct settings_of_process *p, struct controller_options *o, struct flag out[OWN_FLAGS])
 {
@@ -153,6 +153,12 @@ static void own_flags(struct settings_of_process *p, struct controller_options *
          .env = ENV "_PERSIST_RESOURCE_HEALTH",
          .fallback = "false",
          .help = "Enables storing the managed resources health in the Application CRD"},
+        {.name = "server-side-diff-enabled",
+         .type = FLAG_BOOL,
+         .target = &o->server_side_diff,
+         .env = ENV "_SERVER_SIDE_DIFF",
+         .fallback = "false",
+         .help = "Compares by dry runs of server-side apply where an application does not say otherwise"},
         {.name = "kube-events",
          .type = FLAG_BOOL,
          .target = &o->events,

@@ -23,6 +23,7 @@
 #include <time.h>
 
 static const int64_t LOOK_AGAIN_NS = SECONDS(30);
+static const int64_t LONGEST_PAUSE_NS = SECONDS(24LL * 3600 * 365);
 
 /* ---- writing ---- */
 
@@ -111,7 +112,7 @@ static bool backoff_duration(const json_t *backoff, const char *field, int64_t f
     return str_empty(text) || duration_parse_or_seconds(text, out);
 }
 
-/* duration * factor^count, at most maxDuration. False when the policy cannot be read. */
+/* duration * factor^count, at most maxDuration when that is one. False when the policy cannot be read. */
 static bool retry_delay(const struct operation *op, int64_t count, int64_t *out)
 {
     const json_t *backoff = json_at(op->state, "operation", "retry", "backoff");
@@ -121,7 +122,9 @@ static bool retry_delay(const struct operation *op, int64_t count, int64_t *out)
         return false;
     json_to_i64(json_object_get(backoff, "factor"), &factor);
     double delay = (double)duration * pow((double)factor, (double)count);
-    *out = delay > (double)longest ? longest : (int64_t)delay;
+    if (longest <= 0)
+        longest = LONGEST_PAUSE_NS;
+    *out = delay > (double)longest ? longest : delay > 0 ? (int64_t)delay : 0;
     return true;
 }
 

@@ -239,7 +239,7 @@ static void prune_all(struct sync_exec *x, struct sync_task **tasks, size_t n)
 static bool needs_confirmation(const struct sync_exec *x, struct sync_task *const *tasks, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (x->prune && !x->confirmed && prune_needs_confirmation(tasks[i]->live, x->default_prune))
+        if (!x->confirmed && prune_needs_confirmation(tasks[i]->live, x->default_prune))
             return true;
     return false;
 }
