@@ -435,9 +435,8 @@ int message_remote(const Cargocd__Repo__Repository *m, remote_t **out, err_t **e
 {
     if (!m || str_empty(m->url))
         return err_set(err, ERR_INVALID_ARGUMENT, "the request names no repository");
-    bool oci = m->enable_oci || !strstr(m->url, "://");
-    if (m->use_azure_workload_identity && !oci && !str_has_prefix(m->url, "oci://"))
-        return unserved(err, m->url, "Azure credentials for Helm repositories are");
+    if (m->use_azure_workload_identity)
+        return unserved(err, m->url, "Azure credentials are");
     struct remote_access access = {
         .url = m->url,
         .username = m->username,
@@ -446,8 +445,7 @@ int message_remote(const Cargocd__Repo__Repository *m, remote_t **out, err_t **e
         .tls_client_key = m->tls_client_key,
         .proxy = m->proxy,
         .no_proxy = m->no_proxy,
-        .oci = oci,
-        .azure = m->use_azure_workload_identity,
+        .oci = m->enable_oci || !strstr(m->url, "://"),
         .insecure = m->insecure,
         .plain_http = m->insecure_oci_force_http,
     };

@@ -2,7 +2,6 @@
 #include "common/base/enc.h"
 #include "common/base/vec.h"
 #include "common/net/http_url.h"
-#include "repo-server/git/tokens.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -50,11 +49,11 @@ static char *challenge_parameter(const char *challenge, const char *name)
     return NULL;
 }
 
-static char *basic_header(const char *username, const char *password)
+static char *basic_header(const remote_t *r)
 {
     AUTO_STR pair = STR_INIT;
     AUTO_STR text = STR_INIT;
-    str_printf(&pair, "%s:%s", str_or_empty(username), str_or_empty(password));
+    str_printf(&pair, "%s:%s", str_or_empty(r->username), str_or_empty(r->password));
     base64_encode(pair.p, pair.len, &text);
     wipe(pair.p, pair.len);
     return xasprintf("Authorization: Basic %s", str_text(&text));
@@ -79,41 +78,6 @@ static char *token_url(const struct registry *r, const char *challenge)
     return str_take(&url);
 }
 
-/* What is exchanged is a token for all of Azure, so that it goes to the registry itself and nowhere else,
- * whatever realm it names. */
-static int azure_login(const struct registry *r, const char *challenge, struct token *out, err_t **err)
-{
-    const remote_t *remote = r->remote;
-    AUTO(free_p) char *realm = challenge_parameter(challenge, "realm");
-    AUTO(free_p) char *service = challenge_parameter(challenge, "service");
-    AUTO(free_p) char *exchange = xasprintf("%s/oauth2/exchange", remote->origin);
-    AUTO(free_p) char *prefix = xasprintf("%s/", remote->origin);
-    struct token_source source = {
-        .kind = TOKEN_AZURE_REGISTRY, .exchange_url = exchange, .service = str_or_empty(service)};
-    struct token_route route = {remote->base,         remote->proxy,    remote->no_proxy,
-                                r->settings->tls_dir, remote->insecure, r->settings->timeout_ns};
-    if (!str_has_prefix(str_or_empty(realm), prefix))
-        return err_set(err, ERR_UNAUTHENTICATED, "%s: tokens are given out elsewhere", remote->shown);
-    return tokens_get(r->settings->tokens, &source, &route, out, err);
-}
-
-/* What the server of tokens is to be shown; *out NULL: nothing. The caller's. */
-static int login_header(const struct registry *r, const char *challenge, char **out, err_t **err)
-{
-    struct token login = {};
-    *out = NULL;
-    if (!r->remote->azure) {
-        if (r->remote->username || r->remote->password)
-            *out = basic_header(r->remote->username, r->remote->password);
-        return 0;
-    }
-    int e = azure_login(r, challenge, &login, err);
-    if (e == 0)
-        *out = basic_header(login.username, login.secret);
-    token_dispose(&login);
-    return e;
-}
-
 /* The server of tokens is one that the registry names, and gets the user name and password: so it must not be
  * reached in the clear when the registry is not. */
 static int get_token(struct registry *r, const char *challenge, err_t **err)
@@ -126,17 +90,14 @@ static int get_token(struct registry *r, const char *challenge, err_t **err)
     if (str_has_prefix(r->remote->base, "https://") && !str_has_prefix(url, "https://"))
         return err_set(err, ERR_UNAUTHENTICATED, "%s: tokens are given out over an open connection",
                        r->remote->shown);
-    AUTO(free_p) char *basic = NULL;
-    int e = login_header(r, challenge, &basic, err);
-    if (e < 0)
-        return e;
+    AUTO(free_p) char *basic = r->remote->username || r->remote->password ? basic_header(r->remote) : NULL;
     struct remote_get get = {.url = url,
                              .identity = REMOTE_CERT,
                              .authorization = basic,
                              .max = TOKEN_MAX,
                              .fd = -1,
                              .canceled = r->canceled};
-    e = remote_get(r->remote, r->settings, &get, &a, err);
+    int e = remote_get(r->remote, r->settings, &get, &a, err);
     if (basic)
         wipe(basic, strlen(basic));
     if (e < 0)
@@ -162,7 +123,7 @@ static int authorize(struct registry *r, const str_t *headers, const char *url, 
     if (challenge && strncasecmp(challenge, "bearer ", 7) == 0)
         return get_token(r, challenge + 7, err);
     if (challenge && strncasecmp(challenge, "basic", 5) == 0 && r->remote->username) {
-        r->authorization = basic_header(r->remote->username, r->remote->password);
+        r->authorization = basic_header(r->remote);
         return 0;
     }
     return remote_refused(url, 401, err);

@@ -30,7 +30,7 @@ static void compute_access_key(remote_t *r)
                            r->tls_client_key, r->proxy, r->no_proxy};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         sha256_field_str(c, str_or_empty(parts[i]));
-    unsigned char flags = (unsigned char)(r->insecure | r->oci << 1 | r->azure << 2);
+    unsigned char flags = (unsigned char)(r->insecure | r->oci << 1);
     sha256_field(c, &flags, 1);
     sha256_end_hex(c, r->access_key);
 }
@@ -100,7 +100,6 @@ int remote_new(const struct remote_access *a, remote_t **out, err_t **err)
     r->proxy = given(a->proxy);
     r->no_proxy = given(a->no_proxy);
     r->insecure = a->insecure;
-    r->azure = a->azure;
     compute_access_key(r);
     *out = TAKE(r);
     return 0;

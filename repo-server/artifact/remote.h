@@ -12,7 +12,6 @@ struct remote_settings {
     const char *tls_dir;    /* one file per host with the authorities to trust there */
     const char *user_agent; /* ARGOCD_HELM_USER_AGENT; NULL: ours */
     int64_t timeout_ns;     /* of one exchange; ARGOCD_EXEC_TIMEOUT */
-    struct tokens *tokens;  /* exchanges credentials; NULL: none is exchanged */
 };
 
 /* What a repository Secret says. Borrowed by remote_new, which copies. */
@@ -24,7 +23,6 @@ struct remote_access {
     bool oci;        /* a registry, whatever the URL's scheme */
     bool insecure;   /* the server's certificate is not verified */
     bool plain_http; /* registries only */
-    bool azure;      /* registries only: the workload's identity is the credential */
 };
 
 /* Immutable, reference-counted; credentials are wiped with the last reference. */
@@ -35,7 +33,7 @@ typedef struct remote {
     char *shown;  /* the URL for messages */
     char *origin; /* scheme, host and port of base */
     char *username, *password, *tls_client_cert, *tls_client_key, *proxy, *no_proxy;
-    bool oci, insecure, azure;
+    bool oci, insecure;
     char access_key[SHA256_HEX]; /* digest of the URL and of all of the credential: who asks for what */
 } remote_t;
 

@@ -93,8 +93,7 @@ static void key_of(const struct token_source *s, const struct token_route *r, ch
     sha256_ctx_t *c = sha256_begin();
     snprintf(numbers, sizeof(numbers), "%d %lld %lld", (int)s->kind, (long long)s->app_id,
              (long long)s->installation_id);
-    const char *texts[] = {numbers, s->secret,       s->base_url, s->client_id, s->tenant_id,
-                           owner,   s->exchange_url, s->service,  r->proxy};
+    const char *texts[] = {numbers, s->secret, s->base_url, s->client_id, s->tenant_id, owner, r->proxy};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         sha256_field_str(c, str_or_empty(texts[i]));
     sha256_end_hex(c, out);
@@ -350,23 +349,17 @@ static int google(const struct asking *a, err_t **err)
 
 /* ---- Azure ---- */
 
-#define AZURE_REGISTRY_USER "00000000-0000-0000-0000-000000000000"
-#define DEVOPS_SCOPE        "499b84ac-1321-427f-aa17-267ca6975798%2F.default"
+#define DEVOPS_SCOPE "499b84ac-1321-427f-aa17-267ca6975798%2F.default"
 
-static const char *azure_name(const struct asking *a)
+static int azure(const struct asking *a, err_t **err)
 {
-    return a->source->kind == TOKEN_AZURE ? "Azure service principal" : "Azure workload identity";
-}
-
-/* The scope is percent-encoded. */
-static int azure_ask(const struct asking *a, const char *scope, json_t **answer, err_t **err)
-{
-    bool workload = a->source->kind != TOKEN_AZURE;
-    const char *what = azure_name(a);
+    bool workload = a->source->kind == TOKEN_AZURE_WORKLOAD;
+    const char *what = workload ? "Azure workload identity" : "Azure service principal";
     const char *file = a->tokens->options.federated_token_file, *authority = a->source->base_url;
     const char *client = a->source->client_id, *tenant = a->source->tenant_id;
     AUTO_STR secret = STR_MAX(64 << 10);
     AUTO_STR form = STR_INIT;
+    AUTO_JSON answer = NULL;
     if (workload) {
         client = str_empty(client) ? getenv("AZURE_CLIENT_ID") : client;
         tenant = str_empty(tenant) ? getenv("AZURE_TENANT_ID") : tenant;
@@ -383,66 +376,17 @@ static int azure_ask(const struct asking *a, const char *scope, json_t **answer,
     AUTO_STR tenant_text = STR_INIT;
     url_escape(str_or_empty(tenant), false, &tenant_text);
     AUTO(free_p) char *url = xasprintf("%s/%s/oauth2/v2.0/token", base, str_text(&tenant_text));
-    str_printf(&form, "grant_type=client_credentials&scope=%s&client_id=", scope);
+    str_puts(&form, "grant_type=client_credentials&scope=" DEVOPS_SCOPE "&client_id=");
     url_escape(str_or_empty(client), false, &form);
     str_puts(&form, workload ? "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type"
                                "%3Ajwt-bearer&client_assertion="
                              : "&client_secret=");
     url_escape(str_text(&secret), false, &form);
-    int r = ask(a, url, NULL, str_text(&form), what, answer, err);
+    int r = ask(a, url, NULL, str_text(&form), what, &answer, err);
     wipe(form.p, form.len);
-    return r;
-}
-
-static int azure(const struct asking *a, err_t **err)
-{
-    AUTO_JSON answer = NULL;
-    int r = azure_ask(a, DEVOPS_SCOPE, &answer, err);
     return r < 0 ? r
                  : keep(a, NULL, json_str_at(answer, "access_token"), true, json_int_at(answer, "expires_in"),
-                        azure_name(a), err);
-}
-
-/* When a JWT expires, unverified: it is only how long it is kept. 0: it does not say. */
-static int64_t jwt_seconds(const char *jwt)
-{
-    const char *dot = jwt ? strchr(jwt, '.') : NULL;
-    AUTO_STR text = STR_INIT;
-    AUTO_JSON claims = NULL;
-    AUTO_STR plain = STR_INIT;
-    for (const char *p = dot ? dot + 1 : ""; *p && *p != '.'; p++)
-        str_putc(&plain, *p == '-' ? '+' : *p == '_' ? '/' : *p);
-    while (plain.len % 4)
-        str_putc(&plain, '=');
-    if (!base64_decode(str_text(&plain), plain.len, &text) ||
-        json_read(str_text(&text), text.len, &claims, NULL) < 0)
-        return 0;
-    int64_t left = json_int_at(claims, "exp") - wall_now().ns / NS_PER_SEC;
-    return left > 0 ? left : 0;
-}
-
-/* A container registry changes a token of Azure's management for one of its own, which is a password there.
- */
-static int azure_registry(const struct asking *a, err_t **err)
-{
-    const char *resource = getenv("AZURE_ARM_TOKEN_RESOURCE");
-    AUTO_STR scope = STR_INIT;
-    AUTO_STR form = STR_INIT;
-    AUTO_JSON answer = NULL;
-    AUTO_JSON exchanged = NULL;
-    url_escape(str_empty(resource) ? "https://management.core.windows.net" : resource, false, &scope);
-    str_puts(&scope, "%2F.default");
-    int r = azure_ask(a, str_text(&scope), &answer, err);
-    if (r < 0)
-        return r;
-    str_puts(&form, "grant_type=access_token&service=");
-    url_escape(str_or_empty(a->source->service), false, &form);
-    str_puts(&form, "&access_token=");
-    url_escape(str_or_empty(json_str_at(answer, "access_token")), false, &form);
-    r = ask(a, a->source->exchange_url, NULL, str_text(&form), azure_name(a), &exchanged, err);
-    wipe(form.p, form.len);
-    const char *token = json_str_at(exchanged, "refresh_token");
-    return r < 0 ? r : keep(a, AZURE_REGISTRY_USER, token, false, jwt_seconds(token), azure_name(a), err);
+                        what, err);
 }
 
 /* ---- all ---- */
@@ -455,7 +399,6 @@ int tokens_get(tokens_t *t, const struct token_source *source, const struct toke
         [TOKEN_GOOGLE] = google,
         [TOKEN_AZURE] = azure,
         [TOKEN_AZURE_WORKLOAD] = azure,
-        [TOKEN_AZURE_REGISTRY] = azure_registry,
     };
     struct entry *e = t ? find(t, source, route) : NULL;
     if (!e)

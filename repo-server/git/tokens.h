@@ -1,20 +1,12 @@
 /* Credentials that are exchanged for a token before Git is asked: GitHub Apps, Google service accounts, Azure
- * service principals and workload identities (for their container registries, too). Tokens are kept until
- * they expire, one for each credential. */
+ * service principals and workload identities. Tokens are kept until they expire, one for each credential. */
 #ifndef CARGOCD_REPO_GIT_TOKENS_H
 #define CARGOCD_REPO_GIT_TOKENS_H
 
 #include "common/base/hash.h"
 #include "common/net/http.h"
 
-enum token_kind {
-    TOKEN_NONE,
-    TOKEN_GITHUB_APP,
-    TOKEN_GOOGLE,
-    TOKEN_AZURE,
-    TOKEN_AZURE_WORKLOAD,
-    TOKEN_AZURE_REGISTRY
-};
+enum token_kind { TOKEN_NONE, TOKEN_GITHUB_APP, TOKEN_GOOGLE, TOKEN_AZURE, TOKEN_AZURE_WORKLOAD };
 
 /* What a repository Secret says. Texts are borrowed where one is taken, NULL when not given. */
 struct token_source {
@@ -23,9 +15,6 @@ struct token_source {
     int64_t app_id, installation_id; /* installation 0: found by the owner that the URL names */
     const char *base_url;            /* GitHub Enterprise's API, Azure's authority; NULL: the public one */
     const char *client_id, *tenant_id;
-    /* TOKEN_AZURE_REGISTRY: the URL at which a container registry takes the workload's token for its own, and
-     * the registry's name. */
-    const char *exchange_url, *service;
 };
 
 /* How the exchange's server is reached: as the repository's. */
