@@ -184,9 +184,14 @@ char *tools_version(tools_t *t, const char *name)
 int workdir_make(tools_t *t, struct workdir *out, err_t **err)
 {
     struct workdir w = {};
-    int r = dir_make_temp(t->scratch, "run-", &w.dir, err);
+    AUTO(free_p) char *dir = NULL;
+    int r = dir_make_temp(t->scratch, "run-", &dir, err);
     if (r < 0)
         return r;
+    /* Programs name files without links, and these names are masked in what they say. */
+    w.dir = realpath(dir, NULL);
+    if (!w.dir)
+        return err_set_errno(err, errno, "find the directory of a program");
     w.src = xasprintf("%s/src", w.dir);
     w.home = xasprintf("%s/home", w.dir);
     if (mkdir(w.src, 0700) < 0 || mkdir(w.home, 0700) < 0) {
@@ -271,6 +276,7 @@ static void allow(struct confine_rules *rules, const struct tool_run *run)
     confine_allow(rules, getenv("SSL_CERT_FILE"), CONFINE_READ);
     confine_allow(rules, getenv("SSL_CERT_DIR"), CONFINE_READ);
     rules->deny_tcp = !run->network;
+    rules->stay = true;
 }
 
 static int explain(tools_t *t, const struct tool_run *run, int r, const struct proc_result *result,

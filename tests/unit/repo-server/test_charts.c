@@ -76,7 +76,7 @@ static int teardown(void **state)
 
 static bool can_render(void)
 {
-    return !str_empty(getenv("HELM")) || fx_has("helm");
+    return fx_can_run("helm");
 }
 
 #define CALL(method, message, type, out, err)                                                                \
@@ -510,9 +510,7 @@ static void dependencies_are_fetched(void **state)
 static void remote_bases_are_fetched(void **state)
 {
     const char *private = fx_http(FX_TLS | FX_BASIC), *open = fx_http(0);
-    bool can = !str_empty(getenv("KUSTOMIZE")) || !str_empty(getenv("KUBECTL")) || fx_has("kustomize") ||
-               fx_has("kubectl");
-    if (!private || !can)
+    if (!private || !fx_can_run("kustomize"))
         skip();
     fx_repo("base");
     fx_write("base/deep/kustomization.yaml", "resources: [cm.yaml]\n");

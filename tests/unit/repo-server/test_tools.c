@@ -115,6 +115,21 @@ static void failures_show_what_was_said_without_paths_and_passwords(void **state
     outcome_dispose(&o);
 }
 
+/* Programs resolve links: names that they print are masked all the same. */
+static void directories_behind_links_are_masked(void **state)
+{
+    char *real = scratch;
+    fx_sh("mkdir deep; ln -s deep link; mkdir deep/scratch");
+    scratch = xasprintf("%s/link/scratch", fx_dir());
+    struct outcome o = run("echo \"broken in $(pwd -P)/x.yaml\" >&2; exit 7", NULL, NULL);
+    free(scratch);
+    scratch = real;
+    assert_string_equal(
+        err_text(o.err),
+        "`helm template --password ******` failed exit status 7: broken in <path to cached source>/x.yaml");
+    outcome_dispose(&o);
+}
+
 static void hanging_and_forking_ends_at_the_timeout(void **state)
 {
     struct outcome o = run("trap '' TERM; (trap '' TERM; sleep 31.7) & sleep 31.7",
@@ -123,6 +138,17 @@ static void hanging_and_forking_ends_at_the_timeout(void **state)
     assert_string_equal(err_text(o.err), "`helm template --password ******` failed timeout after 300ms");
     assert_true(o.took_ns < SECONDS(5));
     AUTO(free_p) char *left = fx_out("pgrep -f '^sleep 31.7' || true");
+    assert_string_equal(left, "");
+    outcome_dispose(&o);
+}
+
+/* The group of processes is what is killed: nothing leaves it. */
+static void nothing_escapes_by_a_session_of_its_own(void **state)
+{
+    struct outcome o = run("setsid sleep 31.8 & setsid -f sleep 31.8 & sleep 31.8",
+                           &(struct tools_options){.timeout_ns = MILLIS(300)}, NULL);
+    assert_int_equal(o.r, -ERR_DEADLINE_EXCEEDED);
+    AUTO(free_p) char *left = fx_out("pgrep -f '^sleep 31.8' || true");
     assert_string_equal(left, "");
     outcome_dispose(&o);
 }
@@ -204,6 +230,7 @@ static void versions_are_asked_once_for_each_file(void **state)
 }
 
 REPO_TESTS(setup, teardown, T(the_environment_is_scrubbed),
-           T(failures_show_what_was_said_without_paths_and_passwords),
-           T(hanging_and_forking_ends_at_the_timeout), T(floods_are_cut), T(who_is_cancelled_ends_at_once),
-           T(nothing_of_the_host_can_be_read_or_reached), T(versions_are_asked_once_for_each_file))
+           T(failures_show_what_was_said_without_paths_and_passwords), T(directories_behind_links_are_masked),
+           T(nothing_escapes_by_a_session_of_its_own), T(hanging_and_forking_ends_at_the_timeout),
+           T(floods_are_cut), T(who_is_cancelled_ends_at_once), T(nothing_of_the_host_can_be_read_or_reached),
+           T(versions_are_asked_once_for_each_file))
