@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { VERSION_TIMEOUT_S = 20, ERRORS_MAX = 1 << 20, MAX_PROCESSES = 4096 };
+enum { VERSION_TIMEOUT_S = 20, ERRORS_MAX = 1 << 20, MAX_PROCESSES = 4096, CLEANER_QUEUE = 100 };
 #define MAX_FILE ((uint64_t)2 << 30)
 
 struct known {
@@ -24,6 +24,7 @@ struct tools {
     map_t known; /* by path; struct known */
     char *names[TOOL_MAX];
     char *scratch;
+    pool_t *cleaner;
     struct tools_options options;
 };
 
@@ -44,6 +45,7 @@ tools_t *tools_new(const struct tools_options *options)
     t->names[TOOL_KUSTOMIZE] = xstrdup(options->kustomize);
     t->names[TOOL_KUBECTL] = xstrdup(options->kubectl);
     t->scratch = xstrdup(options->scratch);
+    t->cleaner = pool_new("clean", 1, CLEANER_QUEUE);
     return t;
 }
 
@@ -51,6 +53,7 @@ void tools_free(tools_t *t)
 {
     if (!t)
         return;
+    pool_free(t->cleaner);
     map_dispose(&t->known);
     for (size_t i = 0; i < TOOL_MAX; i++)
         free(t->names[i]);
@@ -130,7 +133,7 @@ static int ask_version(tools_t *t, enum tool which, const char *path, char **out
     }
     words_free(&words);
     words_free(&env);
-    workdir_remove(&w);
+    workdir_remove(t, &w);
     return r;
 }
 
@@ -196,18 +199,23 @@ int workdir_make(tools_t *t, struct workdir *out, err_t **err)
     w.home = xasprintf("%s/home", w.dir);
     if (mkdir(w.src, 0700) < 0 || mkdir(w.home, 0700) < 0) {
         r = err_set_errno(err, errno, "make a directory for a program");
-        workdir_remove(&w);
+        workdir_remove(t, &w);
         return r;
     }
     *out = w;
     return 0;
 }
 
-void workdir_remove(struct workdir *w)
+static void remove_dir(void *dir)
 {
-    if (w->dir)
-        dir_remove(w->dir, NULL);
-    free(w->dir);
+    dir_remove(dir, NULL);
+    free(dir);
+}
+
+void workdir_remove(tools_t *t, struct workdir *w)
+{
+    if (w->dir && pool_submit(t->cleaner, remove_dir, w->dir, NULL) < 0)
+        remove_dir(w->dir);
     free(w->src);
     free(w->home);
     *w = (struct workdir){};

@@ -37,7 +37,9 @@ struct workdir {
     char *dir, *src, *home;
 };
 int workdir_make(tools_t *t, struct workdir *out, err_t **err);
-void workdir_remove(struct workdir *w);
+/* Later, by a thread of its own: what asks for a rendering need not wait for the disk. tools_free waits for
+ * it. */
+void workdir_remove(tools_t *t, struct workdir *w);
 
 typedef VEC(char *) words_t;
 void words_add(words_t *w, const char *text);

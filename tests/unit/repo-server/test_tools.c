@@ -84,10 +84,10 @@ static struct outcome run(const char *body, const struct tools_options *more, at
     words_free(&args);
     words_free(&env);
     AUTO(free_p) char *dir = xstrdup(w.dir);
-    workdir_remove(&w);
+    workdir_remove(tools, &w);
+    tools_free(tools);
     struct stat st;
     assert_int_equal(stat(dir, &st), -1); /* nothing stays behind */
-    tools_free(tools);
     return o;
 }
 
