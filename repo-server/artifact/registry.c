@@ -6,9 +6,11 @@
 #include <ctype.h>
 #include <stdio.h>
 
+/* A tag of an index is the index's digest, as for Argo CD; what is in it is not chosen from. */
 #define ACCEPT                                                                                               \
-    "Accept: application/vnd.oci.image.manifest.v1+json, "                                                   \
-    "application/vnd.docker.distribution.manifest.v2+json"
+    "Accept: application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, "          \
+    "application/vnd.docker.distribution.manifest.v2+json, "                                                 \
+    "application/vnd.docker.distribution.manifest.list.v2+json"
 
 enum {
     MANIFEST_MAX = 4 << 20,
@@ -258,7 +260,8 @@ int registry_manifest(struct registry *r, const char *reference, char digest[OCI
     e = oci_is_digest(reference) && strcmp(reference, digest) != 0
             ? wrong_digest(reference, digest, err)
             : json_read(str_text(&a.body), a.body.len, &doc, err);
-    if (e == 0 && !json_is_array(json_object_get(doc, "layers")))
+    if (e == 0 && !json_is_array(json_object_get(doc, "layers")) &&
+        !json_is_array(json_object_get(doc, "manifests")))
         e = err_set(err, ERR_INVALID_ARGUMENT, "%s:%s: not the manifest of an artifact", r->remote->shown,
                     reference);
     remote_answer_dispose(&a);

@@ -409,6 +409,46 @@ static void artifacts_by_tag_digest_and_constraint(void **state)
     ASSERT_OK(test_repository(&r, &err));
 }
 
+/* The tag is the index's digest, its annotations are told, and no platform's manifest is chosen. */
+static void indexes_are_no_artifacts(void **state)
+{
+    const char *host = fx_registry(0);
+    AUTO_ERR err = NULL;
+    response_t *out = NULL;
+    if (!host)
+        skip();
+    fx_sh("mkdir -p one && printf 'a: 1' > one/x.yaml && tar -C one -czf one.tgz .");
+    const char *inner = fx_push("team/index:inner", FX_OCI_CONFIG, FX_OCI_LAYER, "one.tgz", NULL);
+    AUTO(free_p)
+    char *digest = fx_out(
+        "printf "
+        "'{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[{"
+        "\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"%s\",\"size\":%%d}],"
+        "\"annotations\":{\"org.opencontainers.image.description\":\"many\"}}' $(wc -c < m.json) > i.json && "
+        "curl -sf -X "
+        "PUT -H 'Content-Type: application/vnd.oci.image.index.v1+json' --data-binary @i.json "
+        "http://%s/v2/team/index/manifests/1 >&2 && echo sha256:$(sha256sum < i.json | cut -d' ' -f1)",
+        inner, host);
+    AUTO(free_p) char *url = xasprintf("oci://%s/team/index", host);
+    AUTO(free_p)
+    char *source = xasprintf("{\"repoURL\":\"%s\",\"path\":\".\",\"targetRevision\":\"1\"}", url);
+    repository_t r = registry(url, 0);
+    assert_true(generate(&r, source, &out, &err) < 0);
+    assert_non_null(strstr(err_text(err), "expected only a single oci content layer, got 0"));
+    err_clear(&err);
+    AUTO(free_p) char *resolved = NULL;
+    ASSERT_OK(resolve(&r, source, "1", &resolved, &err));
+    assert_string_equal(resolved, digest);
+    Cargocd__Repo__ChartDetailsRequest d = CARGOCD__REPO__CHART_DETAILS_REQUEST__INIT;
+    Cargocd__Repo__ChartDetailsResponse *details = NULL;
+    d.repo = &r;
+    d.revision = digest;
+    ASSERT_OK(CALL("repo.OciMetadata", d, chart_details_response, &details, &err));
+    AUTO(free_p) char *json = xstrndup((const char *)details->details.data, details->details.len);
+    assert_string_equal(json, "{\"description\":\"many\"}");
+    FREE(details);
+}
+
 static void what_artifacts_are_refused(void **state)
 {
     if (!fx_registry(0))
@@ -543,5 +583,5 @@ static void remote_bases_are_fetched(void **state)
 REPO_TESTS(setup, teardown, T(versions_of_a_repository_are_chosen), T(a_chart_is_rendered_once_per_version),
            T(the_credential_is_needed_for_what_is_here_already), T(a_digest_alone_opens_nothing),
            T(credentials_stay_with_their_host), T(lists_and_details), T(repositories_are_tested),
-           T(charts_of_registries), T(artifacts_by_tag_digest_and_constraint), T(what_artifacts_are_refused),
-           T(dependencies_are_fetched), T(remote_bases_are_fetched))
+           T(charts_of_registries), T(artifacts_by_tag_digest_and_constraint), T(indexes_are_no_artifacts),
+           T(what_artifacts_are_refused), T(dependencies_are_fetched), T(remote_bases_are_fetched))
