@@ -35,7 +35,7 @@ struct git_settings;
 /* A credential for helm, as the caller found it. Texts are borrowed, NULL when there is none. */
 struct render_repo {
     const char *url, *name, *type, *username, *password, *ca_pem, *tls_client_cert, *tls_client_key;
-    bool insecure, enable_oci, plain_http;
+    bool insecure, enable_oci, plain_http, azure;
 };
 
 /* Another tree that the source may refer to: "$values". */

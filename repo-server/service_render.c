@@ -91,6 +91,7 @@ static void add_credentials(sha256_ctx_t *c, Cargocd__Repo__Repository *const *l
         for (size_t k = 0; k < ARRAY_LEN(texts); k++)
             sha256_field_str(c, str_or_empty(texts[k]));
         add_bool(c, r->enable_oci);
+        add_bool(c, r->use_azure_workload_identity);
     }
     sha256_field_str(c, "");
 }
