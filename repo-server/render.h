@@ -154,6 +154,11 @@ int source_overridden(const struct render_input *in, const char *path, json_t **
 int source_type(const struct render_input *in, const json_t *source, const char *path, const char **type,
                 err_t **err);
 
+/* The type that a file of this name makes its directory: of several, in the order of names, the last one
+ * counts ("Chart.yaml" is before "kustomization.yaml", "MyChart.yaml" after "Kustomization"). NULL: none.
+ * Static. */
+const char *source_mark(const char *name, bool helm, bool kustomize);
+
 /* manifest.c: lists expanded, empty objects dropped, tracking applied, each as text. */
 int manifests_finish(const struct render_input *in, rendered_objects_t *objects, struct render_output *out,
                      err_t **err);
