@@ -196,9 +196,12 @@ int workdir_make(tools_t *t, struct workdir *out, err_t **err)
     if (!w.dir)
         return err_set_errno(err, errno, "find the directory of a program");
     w.src = xasprintf("%s/src", w.dir);
-    w.home = xasprintf("%s/home", w.dir);
-    if (mkdir(w.src, 0700) < 0 || mkdir(w.home, 0700) < 0) {
+    w.tmp = xasprintf("%s/tmp", w.dir);
+    if (mkdir(w.src, 0700) < 0 || mkdir(w.tmp, 0700) < 0)
         r = err_set_errno(err, errno, "make a directory for a program");
+    if (r == 0)
+        r = dir_make_temp(w.dir, "home-", &w.home, err);
+    if (r < 0) {
         workdir_remove(t, &w);
         return r;
     }
@@ -218,6 +221,7 @@ void workdir_remove(tools_t *t, struct workdir *w)
         remove_dir(w->dir);
     free(w->src);
     free(w->home);
+    free(w->tmp);
     *w = (struct workdir){};
 }
 
@@ -235,11 +239,17 @@ static void replace_all(const char *text, const char *what, const char *with, st
 
 char *tools_mask(const struct workdir *w, const char *text)
 {
-    AUTO_STR once = STR_INIT;
-    AUTO_STR twice = STR_INIT;
-    replace_all(text, w->src, "<path to cached source>", &once);
-    replace_all(str_text(&once), w->dir, "<path to cached source>", &twice);
-    return str_take(&twice);
+    const char *const shown[][2] = {{w->src, "<path to cached source>"},
+                                    {w->home, "<path to cached source>/home"},
+                                    {w->dir, "<path to cached source>"}};
+    AUTO(free_p) char *now = xstrdup(text);
+    for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+        AUTO_STR next = STR_INIT;
+        replace_all(now, shown[i][0], shown[i][1], &next);
+        free(now);
+        now = str_take(&next);
+    }
+    return TAKE(now);
 }
 
 char *tools_describe(const struct tool_run *run)
@@ -268,7 +278,7 @@ static void child_env(const struct tool_run *run, words_t *env)
         if (getenv(proxies[i]))
             words_addf(env, "%s=%s", proxies[i], getenv(proxies[i]));
     words_addf(env, "HOME=%s", run->work->home);
-    words_addf(env, "TMPDIR=%s", run->work->home);
+    words_addf(env, "TMPDIR=%s", run->work->tmp);
     VEC_FOREACH(run->env, e)
         words_add(env, *e);
     VEC_PUSH(env, NULL);

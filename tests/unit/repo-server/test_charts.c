@@ -484,6 +484,41 @@ static void what_artifacts_are_refused(void **state)
 
 /* ---- dependencies ---- */
 
+/* Looks at the programs that the server starts, while it is asked. */
+struct watch {
+    atomic_bool stop;
+    size_t seen, found;
+};
+
+static void *watch_programs(void *arg)
+{
+    struct watch *w = arg;
+    while (!w->stop) {
+        AUTO(free_p)
+        char *lines = fx_out(
+            "for p in $(pgrep 'helm|kustomize|kubectl|git' || true); do { tr '\\0' '\\n' < /proc/$p/cmdline; "
+            "tr '\\0' '\\n' < /proc/$p/environ; } 2>/dev/null | grep -q s3cret && echo found; echo seen; "
+            "done; true");
+        w->seen += strstr(lines, "seen") != NULL;
+        w->found += strstr(lines, "found") != NULL;
+    }
+    return NULL;
+}
+
+static pthread_t watch_begin(struct watch *w)
+{
+    *w = (struct watch){};
+    return thread_start("watch", watch_programs, w);
+}
+
+static void watch_end(struct watch *w, pthread_t thread)
+{
+    w->stop = true;
+    pthread_join(thread, NULL);
+    assert_true(w->seen > 0);
+    assert_int_equal(w->found, 0);
+}
+
 /* A chart in Git whose dependencies are in a Helm repository and in a registry, each with a password. */
 static void dependencies_are_fetched(void **state)
 {
@@ -510,6 +545,8 @@ static void dependencies_are_fetched(void **state)
     good[0].name = bad[0].name = (char *)"main";
     r.url = url;
     char *allowed[] = {url};
+    struct watch w;
+    pthread_t thread = watch_begin(&w);
     for (int i = 0; i < 3; i++) {
         AUTO_ERR err = NULL;
         response_t *out = NULL;
@@ -541,6 +578,7 @@ static void dependencies_are_fetched(void **state)
         if (i == 2 && !strstr(err_text(err), "are not permitted in project 'team'"))
             fail_msg("%s", err_text(err));
     }
+    watch_end(&w, thread);
 }
 
 /* ---- remote bases of kustomizations ---- */
@@ -562,6 +600,8 @@ static void remote_bases_are_fetched(void **state)
     fx_write("overlay/kustomization.yaml", text);
     fx_commit("overlay", "one");
     const char *const bases[] = {private, open};
+    struct watch w;
+    pthread_t thread = watch_begin(&w);
     for (size_t i = 0; i < ARRAY_LEN(bases); i++) {
         AUTO_ERR err = NULL;
         response_t *out;
@@ -578,10 +618,50 @@ static void remote_bases_are_fetched(void **state)
             assert_null(strstr(err_text(err), "s3cret"));
         }
     }
+    watch_end(&w, thread);
+}
+
+/* Whoever writes a base cannot have the credential that it is fetched with, not even where bases may read
+ * every file. */
+static void bases_cannot_read_the_credential(void **state)
+{
+    static const char *const paths[] = {
+        "../credentials",       "../../credentials", "../../home/credentials", "../../../home/credentials",
+        "../../../credentials", "../.gitconfig",     "../../home/.gitconfig"};
+    const char *private = fx_http(FX_TLS | FX_BASIC);
+    if (!private || !fx_can_run("kustomize"))
+        skip();
+    fx_repo("thief");
+    fx_repo("victim");
+    AUTO(free_p) char *text = xasprintf("resources: ['%s/thief.git//deep?ref=main']\n", private);
+    fx_write("victim/kustomization.yaml", text);
+    fx_commit("victim", "one");
+    AUTO(free_p) char *url = xasprintf("%s/victim.git", private);
+    repository_t r = repository(url, "s3cret");
+    r.type = (char *)"git";
+    Cargocd__Repo__KustomizeOptions all = CARGOCD__REPO__KUSTOMIZE_OPTIONS__INIT;
+    all.build_options = (char *)"--load-restrictor LoadRestrictionsNone";
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        AUTO_ERR err = NULL;
+        response_t *out = NULL;
+        AUTO(free_p)
+        char *base = xasprintf("configMapGenerator: [{name: stolen, files: ['%s']}]\n", paths[i]);
+        fx_write("thief/deep/kustomization.yaml", base);
+        fx_commit("thief", paths[i]);
+        Cargocd__Repo__GenerateManifestRequest q = CARGOCD__REPO__GENERATE_MANIFEST_REQUEST__INIT;
+        q.repo = &r;
+        q.source = (ProtobufCBinaryData){strlen("{\"path\":\".\"}"), (uint8_t *)"{\"path\":\".\"}"};
+        q.app_name = (char *)"demo";
+        q.kustomize_options = &all;
+        q.no_cache = true;
+        assert_true(CALL("repo.GenerateManifest", q, generate_manifest_response, &out, &err) < 0);
+        assert_non_null(strstr(err_text(err), "no such file"));
+    }
 }
 
 REPO_TESTS(setup, teardown, T(versions_of_a_repository_are_chosen), T(a_chart_is_rendered_once_per_version),
            T(the_credential_is_needed_for_what_is_here_already), T(a_digest_alone_opens_nothing),
            T(credentials_stay_with_their_host), T(lists_and_details), T(repositories_are_tested),
            T(charts_of_registries), T(artifacts_by_tag_digest_and_constraint), T(indexes_are_no_artifacts),
-           T(what_artifacts_are_refused), T(dependencies_are_fetched), T(remote_bases_are_fetched))
+           T(what_artifacts_are_refused), T(dependencies_are_fetched), T(remote_bases_are_fetched),
+           T(bases_cannot_read_the_credential))

@@ -95,13 +95,13 @@ static void the_environment_is_scrubbed(void **state)
 {
     setenv("ARGOCD_SECRET", "hush", 1);
     setenv("http_proxy", "http://proxy", 1); /* there is no network, so no proxy either */
-    struct outcome o = run("env | sort; pwd; ls -A ..", NULL, NULL);
+    struct outcome o = run("env | sort; pwd; ls -A .. | cut -d- -f1", NULL, NULL);
     unsetenv("http_proxy");
     assert_int_equal(o.r, 0);
     assert_null(strstr(str_text(&o.out), "hush"));
     assert_null(strstr(str_text(&o.out), "proxy"));
     assert_non_null(strstr(str_text(&o.out), "EXTRA=1\n"));
-    assert_non_null(strstr(str_text(&o.out), "/src\nhome\nsrc\n"));
+    assert_non_null(strstr(str_text(&o.out), "/src\nhome\nsrc\ntmp\n"));
     outcome_dispose(&o);
 }
 
