@@ -62,6 +62,8 @@ static struct outcome run(const char *body, const struct tools_options *more, at
         options.timeout_ns = more->timeout_ns;
     if (more && more->max_output)
         options.max_output = more->max_output;
+    if (more)
+        options.max_memory = more->max_memory;
     tools_t *tools = tools_new(&options);
     struct workdir w;
     words_t args = {}, env = {};
@@ -139,6 +141,15 @@ static void hanging_and_forking_ends_at_the_timeout(void **state)
     assert_true(o.took_ns < SECONDS(5));
     AUTO(free_p) char *left = fx_out("pgrep -f '^sleep 31.7' || true");
     assert_string_equal(left, "");
+    outcome_dispose(&o);
+}
+
+static void memory_is_bounded(void **state)
+{
+    struct outcome o = run("x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done",
+                           &(struct tools_options){.max_memory = 256 << 20}, NULL);
+    assert_int_equal(o.r, -ERR_UNKNOWN);
+    assert_non_null(strstr(err_text(o.err), "failed exit status"));
     outcome_dispose(&o);
 }
 
@@ -231,6 +242,6 @@ static void versions_are_asked_once_for_each_file(void **state)
 
 REPO_TESTS(setup, teardown, T(the_environment_is_scrubbed),
            T(failures_show_what_was_said_without_paths_and_passwords), T(directories_behind_links_are_masked),
-           T(nothing_escapes_by_a_session_of_its_own), T(hanging_and_forking_ends_at_the_timeout),
-           T(floods_are_cut), T(who_is_cancelled_ends_at_once), T(nothing_of_the_host_can_be_read_or_reached),
-           T(versions_are_asked_once_for_each_file))
+           T(memory_is_bounded), T(nothing_escapes_by_a_session_of_its_own),
+           T(hanging_and_forking_ends_at_the_timeout), T(floods_are_cut), T(who_is_cancelled_ends_at_once),
+           T(nothing_of_the_host_can_be_read_or_reached), T(versions_are_asked_once_for_each_file))
