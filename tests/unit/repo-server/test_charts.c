@@ -409,6 +409,34 @@ static void artifacts_by_tag_digest_and_constraint(void **state)
     ASSERT_OK(test_repository(&r, &err));
 }
 
+/* Of a Helm repository too: what is packed and what is in it are bounded (here by 1 MiB). */
+static void what_charts_are_refused(void **state)
+{
+    static const struct {
+        const char *chart, *error;
+    } cases[] = {{"boom", "the archive is too large"}, {"evil", "illegal filepath in archive: ../x"}};
+    if (!helm_repo)
+        skip();
+    fx_sh("mkdir -p bombs b/boom b/evil && for c in boom evil; do printf 'apiVersion: v2\\nname: "
+          "'$c'\\nversion: "
+          "1.0.0\\n' > b/$c/Chart.yaml; done && head -c 3000000 /dev/zero > b/boom/zeros && tar -C b -czf "
+          "bombs/boom-1.0.0.tgz boom && echo x > b/evil/x && tar -C b -czPf bombs/evil-1.0.0.tgz --transform "
+          "'s,evil/x,../x,' evil");
+    fx_index("bombs");
+    AUTO(free_p) char *url = xasprintf("%.*s/bombs", (int)(strlen(helm_repo) - strlen("/charts")), helm_repo);
+    repository_t r = repository(url, "s3cret");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_ERR err = NULL;
+        response_t *out;
+        AUTO(free_p)
+        char *source = xasprintf("{\"repoURL\":\"%s\",\"chart\":\"%s\",\"targetRevision\":\"1.0.0\"}", url,
+                                 cases[i].chart);
+        assert_true(generate(&r, source, &out, &err) < 0);
+        if (!strstr(err_text(err), cases[i].error))
+            fail_msg("%s: %s", cases[i].chart, err_text(err));
+    }
+}
+
 /* The tag is the index's digest, its annotations are told, and no platform's manifest is chosen. */
 static void indexes_are_no_artifacts(void **state)
 {
@@ -662,6 +690,6 @@ static void bases_cannot_read_the_credential(void **state)
 REPO_TESTS(setup, teardown, T(versions_of_a_repository_are_chosen), T(a_chart_is_rendered_once_per_version),
            T(the_credential_is_needed_for_what_is_here_already), T(a_digest_alone_opens_nothing),
            T(credentials_stay_with_their_host), T(lists_and_details), T(repositories_are_tested),
-           T(charts_of_registries), T(artifacts_by_tag_digest_and_constraint), T(indexes_are_no_artifacts),
-           T(what_artifacts_are_refused), T(dependencies_are_fetched), T(remote_bases_are_fetched),
-           T(bases_cannot_read_the_credential))
+           T(charts_of_registries), T(artifacts_by_tag_digest_and_constraint), T(what_charts_are_refused),
+           T(indexes_are_no_artifacts), T(what_artifacts_are_refused), T(dependencies_are_fetched),
+           T(remote_bases_are_fetched), T(bases_cannot_read_the_credential))
