@@ -112,6 +112,7 @@ static struct app *app_new(const char *key, const char *instance, const json_t *
     struct app *app = xcalloc(1, sizeof(*app));
     pthread_mutex_init(&app->lock, NULL);
     app->key = xstrdup(key);
+    app->tenure.key = app->key;
     app->ns = xstrdup(object_namespace(doc));
     app->name = xstrdup(object_name(doc));
     app->instance = xstrdup(instance);
