@@ -328,6 +328,7 @@ static void start_work(struct controller *ctl)
                                             .eval = ctl->eval,
                                             .checks = ctl->checks},
                             .on_change = watch_world_changed,
+                            .on_closed = metrics_cluster_closed,
                             .ctx = ctl};
     ctl->world = world_new(&env);
 }

@@ -294,18 +294,58 @@ static const char *kubectl_command(const char *method)
                                          : NULL;
 }
 
+static char *host_of(const char *url)
+{
+    const char *scheme = strstr(url, "://");
+    char *host = xstrdup(scheme ? scheme + 3 : url);
+    host[strcspn(host, "/")] = 0;
+    return host;
+}
+
 static void on_kube_request(void *arg, const char *method, const char *url, int status, int64_t duration_ns)
 {
     struct controller *ctl = arg;
-    const char *scheme = strstr(url, "://");
-    AUTO(free_p) char *host = xstrdup(scheme ? scheme + 3 : url);
-    host[strcspn(host, "/")] = 0;
+    AUTO(free_p) char *host = host_of(url);
     AUTO(free_p) char *code = status ? xasprintf("%d", status) : xstrdup("<error>");
     metric_inc(ctl->m_requests, LABELS(host, method, code));
     metric_observe(ctl->m_request_seconds, (double)duration_ns / (double)NS_PER_SEC, LABELS(host, method));
     const char *command = kubectl_command(method);
     if (command)
         metric_inc(ctl->m_exec, LABELS(ctl->hostname, command));
+}
+
+/* Several clusters may be behind one host. */
+static bool host_in_use(struct controller *ctl, const char *host)
+{
+    size_t n;
+    bool used = false;
+    struct world_cluster *all = world_cluster_ids(ctl->world, &n);
+    for (size_t i = 0; i < n && !used; i++) {
+        AUTO(free_p) char *other = host_of(all[i].server);
+        used = strcmp(other, host) == 0;
+    }
+    world_cluster_ids_free(all, n);
+    return used;
+}
+
+void metrics_cluster_closed(void *arg, const char *server)
+{
+    struct controller *ctl = arg;
+    metric_t *by_server[] = {ctl->m_events, ctl->m_batch, ctl->m_batch_size},
+             *by_host[] = {ctl->m_requests, ctl->m_request_seconds};
+    for (size_t i = 0; i < ARRAY_LEN(by_server); i++)
+        metric_forget_where(by_server[i], LABELS("server"), LABELS(server));
+    metric_forget_where(ctl->m_reconcile, LABELS("dest_server"), LABELS(server));
+    AUTO(free_p) char *host = host_of(server);
+    for (size_t i = 0; i < ARRAY_LEN(by_host) && !host_in_use(ctl, host); i++)
+        metric_forget_where(by_host[i], LABELS("host"), LABELS(host));
+}
+
+void metrics_app_gone(struct controller *ctl, const struct app *app)
+{
+    metric_t *by_app[] = {ctl->m_sync, ctl->m_sync_seconds};
+    for (size_t i = 0; i < ARRAY_LEN(by_app); i++)
+        metric_forget_where(by_app[i], LABELS("namespace", "name"), LABELS(app->ns, app->name));
 }
 
 static void on_redis_request(void *arg, const char *command, bool failed, int64_t duration_ns)

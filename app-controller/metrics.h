@@ -14,4 +14,8 @@ void metrics_cluster_event(void *ctl, const char *server, const char *group, con
 /* A completed operation. */
 void metrics_synced(struct controller *ctl, const json_t *doc, const json_t *state);
 
+/* The series of a cluster that is connected no more go; those of an application that is gone. */
+void metrics_cluster_closed(void *ctl, const char *server);
+void metrics_app_gone(struct controller *ctl, const struct app *app);
+
 #endif

@@ -1,4 +1,5 @@
 #include "app-controller/watch.h"
+#include "app-controller/metrics.h"
 #include "app-controller/ownership.h"
 #include "app-controller/publish.h"
 #include "common/argo/app.h"
@@ -137,8 +138,10 @@ static void remove_app(struct controller *ctl, const char *key)
     apps_remove(ctl->apps, key, NULL);
     if (app && ownership_has(ctl, app))
         unpublish(ctl, app);
-    if (app)
+    if (app) {
+        metrics_app_gone(ctl, app);
         ownership_clusters_changed(ctl);
+    }
     app_unref(ctl->apps, app);
 }
 

@@ -222,6 +222,31 @@ void metric_forget(metric_t *f, const char *const *values)
     map_del(&f->series, str_text(&key));
 }
 
+static bool has_values(const metric_t *f, const struct series *s, const char *const *labels,
+                       const char *const *values)
+{
+    for (size_t i = 0; labels[i]; i++) {
+        bool found = false;
+        for (size_t k = 0; k < f->nlabels && !found; k++)
+            found = strcmp(f->labels[k], labels[i]) == 0 && strcmp(s->values[k], values[i]) == 0;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+void metric_forget_where(metric_t *f, const char *const *labels, const char *const *values)
+{
+    if (!f)
+        return;
+    LOCKED(&f->owner->lock);
+    MAP_FOREACH(&f->series, e)
+        if (has_values(f, e->value, labels, values)) {
+            AUTO(free_p) char *key = xstrdup(e->key);
+            map_del(&f->series, key);
+        }
+}
+
 double metric_value(metric_t *f, const char *const *values)
 {
     if (!f)

@@ -44,6 +44,8 @@ void metric_observe(metric_t *f, double v, const char *const *values);
 void metric_observe_since(metric_t *f, mono_t start, const char *const *values);
 /* Drops a series. */
 void metric_forget(metric_t *f, const char *const *values);
+/* Drops every series with these values of these labels of the family. */
+void metric_forget_where(metric_t *f, const char *const *labels, const char *const *values);
 /* The value of a counter or gauge, the count of a histogram; 0 when there is no such series. For tests. */
 double metric_value(metric_t *f, const char *const *values);
 

@@ -99,5 +99,25 @@ static void counts_from_many_threads_while_written(void **state)
     metrics_free(m);
 }
 
-TESTS(T(writes_the_exposition_format), T(series_are_bounded), T(no_registry_is_no_work),
-      T(counts_from_many_threads_while_written))
+static void forgets_by_some_labels(void **state)
+{
+    (void)state;
+    metrics_t *m = metrics_new();
+    metric_t *c = metric_counter(m, "c_total", "C.", LABELS("server", "kind"));
+    metric_inc(c, LABELS("a", "x"));
+    metric_inc(c, LABELS("a", "y"));
+    metric_inc(c, LABELS("b", "x"));
+    metric_forget_where(c, LABELS("other"), LABELS("a"));
+    metric_forget_where(c, LABELS("kind", "server"), LABELS("y", "b"));
+    assert_true(metric_value(c, LABELS("a", "x")) > 0);
+    assert_true(metric_value(c, LABELS("a", "y")) > 0);
+    metric_forget_where(c, LABELS("server"), LABELS("a"));
+    assert_true(metric_value(c, LABELS("a", "x")) == 0);
+    assert_true(metric_value(c, LABELS("a", "y")) == 0);
+    assert_true(metric_value(c, LABELS("b", "x")) > 0);
+    metric_forget_where(NULL, LABELS("server"), LABELS("a"));
+    metrics_free(m);
+}
+
+TESTS(T(writes_the_exposition_format), T(series_are_bounded), T(forgets_by_some_labels),
+      T(no_registry_is_no_work), T(counts_from_many_threads_while_written))
