@@ -132,6 +132,7 @@ static struct app *app_new(const char *key, const char *instance, const json_t *
     struct app *app = slab_zalloc(sizeof(*app));
     pthread_mutex_init(&app->lock, NULL);
     app->key = intern(key);
+    app->tenure.key = app->key;
     app->ns = intern(object_namespace(doc));
     app->name = intern(object_name(doc));
     app->instance = intern(instance);

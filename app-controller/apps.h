@@ -8,6 +8,7 @@
 
 #include "app-controller/cluster/cluster.h"
 #include "app-controller/journal.h"
+#include "app-controller/members/tenure.h"
 #include "common/base/thread.h"
 #include "common/json/pack.h"
 
@@ -57,7 +58,8 @@ struct app {
     uint64_t tree_hash, managed_hash;
     wall_t repo_error_since; /* first failure of manifest generation in a row; 0: none */
     struct journal journal;
-    char *woken_by; /* the object whose change the next refresh is for; NULL: none */
+    char *woken_by;       /* the object whose change the next refresh is for; NULL: none */
+    struct tenure tenure; /* not guarded by the lock above */
     /* private */
     unsigned refs;
 };

@@ -301,10 +301,13 @@ static int pass(struct operation *op, err_t **err)
     if (in_pause(op))
         return 0;
     bool terminating = operation_is(op, "Terminating");
+    unsigned refusals = tenure_refusals(op->ctl->tenures, &op->app->tenure);
     if (!operation_completed(json_str_at(op->state, "phase")))
         step_counted(op);
     if (op->ctl->stopping)
         return 0;
+    if (tenure_refusals(op->ctl->tenures, &op->app->tenure) != refusals) /* not for a reason of its own */
+        return err_set(err, ERR_ABORTED, "the application is not ours at the moment");
     if (operation_is(op, "Running") && application_get(op->ctl, op->app, &op->doc, err) < 0)
         return err_again(err);
     settle(op, terminating);
@@ -380,11 +383,15 @@ void operation_run(void *ctx, const char *key, uint64_t bits)
     if (!app)
         return;
     struct operation op = {.ctl = ctl, .app = app, .doc = app_doc(app)};
-    if (op.doc && !ctl->stopping)
+    bool ours = op.doc && !ctl->stopping && ownership_begin(ctl, app);
+    if (ours)
         work(&op);
     json_decref(op.doc);
     json_decref(op.state);
     json_decref(op.history);
     free(op.id);
-    app_unref(ctl->apps, app);
+    if (ours)
+        ownership_end(ctl, app);
+    else
+        app_unref(ctl->apps, app);
 }

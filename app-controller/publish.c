@@ -1,5 +1,6 @@
 #include "app-controller/publish.h"
 #include "app-controller/evaluation.h"
+#include "app-controller/ownership.h"
 #include "app-controller/strategy.h"
 #include "common/base/log.h"
 #include "common/engine/diff.h"
@@ -289,6 +290,8 @@ static bool differs(struct app *app, uint64_t *kept, uint64_t hash)
 void publish(struct controller *ctl, struct app *app, const json_t *tree, const struct compare_input *in,
              const struct comparison *c)
 {
+    if (!ownership_has(ctl, app) || !tenures_valid(ctl->tenures))
+        return; /* another's copies are newer */
     bool copies = ctl->seal && redis_available(ctl->redis);
     bool tree_news = differs(app, &app->tree_hash, json_hash(tree, 7));
     uint64_t fingerprint = 0;

@@ -635,7 +635,7 @@ void refresh_run(void *ctx, const char *key, uint64_t bits)
 {
     struct controller *ctl = ctx;
     struct app *app = apps_get(ctl->apps, key);
-    if (!app || ctl->stopping) {
+    if (!app || ctl->stopping || !ownership_begin(ctl, app)) {
         app_unref(ctl->apps, app);
         return;
     }
@@ -670,5 +670,5 @@ void refresh_run(void *ctx, const char *key, uint64_t bits)
     json_decref(r.sources);
     cluster_unref(r.cluster);
     settings_unref(r.settings);
-    app_unref(ctl->apps, app);
+    ownership_end(ctl, app);
 }

@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+enum { MAX_RACES = 8 };
+
 const struct kube_resource application_resource = {.group = ARGO_GROUP,
                                                    .version = "v1alpha1",
                                                    .kind = "Application",
@@ -38,19 +40,49 @@ static void take_answer(struct controller *ctl, json_t **doc, json_t *answer_tak
     *doc = answer_take;
 }
 
-int application_patch(struct controller *ctl, struct app *app, const json_t *patch, const char *rv,
-                      json_t **doc, err_t **err)
+static int patch_version(struct controller *ctl, struct app *app, const json_t *patch, const char *rv,
+                         const struct kube_params *params, json_t **doc, err_t **err)
 {
     AUTO_JSON body = json_copy_deep(patch);
-    if (rv)
-        json_put_at(body, json_str_new(rv), "metadata", "resourceVersion");
+    json_put_at(body, json_str_new(rv), "metadata", "resourceVersion");
     json_t *answer = NULL;
-    int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_MERGE, body, NULL,
+    int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_MERGE, body, params,
                        &answer, err);
     if (r < 0)
         return err_wrap(err, "application %s", app->key);
     take_answer(ctl, doc, answer);
     return 0;
+}
+
+/* On whatever version there is. All the same each attempt names the one that was last seen before the gate
+ * looked whether the application is still ours: a write that was held up between that look and the wire, with
+ * the whole process, meets what the next owner has written. */
+static int patch_latest(struct controller *ctl, struct app *app, const json_t *patch,
+                        const struct kube_params *params, json_t **doc, err_t **err)
+{
+    for (int attempt = 0;; attempt++) {
+        AUTO_ERR failure = NULL;
+        AUTO(free_p) char *rv = NULL;
+        {
+            LOCKED(&app->lock);
+            rv = xstrdup(app->rv);
+        }
+        int r = patch_version(ctl, app, patch, rv, params, doc, &failure);
+        if (r != -ERR_ABORTED || attempt == MAX_RACES)
+            return r < 0 ? err_move(err, TAKE(failure)) : 0;
+        json_t *now = NULL;
+        if (kube_get(ctl->kube, &application_resource, app->ns, app->name, NULL, &now, err) < 0)
+            return err_wrap(err, "application %s", app->key);
+        application_store(ctl, now);
+        json_decref(now);
+    }
+}
+
+int application_patch(struct controller *ctl, struct app *app, const json_t *patch, const char *rv,
+                      json_t **doc, err_t **err)
+{
+    return rv ? patch_version(ctl, app, patch, rv, NULL, doc, err)
+              : patch_latest(ctl, app, patch, NULL, doc, err);
 }
 
 int application_get(struct controller *ctl, struct app *app, json_t **doc, err_t **err)
@@ -105,9 +137,7 @@ int status_write(struct controller *ctl, struct app *app, json_t **doc, const js
     json_object_set_new_nocheck(patch, "status", TAKE(change));
     struct kube_failure failure = {};
     struct kube_params params = {.failure = &failure};
-    json_t *answer = NULL;
-    int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_MERGE, patch, &params,
-                       &answer, err);
+    int r = patch_latest(ctl, app, patch, &params, doc, err);
     int http = failure.http_status;
     kube_failure_dispose(&failure);
     if (r < 0 && http == 413) {
@@ -115,8 +145,7 @@ int status_write(struct controller *ctl, struct app *app, json_t **doc, const js
         return write_too_large(ctl, app, doc, err);
     }
     if (r < 0)
-        return err_wrap(err, "write status of application %s", app->key);
-    take_answer(ctl, doc, answer);
+        return err_wrap(err, "write status");
     tell_change(ctl, *doc, old, new_status, "sync", "sync");
     tell_change(ctl, *doc, old, new_status, "health", "health");
     return 0;

@@ -37,7 +37,9 @@ static void run_job(void *arg)
 {
     struct job *j = arg;
     struct latch *latch = j->latch;
+    struct tenure *before = tenure_assist(&j->x->op->app->tenure);
     j->work(j);
+    tenure_assist(before);
     latch_down(latch);
 }
 
