@@ -123,6 +123,7 @@ static int make_artifacts(repo_t *r, err_t **err)
         .tls_dir = o->git.tls_dir,
         .user_agent = str_empty(o->user_agent) ? NULL : o->user_agent,
         .timeout_ns = o->exec_timeout_ns,
+        .tokens = r->tokens,
     };
     struct artifacts_options options = {
         .root = root,

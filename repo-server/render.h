@@ -35,7 +35,7 @@ struct git_settings;
 /* A credential for helm, as the caller found it. Texts are borrowed, NULL when there is none. */
 struct render_repo {
     const char *url, *name, *type, *username, *password, *ca_pem, *tls_client_cert, *tls_client_key;
-    bool insecure, enable_oci, plain_http;
+    bool insecure, enable_oci, plain_http, azure;
 };
 
 /* Another tree that the source may refer to: "$values". */
@@ -155,6 +155,11 @@ int source_overridden(const struct render_input *in, const char *path, json_t **
 /* The type that the source names, or that the directory's content makes it. */
 int source_type(const struct render_input *in, const json_t *source, const char *path, const char **type,
                 err_t **err);
+
+/* The type that a file of this name makes its directory: of several, in the order of names, the last one
+ * counts ("Chart.yaml" is before "kustomization.yaml", "MyChart.yaml" after "Kustomization"). NULL: none.
+ * Static. */
+const char *source_mark(const char *name, bool helm, bool kustomize);
 
 /* manifest.c: lists expanded, empty objects dropped, tracking applied, each as text. */
 int manifests_finish(const struct render_input *in, rendered_objects_t *objects, struct render_output *out,

@@ -193,6 +193,7 @@ struct generate {
     char *question;        /* the same and how it is asked: equal questions share one rendering */
     json_t *integrity;     /* what the project asks; NULL: nothing */
     json_t *verified;      /* what was found; NULL: nothing is asked, or not yet */
+    char *verified_text;   /* the same in a sentence, as clients before sourceIntegrity show it */
     bool verify_done;
     char *streamed; /* a directory with a pack, which goes with the request; NULL: none */
     /* the message that the request came in */

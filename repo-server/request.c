@@ -435,8 +435,9 @@ int message_remote(const Cargocd__Repo__Repository *m, remote_t **out, err_t **e
 {
     if (!m || str_empty(m->url))
         return err_set(err, ERR_INVALID_ARGUMENT, "the request names no repository");
-    if (m->use_azure_workload_identity)
-        return unserved(err, m->url, "Azure credentials are");
+    bool oci = m->enable_oci || !strstr(m->url, "://") || str_has_prefix(m->url, "oci://");
+    if (m->use_azure_workload_identity && !oci)
+        return unserved(err, m->url, "Azure credentials for what is no registry are");
     struct remote_access access = {
         .url = m->url,
         .username = m->username,
@@ -448,6 +449,7 @@ int message_remote(const Cargocd__Repo__Repository *m, remote_t **out, err_t **e
         .oci = m->enable_oci || !strstr(m->url, "://"),
         .insecure = m->insecure,
         .plain_http = m->insecure_oci_force_http,
+        .azure = m->use_azure_workload_identity,
     };
     return remote_new(&access, out, err);
 }

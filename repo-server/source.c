@@ -154,21 +154,26 @@ static bool enabled(const struct render_input *in, const char *type)
     return !str_eq(type, "Kustomize") || in->kustomize_enabled;
 }
 
-/* By the names of the directory's files; a kustomization beats a chart. */
+const char *source_mark(const char *name, bool helm, bool kustomize)
+{
+    static const char *const kustomizations[] = {"kustomization.yaml", "kustomization.yml", "Kustomization"};
+    for (size_t i = 0; i < ARRAY_LEN(kustomizations); i++)
+        if (strcmp(name, kustomizations[i]) == 0)
+            return kustomize ? "Kustomize" : NULL;
+    return helm && str_has_suffix(name, "Chart.yaml") ? "Helm" : NULL;
+}
+
 static int detect(const struct render_input *in, const char *path, const char **type, err_t **err)
 {
     static const struct tree_select marks = {
         .suffixes = "Chart.yaml|kustomization.yaml|kustomization.yml|Kustomization"};
-    static const char *const kustomizations[] = {"kustomization.yaml", "kustomization.yml", "Kustomization"};
     struct tree_entries e = {};
     int r = tree_list(in->tree, path, &marks, &e, err);
     *type = "Directory";
-    for (size_t i = 0; i < e.n; i++)
-        if (in->helm_enabled && str_has_suffix(e.v[i].name, "Chart.yaml"))
-            *type = "Helm";
-    for (size_t i = 0; i < ARRAY_LEN(kustomizations); i++)
-        if (in->kustomize_enabled && tree_entries_find(&e, kustomizations[i]))
-            *type = "Kustomize";
+    for (size_t i = 0; i < e.n; i++) {
+        const char *mark = source_mark(e.v[i].name, in->helm_enabled, in->kustomize_enabled);
+        *type = mark ? mark : *type;
+    }
     tree_entries_dispose(&e);
     return r;
 }

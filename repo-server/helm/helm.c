@@ -358,7 +358,7 @@ int helm_render(const struct render_input *in, const struct render_plan *plan, r
     words_free(&h.asked);
     str_dispose(&h.authorities);
     capabilities_dispose(&h.caps);
-    workdir_remove(&h.work);
+    workdir_remove(in->settings->tools, &h.work);
     free(h.program);
     return r;
 }

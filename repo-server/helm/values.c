@@ -15,6 +15,10 @@ struct place {
 static int unknown_ref(struct helm *h, const char *name, err_t **err)
 {
     AUTO_STR all = STR_INIT;
+    /* It was fetched for what the Application says, before its .argocd-source.yaml was read. */
+    if (h->in->ref_names && strv_contains(h->in->ref_names, name))
+        return err_set(err, ERR_FAILED_PRECONDITION,
+                       "failed to find repo of \"%s\": the Application itself names no file of it", name);
     for (size_t i = 0; h->in->ref_names && h->in->ref_names[i]; i++)
         str_printf(&all, "%s%s", i ? ", " : "", h->in->ref_names[i]);
     for (size_t i = 0; !h->in->ref_names && i < h->in->nrefs; i++)

@@ -307,7 +307,7 @@ int kustomize_render(const struct render_input *in, const struct render_plan *pl
     if (e == 0)
         e = parse_stream(str_text(&text), text.len, "kustomize build", objects, err);
     export_close(&r.src);
-    workdir_remove(&r.work);
+    workdir_remove(in->settings->tools, &r.work);
     strv_free(r.options);
     free(r.program);
     free(r.helm);

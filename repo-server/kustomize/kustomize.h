@@ -30,6 +30,9 @@ int kustomization_file(tree_t *tree, const char *dir, char **out, err_t **err);
  * looked for. */
 int kustomization_edit(json_t *kustomization, const json_t *spec, const struct render_input *in,
                        const char *dir, words_t *commands, err_t **err);
+/* Hosts and schemes by which kustomize takes an entry for a repository or a file on the network. */
+bool kustomize_looks_remote(const char *entry);
+
 /* The components of the source that are there, patterns expanded. */
 int component_paths(const struct render_input *in, const json_t *spec, const char *dir, words_t *out,
                     err_t **err);

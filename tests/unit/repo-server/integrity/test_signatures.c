@@ -71,6 +71,8 @@ static int teardown(void **state)
     return fx_end(state);
 }
 
+static char sentence[200]; /* verifyResult of the last answer */
+
 /* The problems of a rendering under a policy; "" when it has passed, NULL when nothing was verified. */
 static char *problems(const char *mode, const char *key, const char *revision)
 {
@@ -88,6 +90,7 @@ static char *problems(const char *mode, const char *key, const char *revision)
     q->source_integrity = (ProtobufCBinaryData){strlen(spec), (uint8_t *)spec};
     ASSERT_OK(fx_generate(&server, q, &r, &err));
     assert_true(r->n_manifests > 0);
+    snprintf(sentence, sizeof(sentence), "%s", r->verify_result);
     AUTO(free_p)
     char *text = r->source_integrity_result.len
                      ? xstrndup((const char *)r->source_integrity_result.data, r->source_integrity_result.len)
@@ -118,7 +121,9 @@ static void heads_are_verified(void **state)
     AUTO(free_p) char *signed_one = commit(good, "signed");
     AUTO(free_p) char *foreign = commit(other, "foreign");
     expect("head", good, unsigned_one, "by 'Ada <ada@example.org>': unsigned (key_id=)");
+    assert_string_equal(sentence, "Revision is not signed.");
     expect("head", good, signed_one, NULL);
+    assert_non_null(strstr(sentence, "Good signature from Ada <ada@example.org> key "));
     expect("head", good + 24, signed_one, NULL); /* by its long id */
     expect("head", other, signed_one, "signed with unallowed key");
     expect("head", good, foreign, "signed with key not in keyring");
@@ -128,6 +133,7 @@ static void heads_are_verified(void **state)
     expect("head", other, foreign, NULL);
     AUTO(free_p) char *none = problems("none", good, unsigned_one);
     assert_null(none);
+    assert_string_equal(sentence, "");
 }
 
 static void tags_count_before_commits(void **state)
