@@ -3,6 +3,7 @@
  * application's tree can be read. */
 #include "app-controller/query.h"
 #include "app-controller/clusters.h"
+#include "app-controller/ownership.h"
 #include "app-controller/publish.h"
 #include "app-controller/refresh.h"
 #include "common/argo/app.h"
@@ -35,6 +36,11 @@ static struct app *find_app(query_t *q, rpc_call_t *call, const Cargocd__Control
     if (!app) {
         AUTO(free_p) char *text = xasprintf("application %s not found", key);
         fail(call, ERR_NOT_FOUND, text);
+    } else if (!ownership_has(q->ctl, app)) {
+        AUTO(free_p) char *text = xasprintf("application %s is not worked by this replica", key);
+        fail(call, ERR_UNAVAILABLE, text);
+        app_unref(q->ctl->apps, app);
+        app = NULL;
     }
     return app;
 }
@@ -118,11 +124,7 @@ static int look(query_t *q, struct app *app, struct look *l, err_t **err)
     {
         LOCKED(&app->lock);
         for (size_t i = 0; i < app->nrenderings; i++)
-            VEC_PUSH(&l->c.renderings,
-                     (struct rendering){.key = xstrdup(app->renderings[i].key),
-                                        .revision = xstrdup(app->renderings[i].revision),
-                                        .type = xstrdup(app->renderings[i].type),
-                                        .manifests = pack_copy(app->renderings[i].manifests)});
+            VEC_PUSH(&l->c.renderings, rendering_copy(&app->renderings[i]));
     }
     comparison_pair(q->ctl, app, &l->in, &l->c);
     comparison_judge(q->ctl, app, &l->in, &l->c);

@@ -17,7 +17,7 @@
 #include "repo-server/tree.h"
 
 /* Changes whenever equal inputs may give another result: renderings of another version are not used. */
-enum { RENDERER_VERSION = 3 };
+enum { RENDERER_VERSION = 4 };
 
 /* Settings of the daemon. */
 struct plugin_settings;
@@ -148,6 +148,8 @@ int kustomize_render(const struct render_input *in, const struct render_plan *pl
 
 /* source.c: the path of the application in the tree, checked as Argo CD does. The caller's. */
 int source_app_path(tree_t *tree, const json_t *source, char **out, err_t **err);
+/* The names by which sources refer to one another ("$values"): letters, digits, "_" and "-", each once. */
+int source_check_refs(char *const *names, size_t n, err_t **err);
 /* The source merged with the overrides below path. A new document. */
 int source_overridden(const struct render_input *in, const char *path, json_t **out, err_t **err);
 /* The type that the source names, or that the directory's content makes it. */

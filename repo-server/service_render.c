@@ -455,13 +455,21 @@ static int add_refs(struct request *q, const message_t *m, const json_t *paths, 
     return 0;
 }
 
+static int check_refs(const message_t *m, err_t **err)
+{
+    AUTO(free_p) char **names = xcalloc(m->n_ref_sources + 1, sizeof(*names));
+    for (size_t i = 0; i < m->n_ref_sources; i++)
+        names[i] = m->ref_sources[i]->key;
+    return source_check_refs(names, m->n_ref_sources, err);
+}
+
 int generate_refs(struct request *q, err_t **err)
 {
     struct generate *g = q->data;
     const message_t *m = (const message_t *)q->in;
     const json_t *helm = json_object_get(g->source, "helm");
-    int r = 0;
-    if (m->has_multiple_sources)
+    int r = check_refs(m, err);
+    if (r == 0 && m->has_multiple_sources)
         r = add_refs(q, m, json_object_get(helm, "valueFiles"), NULL, err);
     if (r == 0 && m->has_multiple_sources)
         r = add_refs(q, m, json_object_get(helm, "fileParameters"), "path", err);

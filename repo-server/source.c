@@ -1,4 +1,5 @@
 /* What a source is: its path in the tree, its overrides, its type. */
+#include "common/base/map.h"
 #include "common/json/patch.h"
 #include "common/yaml/yaml.h"
 #include "repo-server/plugin/plugin.h"
@@ -90,6 +91,33 @@ int source_overridden(const struct render_input *in, const char *path, json_t **
     restore_identity(in->source, source);
     *out = TAKE(source);
     return 0;
+}
+
+static bool is_ref_name(const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    return *name && !name[strspn(name, allowed)];
+}
+
+int source_check_refs(char *const *names, size_t n, err_t **err)
+{
+    map_t seen = {};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        const char *name = names[i] + (*names[i] == '$');
+        if (!is_ref_name(name))
+            r = err_set(
+                err, ERR_INVALID_ARGUMENT,
+                "failed to get ref sources: sources.ref %s cannot contain any special characters except "
+                "'_' and '-'",
+                name);
+        else if (!map_put(&seen, name, names[i]))
+            r = err_set(
+                err, ERR_INVALID_ARGUMENT,
+                "failed to get ref sources: invalid sources: multiple sources had the same `ref` key");
+    }
+    map_dispose(&seen);
+    return r;
 }
 
 /* ---- type ---- */

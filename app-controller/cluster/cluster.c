@@ -6,7 +6,6 @@
  * only, and a group that discovery could not ask keeps its watches. Settings that records are made by start
  * all over: until everything is listed again there is no verdict. */
 #include "app-controller/cluster/cluster.h"
-#include "app-controller/cluster/kube_config_of.h"
 #include "common/base/intern.h"
 #include "common/base/log.h"
 #include "common/base/thread.h"
@@ -186,10 +185,9 @@ void cluster_stop(cluster_t *c)
     stop_watches(c, NULL);
 }
 
-void cluster_unref(cluster_t *c)
+static void destroy(void *arg)
 {
-    if (!c || atomic_fetch_sub(&c->refs, 1) > 1)
-        return;
+    cluster_t *c = arg;
     cluster_stop(c);
     kube_close(c->kube);
     kube_api_unref(c->api);
@@ -204,6 +202,16 @@ void cluster_unref(cluster_t *c)
     pthread_cond_destroy(&c->changed);
     pthread_cond_destroy(&c->work);
     free(c);
+}
+
+void cluster_unref(cluster_t *c)
+{
+    if (!c || atomic_fetch_sub(&c->refs, 1) > 1)
+        return;
+    /* Its end waits for the I/O thread, which may be the one that gives up the last reference: with an
+     * Application that was deleted. */
+    if (!http_on_thread(c->env.io) || pool_submit(c->env.reaper, destroy, c, NULL) < 0)
+        destroy(c);
 }
 
 /* ---- watches ---- */
@@ -446,7 +454,9 @@ static int open_kube(cluster_t *c, err_t **err)
     if (c->kube)
         return 0;
     struct kube_config config;
-    if (kube_config_of(&c->spec, c->env.own, &config, err) < 0)
+    bool is_own = strcmp(c->spec.server, IN_CLUSTER_SERVER) == 0;
+    if (kube_config_of_cluster(c->spec.server, c->spec.name, c->spec.config, is_own ? c->env.own : NULL,
+                               &config, err) < 0)
         return -(int)ERR_INVALID_ARGUMENT;
     struct kube_options options = c->env.kube ? *c->env.kube : (struct kube_options){};
     options.io = c->env.io;

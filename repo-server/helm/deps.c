@@ -128,18 +128,6 @@ static int login_oci(struct helm *h, const char *url, const struct render_repo *
     return r;
 }
 
-/* `helm dependency build` takes one file of authorities for all hosts. */
-static int write_authorities(struct helm *h, err_t **err)
-{
-    const char *own = getenv("SSL_CERT_FILE");
-    AUTO(free_p) char *path = xasprintf("%s/authorities.pem", h->work.home);
-    if (!h->authorities.len)
-        return 0;
-    if (own)
-        file_read(own, &h->authorities, NULL);
-    return file_write(path, h->authorities.p, h->authorities.len, 0600, err);
-}
-
 /* One dependency: a directory of this tree comes along, a repository is made known. */
 static int prepare_one(struct helm *h, const char *chart, const json_t *dependency, bool *network,
                        err_t **err)
@@ -207,15 +195,13 @@ int helm_build_dependencies(struct helm *h, err_t **err)
         return explain(h, err);
     words_t args = {};
     AUTO_STR out = STR_INIT;
-    r = write_authorities(h, err);
     words_add(&args, "dependency");
     words_add(&args, "build");
     if (h->insecure || h->in->insecure)
         words_add(&args, "--insecure-skip-tls-verify");
     if (h->plain_http)
         words_add(&args, "--plain-http");
-    if (r == 0)
-        r = helm_run(h, &args, network, NULL, &out, NULL, err);
+    r = helm_run(h, &args, network, NULL, &out, NULL, err);
     words_free(&args);
     if (r < 0)
         return explain(h, err);

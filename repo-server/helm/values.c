@@ -268,6 +268,17 @@ static int remote_scheme(struct helm *h, const char *path, bool *remote, err_t *
     return 0;
 }
 
+/* helm is to trust the server as the ConfigMap of trusted certificates says. */
+static void trust_host(struct helm *h, const char *url)
+{
+    const struct remote_settings *s = h->in->settings->remote;
+    const char *host = strstr(url, "://") + 3;
+    AUTO(free_p) char *name = xstrndup(host, strcspn(host, ":/?#"));
+    AUTO(free_p) char *ca = s ? remote_authorities(s->tls_dir, name) : NULL;
+    if (ca)
+        str_printf(&h->authorities, "%s\n", ca);
+}
+
 static int add_value_file(struct helm *h, const char *raw, struct value_files *l, err_t **err)
 {
     AUTO(free_p) char *text = build_env_subst(h->in->env, raw, h->in->trace);
@@ -276,6 +287,7 @@ static int add_value_file(struct helm *h, const char *raw, struct value_files *l
     if (r < 0)
         return r;
     if (remote) {
+        trust_host(h, text);
         add_file(l, xstrdup(text), false);
         return 0;
     }

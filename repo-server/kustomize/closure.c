@@ -65,7 +65,10 @@ static int reach(struct closure *c, const char *dir, const char *entry, unsigned
         return visit(c, path, depth + 1, err);
     if (kind == NODE_FILE)
         return export_path(c->out, path, err);
-    c->remote = c->remote || kustomize_looks_remote(entry);
+    if (kustomize_looks_remote(entry)) {
+        c->remote = true;
+        map_put(&c->remotes, entry, c);
+    }
     return 0;
 }
 

@@ -10,6 +10,7 @@ struct closure {
     const struct render_input *in;
     struct export *out; /* files are brought here */
     bool remote;        /* something is on the network */
+    map_t remotes;      /* … by these names */
     bool helm;          /* charts are inflated */
     bool *env;          /* by build_env_names: an env file names it */
     map_t seen;         /* directories */

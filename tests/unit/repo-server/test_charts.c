@@ -699,9 +699,95 @@ static void bases_cannot_read_the_credential(void **state)
     }
 }
 
+/* A kustomization in a repository that anybody may read, of this one resource. */
+static int build(const char *url, const char *key, const char *resource, response_t **out, err_t **err)
+{
+    AUTO(free_p) char *text = xasprintf("namePrefix: my-\nresources: ['%s']\n", resource);
+    fx_write("trusting/kustomization.yaml", text);
+    AUTO(free_p)
+    char *source = xasprintf("{\"path\":\".\",\"targetRevision\":\"%s\"}", fx_commit("trusting", "one"));
+    repository_t r = CARGOCD__REPO__REPOSITORY__INIT;
+    r.url = (char *)url;
+    r.ssh_private_key = (char *)key;
+    return generate(&r, source, out, err);
+}
+
+/* Servers other than the source's are known by the ConfigMaps of authorities and of known hosts. */
+static void remote_bases_are_verified(void **state)
+{
+    const char *tls = fx_http(FX_TLS), *open = fx_http(0), *ssh = fx_ssh();
+    if (!tls || !ssh || !fx_can_run("kustomize"))
+        skip();
+    fx_repo("trusted");
+    fx_write("trusted/deep/kustomization.yaml", "resources: [cm.yaml]\n");
+    fx_write("trusted/deep/cm.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: base}\n");
+    fx_commit("trusted", "one");
+    fx_repo("trusting");
+    AUTO(free_p) char *key = fx_out("cat ssh/id");
+    AUTO(free_p) char *url = xasprintf("%s/trusting.git", open);
+    AUTO(free_p) char *ssh_url = xasprintf("%s/trusting.git", ssh);
+    AUTO(free_p) char *base = xasprintf("%s/trusted.git//deep?ref=main", tls);
+    AUTO(free_p)
+    char *file = xasprintf("%.*s/trusted/deep/cm.yaml", (int)(strlen(tls) - strlen("/git")), tls);
+    const char *at = strstr(ssh, "@localhost");
+    AUTO(free_p)
+    char *by_ssh = xasprintf("%.*s@127.0.0.1%s/trusted.git//deep?ref=main", (int)(at - ssh), ssh,
+                             at + strlen("@localhost"));
+    const struct {
+        const char *url, *key, *resource, *hide, *show;
+    } cases[] = {
+        {url, NULL, base, "mv tls-dir/localhost tls-dir/.away", "mv tls-dir/.away tls-dir/localhost"},
+        {url, NULL, file, "mv tls-dir/localhost tls-dir/.away", "mv tls-dir/.away tls-dir/localhost"},
+        {ssh_url, key, by_ssh, "true",
+         "sed 's/localhost/127.0.0.1/' ssh/ssh_known_hosts >> ssh/ssh_known_hosts"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_ERR err = NULL;
+        response_t *out = NULL;
+        fx_sh("%s", cases[i].hide);
+        if (build(cases[i].url, cases[i].key, cases[i].resource, &out, &err) == 0)
+            fail_msg("%s was trusted", cases[i].resource);
+        err_clear(&err);
+        fx_sh("%s", cases[i].show);
+        ASSERT_OK(build(cases[i].url, cases[i].key, cases[i].resource, &out, &err));
+        expect_part(out, "\"name\":\"my-base\"");
+        FREE(out);
+    }
+}
+
+static void remote_values_are_verified(void **state)
+{
+    const char *tls = fx_http(FX_TLS);
+    if (!tls || !can_render())
+        skip();
+    fx_repo("valued");
+    fx_write("valued/Chart.yaml", "apiVersion: v2\nname: valued\nversion: 1.0.0\n");
+    fx_write("valued/templates/x.yaml",
+             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {v: '{{ .Values.v }}'}\n");
+    fx_write("remote-values.yaml", "v: from-far\n");
+    fx_commit("valued", "one");
+    AUTO(free_p) char *url = xasprintf("file://%s/valued.git", fx_dir());
+    AUTO(free_p)
+    char *source = xasprintf("{\"path\":\".\",\"helm\":{\"valueFiles\":[\"%.*s/remote-values.yaml\"]}}",
+                             (int)(strlen(tls) - strlen("/git")), tls);
+    repository_t r = CARGOCD__REPO__REPOSITORY__INIT;
+    r.url = url;
+    AUTO_ERR err = NULL;
+    response_t *out = NULL;
+    fx_sh("mv tls-dir/localhost tls-dir/.away");
+    int e = generate(&r, source, &out, &err);
+    fx_sh("mv tls-dir/.away tls-dir/localhost");
+    assert_true(e < 0);
+    err_clear(&err);
+    ASSERT_OK(generate(&r, source, &out, &err));
+    expect_part(out, "\"v\":\"from-far\"");
+    FREE(out);
+}
+
 REPO_TESTS(setup, teardown, T(versions_of_a_repository_are_chosen), T(a_chart_is_rendered_once_per_version),
            T(the_credential_is_needed_for_what_is_here_already), T(a_digest_alone_opens_nothing),
            T(credentials_stay_with_their_host), T(lists_and_details), T(repositories_are_tested),
            T(charts_of_registries), T(artifacts_by_tag_digest_and_constraint), T(what_charts_are_refused),
            T(indexes_are_no_artifacts), T(what_artifacts_are_refused), T(dependencies_are_fetched),
-           T(remote_bases_are_fetched), T(bases_cannot_read_the_credential))
+           T(remote_bases_are_fetched), T(bases_cannot_read_the_credential), T(remote_bases_are_verified),
+           T(remote_values_are_verified))

@@ -38,6 +38,27 @@ static void writes_the_exposition_format(void **state)
     metrics_free(m);
 }
 
+static bool is_kept(void *arg, char *const *values)
+{
+    return !str_eq(values[1], arg);
+}
+
+static void what_is_gone_is_dropped(void **state)
+{
+    metrics_t *m = metrics_new();
+    metric_t *c = metric_counter(m, "n_total", "n", LABELS("ns", "name", "code"));
+    metric_inc(c, LABELS("a", "gone", "1"));
+    metric_inc(c, LABELS("b", "gone", "2"));
+    metric_inc(c, LABELS("gone", "here", "2"));
+    metric_retain(c, is_kept, (void *)(uintptr_t) "gone");
+    AUTO_STR out = STR_INIT;
+    metrics_write(m, &out);
+    assert_string_equal(str_text(&out), "# HELP n_total n\n# TYPE n_total counter\n"
+                                        "n_total{ns=\"gone\",name=\"here\",code=\"2\"} 1\n");
+    metric_retain(NULL, is_kept, NULL);
+    metrics_free(m);
+}
+
 static void series_are_bounded(void **state)
 {
     metrics_t *m = metrics_new();
@@ -99,5 +120,5 @@ static void counts_from_many_threads_while_written(void **state)
     metrics_free(m);
 }
 
-TESTS(T(writes_the_exposition_format), T(series_are_bounded), T(no_registry_is_no_work),
-      T(counts_from_many_threads_while_written))
+TESTS(T(writes_the_exposition_format), T(what_is_gone_is_dropped), T(series_are_bounded),
+      T(no_registry_is_no_work), T(counts_from_many_threads_while_written))

@@ -6,6 +6,7 @@
 
 static struct fx_server server;
 static char *url, *good, *other; /* fingerprints */
+static int64_t depth;
 
 #define GPG "GNUPGHOME=$PWD/gnupg gpg --batch --quiet --pinentry-mode loopback --passphrase ''"
 
@@ -85,6 +86,7 @@ static char *problems(const char *mode, const char *key, const char *revision)
     fx_response_t *r = NULL;
     fx_request_t *q = fx_ask(&a, url, "{\"path\":\"app\"}");
     q->revision = (char *)revision;
+    a.repo.depth = depth;
     q->source_integrity = (ProtobufCBinaryData){strlen(spec), (uint8_t *)spec};
     ASSERT_OK(fx_generate(&server, q, &r, &err));
     assert_true(r->n_manifests > 0);
@@ -168,6 +170,25 @@ static void history_is_verified_up_to_a_seal(void **state)
     expect("head", good, top, NULL);
 }
 
+/* Commits that a depth would leave out are verified all the same. */
+static void a_depth_hides_no_commit(void **state)
+{
+    const char *base = fx_http(0);
+    if (!base)
+        skip();
+    AUTO(free_p) char *hole = commit("", "sneaked in");
+    AUTO(free_p) char *top = commit(good, "on top");
+    AUTO(free_p) char *remote = xasprintf("%s/signed.git", base);
+    char *local = url;
+    url = remote;
+    depth = 1;
+    expect("head", good, top, NULL);
+    expect("head", good, hole, "unsigned");
+    expect("strict", good, top, hole);
+    url = local;
+    depth = 0;
+}
+
 static void expired_and_revoked_keys(void **state)
 {
     AUTO(free_p) char *brief = make_key("brief", "seconds=3");
@@ -236,5 +257,5 @@ static void other_methods_refuse(void **state)
 }
 
 REPO_TESTS(setup, teardown, T(heads_are_verified), T(tags_count_before_commits),
-           T(history_is_verified_up_to_a_seal), T(expired_and_revoked_keys), T(forged_commits_are_bad),
-           T(other_methods_refuse))
+           T(history_is_verified_up_to_a_seal), T(a_depth_hides_no_commit), T(expired_and_revoked_keys),
+           T(forged_commits_are_bad), T(other_methods_refuse))

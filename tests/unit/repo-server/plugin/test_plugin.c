@@ -45,10 +45,11 @@ static void sidecar_stop(struct sidecar *s)
     free(s->work);
 }
 
+static char *exclusions[] = {(char *)"big/*", (char *)"app/*.skip", NULL};
+
 static int setup(void **state)
 {
     static char plugins[512];
-    static char *exclusions[] = {(char *)"big/*", (char *)"app/*.skip", NULL};
     fx_begin(state);
     rpc_setup();
     fx_sh("mkdir -p plugins");
@@ -290,6 +291,20 @@ static void failures_are_told(void **state)
     }
 }
 
+static void what_is_excluded_is_not_sent(void **state)
+{
+    struct sidecar s;
+    struct fx_ask a;
+    sidecar_start(&s, HEAD "metadata: {name: none}\nspec:\n  generate: {command: [echo, '{" OBJECT "}']}\n");
+    AUTO(free_p) char *url = make_repo("excluded");
+    char *kept = exclusions[0];
+    exclusions[0] = (char *)"*";
+    fx_refused(&server, fx_ask(&a, url, "{\"path\":\"app\",\"plugin\":{\"name\":\"none\"}}"),
+               ERR_FAILED_PRECONDITION, "no files to send");
+    exclusions[0] = kept;
+    sidecar_stop(&s);
+}
+
 /* The caller's deadline reaches the command, and what it has started ends with it. */
 static void hanging_commands_end(void **state)
 {
@@ -439,6 +454,6 @@ static void annotated_paths(void **state)
 }
 
 REPO_TESTS(setup, teardown, T(a_named_plugin_renders), T(modes_and_variables), T(nothing_to_send),
-           T(discovery_decides), T(applications_are_listed), T(failures_are_told), T(hanging_commands_end),
-           T(parameters_are_announced), T(plugins_see_no_credentials), T(a_foreign_sidecar_renders),
-           T(annotated_paths))
+           T(discovery_decides), T(applications_are_listed), T(failures_are_told),
+           T(what_is_excluded_is_not_sent), T(hanging_commands_end), T(parameters_are_announced),
+           T(plugins_see_no_credentials), T(a_foreign_sidecar_renders), T(annotated_paths))
