@@ -1,5 +1,5 @@
 #include "app-controller/journal.h"
-#include "common/base/clock.h"
+#include "common/base/slab.h"
 
 void reason_add(json_t *reasons, const char *fmt, ...)
 {
@@ -10,87 +10,95 @@ void reason_add(json_t *reasons, const char *fmt, ...)
     json_array_append_new(reasons, json_str_new(text));
 }
 
-static json_t *entry_read(const char *text)
+static const char *decision_of(const json_t *what)
 {
-    json_t *e = NULL;
-    return json_read_str(text, &e, NULL) == 0 ? e : json_object();
+    return str_or_empty(json_str_at(what, "decision"));
 }
 
-static const char *decision_of(const json_t *entry)
+/* The place of the last entry of the same decision, when it says the same; -1. */
+static int find_same(const struct journal *j, const json_t *what, const pack_t *packed)
 {
-    return str_or_empty(json_str_at(entry, "decision"));
-}
-
-/* The place of the last entry for this decision when it says the same; -1. */
-static int find_same(json_t *const *entries, size_t n, const json_t *entry)
-{
-    for (size_t i = n; i-- > 0;) {
-        if (!str_eq(decision_of(entries[i]), decision_of(entry)))
-            continue;
-        bool same = str_eq(json_str_at(entries[i], "verdict"), json_str_at(entry, "verdict")) &&
-                    json_same(json_at(entries[i], "reasons"), json_at(entry, "reasons"));
-        return same ? (int)i : -1;
+    for (unsigned i = j->n; i-- > 0;) {
+        const struct journal_entry *e = &j->entries[i];
+        if (pack_hash(e->what) == pack_hash(packed))
+            return (int)i;
+        AUTO_JSON other = pack_open(e->what);
+        if (str_eq(decision_of(other), decision_of(what)))
+            return -1;
     }
     return -1;
 }
 
 /* What goes when there is no room: the oldest of the decision that has most entries, so that what happens
  * often does not push out what happened once. */
-static size_t find_least(json_t *const *entries, size_t n)
+static unsigned find_least(const struct journal *j)
 {
-    size_t best = 0, most = 0;
-    for (size_t i = 0; i < n; i++) {
-        size_t count = 0;
-        for (size_t k = i; k < n; k++)
-            count += str_eq(decision_of(entries[i]), decision_of(entries[k]));
+    json_t *what[JOURNAL_SIZE];
+    unsigned best = 0, most = 0;
+    for (unsigned i = 0; i < j->n; i++)
+        what[i] = pack_open(j->entries[i].what);
+    for (unsigned i = 0; i < j->n; i++) {
+        unsigned count = 0;
+        for (unsigned k = i; k < j->n; k++)
+            count += str_eq(decision_of(what[i]), decision_of(what[k]));
         if (count > most) {
             most = count;
             best = i;
         }
     }
+    for (unsigned i = 0; i < j->n; i++)
+        json_decref(what[i]);
     return best;
 }
 
-static void drop(struct journal *j, size_t at)
+/* Takes an entry out; its room is the last one's then, and empty. */
+static void make_last(struct journal *j, unsigned at)
 {
-    free(j->entries[at]);
+    pack_free(j->entries[at].what);
     memmove(&j->entries[at], &j->entries[at + 1], (j->n - at - 1) * sizeof(*j->entries));
-    j->n--;
+}
+
+static void grow(struct journal *j)
+{
+    size_t had = j->n * sizeof(*j->entries);
+    j->entries = slab_resize(j->entries, had, had + sizeof(*j->entries));
+    j->n++;
 }
 
 void journal_add(struct journal *j, const char *decision, const char *verdict, json_t *reasons_take)
 {
-    AUTO_JSON e = json_object();
-    json_t *old[JOURNAL_SIZE] = {};
-    char now[RFC3339_TEXT];
-    rfc3339_nano(wall_now(), now);
-    json_set_str(e, "time", now);
-    json_set_str(e, "decision", decision);
-    json_set_str(e, "verdict", verdict);
-    json_object_set_new_nocheck(e, "reasons", reasons_take ? reasons_take : json_array());
-    for (size_t i = 0; i < j->n; i++)
-        old[i] = entry_read(j->entries[i]);
-    int same = find_same(old, j->n, e);
+    AUTO_JSON what = json_object();
+    json_set_str(what, "decision", decision);
+    json_set_str(what, "verdict", verdict);
+    json_object_set_new_nocheck(what, "reasons", reasons_take ? reasons_take : json_array());
+    pack_t *packed = pack_json(what);
+    int same = find_same(j, what, packed);
     if (same >= 0)
-        drop(j, (size_t)same);
+        make_last(j, (unsigned)same);
     else if (j->n == JOURNAL_SIZE)
-        drop(j, find_least(old, j->n));
-    for (size_t i = 0; i < JOURNAL_SIZE; i++)
-        json_decref(old[i]);
-    j->entries[j->n++] = json_text(e, JSON_KEEP_ORDER);
+        make_last(j, find_least(j));
+    else
+        grow(j);
+    j->entries[j->n - 1] = (struct journal_entry){wall_now(), packed};
 }
 
 json_t *journal_read(const struct journal *j)
 {
     json_t *out = json_array();
-    for (size_t i = j->n; i-- > 0;)
-        json_array_append_new(out, entry_read(j->entries[i]));
+    for (unsigned i = j->n; i-- > 0;) {
+        json_t *e = pack_open(j->entries[i].what);
+        char time[RFC3339_TEXT];
+        rfc3339_nano(j->entries[i].time, time);
+        json_set_str(e, "time", time);
+        json_array_append_new(out, e);
+    }
     return out;
 }
 
 void journal_dispose(struct journal *j)
 {
-    for (size_t i = 0; i < j->n; i++)
-        free(j->entries[i]);
+    for (unsigned i = 0; i < j->n; i++)
+        pack_free(j->entries[i].what);
+    slab_free(j->entries, j->n * sizeof(*j->entries));
     *j = (struct journal){};
 }

@@ -17,6 +17,7 @@
 #include "common/base/intern.h"
 #include "common/base/log.h"
 #include "common/base/map.h"
+#include "common/base/slab.h"
 #include "common/json/patch.h"
 #include "common/kinds/kinds.h"
 
@@ -264,16 +265,6 @@ static json_t *summary_of(const json_t *doc, const json_t *tree)
 
 /* ---- the application's memory of the comparison ---- */
 
-static struct rendering copy_rendering(const struct rendering *k)
-{
-    return (struct rendering){.key = xstrdup(k->key),
-                              .revision = xstrdup(k->revision),
-                              .type = xstrdup(k->type),
-                              .manifests = pack_copy(k->manifests),
-                              .warnings = json_copy_deep(k->warnings),
-                              .source_hash = k->source_hash};
-}
-
 /* The last reference to a cluster waits for the I/O thread, which may be waiting for the app's lock. */
 static void set_cluster(struct refresh *r)
 {
@@ -290,7 +281,7 @@ static void keep_findings(struct refresh *r, const struct comparison *c)
 {
     struct app *app = r->app;
     set_cluster(r);
-    struct found_resource *list = xcalloc(c->pairs.n, sizeof(*list));
+    struct found_resource *list = slab_alloc(c->pairs.n * sizeof(*list));
     for (size_t i = 0; i < c->pairs.n; i++) {
         const struct pair *p = &c->pairs.v[i];
         const json_t *o = p->target ? p->target : p->live;
@@ -313,11 +304,7 @@ static void keep_findings(struct refresh *r, const struct comparison *c)
         };
     }
     LOCKED(&app->lock);
-    for (size_t i = 0; i < app->nresources; i++)
-        found_resource_dispose(&app->resources[i]);
-    free(app->resources);
-    app->resources = list;
-    app->nresources = c->pairs.n;
+    app_set_resources(app, list, c->pairs.n);
     if (!c->render_failed) {
         for (size_t i = 0; i < app->nrenderings; i++)
             rendering_dispose(&app->renderings[i]);
@@ -325,10 +312,10 @@ static void keep_findings(struct refresh *r, const struct comparison *c)
         app->nrenderings = c->renderings.n;
         app->renderings = xcalloc(c->renderings.n, sizeof(*app->renderings));
         for (size_t i = 0; i < c->renderings.n; i++)
-            app->renderings[i] = copy_rendering(&c->renderings.v[i]);
+            app->renderings[i] = rendering_copy(&c->renderings.v[i]);
     }
-    free(app->project);
-    app->project = xstrdup(app_project(r->doc));
+    intern_unref(app->project);
+    app->project = intern(app_project(r->doc));
 }
 
 /* Everything that the outcome of a comparison depends on. */
@@ -420,9 +407,7 @@ static void refuse(struct refresh *r, const json_t *conditions)
     set_cluster(r); /* one that is no longer its destination, or no longer there, is let go of */
     LOCKED(&r->app->lock);
     r->app->fingerprint = 0;
-    for (size_t i = 0; i < r->app->nresources; i++)
-        found_resource_dispose(&r->app->resources[i]);
-    r->app->nresources = 0;
+    app_set_resources(r->app, NULL, 0);
 }
 
 /* A failure to render is told after a while only, and at once when somebody asked: a short outage of Git is
@@ -602,7 +587,7 @@ static bool use_kept_renderings(struct refresh *r, struct comparison *c)
         if (!r->app->renderings[i].manifests)
             return false;
     for (size_t i = 0; i < r->app->nrenderings; i++)
-        VEC_PUSH(&c->renderings, copy_rendering(&r->app->renderings[i]));
+        VEC_PUSH(&c->renderings, rendering_copy(&r->app->renderings[i]));
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include "app-controller/status.h"
 #include "common/argo/app.h"
 #include "common/argo/windows.h"
+#include "common/base/intern.h"
 #include "common/base/log.h"
 #include "common/engine/ignored.h"
 #include "common/engine/sync_options.h"
@@ -181,9 +182,9 @@ static bool render_given(struct step *s, const json_t *manifests)
         }
         json_array_append_new(list, o);
     }
-    VEC_PUSH(&s->c.renderings, (struct rendering){.key = xstrdup(""),
-                                                  .revision = xstrdup(json_str_at(s->result, "revision")),
-                                                  .type = xstrdup(""),
+    VEC_PUSH(&s->c.renderings, (struct rendering){.key = intern(""),
+                                                  .revision = intern(json_str_at(s->result, "revision")),
+                                                  .type = intern(""),
                                                   .manifests = pack_json(list)});
     return true;
 }

@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { LOW_SHARE = 8, IDLE_SECONDS = 60 };
+enum { LOW_SHARE = 8, IDLE_SECONDS = 15 };
 
 struct timer {
     struct item *item;
@@ -319,6 +319,7 @@ static void run_one(workq_t *q)
 static void *worker(void *arg)
 {
     workq_t *q = arg;
+    bool quiet = false;
     pthread_mutex_lock(&q->lock);
     mono_t bored = mono_after(mono_now(), SECONDS(IDLE_SECONDS));
     while (!q->stopping) {
@@ -329,11 +330,18 @@ static void *worker(void *arg)
             continue;
         }
         bool spare = q->idle > 0; /* somebody else watches the timers */
-        if (spare && mono_left(bored) == 0)
+        if (spare && mono_left(bored) == 0) {
+            quiet = q->threads == 2;
             break;
+        }
         q->idle++;
         cond_wait_until(&q->wake, &q->lock, spare && mono_cmp(bored, next) < 0 ? bored : next);
         q->idle--;
+    }
+    if (quiet) {
+        pthread_mutex_unlock(&q->lock);
+        memory_give_back();
+        pthread_mutex_lock(&q->lock);
     }
     q->threads--;
     pthread_cond_broadcast(&q->gone);
