@@ -562,7 +562,9 @@ class Health(Insight):
         self.assertEqual(nodes[0]["health"], {"status": "Unknown", "message": "Lua returned an invalid health status"})
         self.app_of("failing", {"a": "broken"})
         app = self.env.wait_app("failing", lambda a: a["status"].get("health", {}).get("status") == "Unknown", 20)
-        self.assertEqual(app["status"]["health"]["status"], "Unknown")
+        [message] = [c["message"] for c in app["status"]["conditions"] if c["type"] == "ComparisonError"]
+        self.assertRegex(message, r'^error setting app health: failed to get resource health for "ConfigMap" with name "a" in namespace "t-\w+": .*cannot tell')
+        self.assertEqual(app["status"]["sync"]["status"], "Synced")
 
     def test_all_missing_and_none(self):
         repo = self.env.repo()
