@@ -379,6 +379,8 @@ static void stop(struct running *r)
     pool_free(s->fetches);
     eval_free(s->eval);
     later_free(s->later);
+    backend_stop(s->backend);
+    redis_free(s->redis); /* it brings news to the backend and to live */
     backend_free(s->backend);
     live_free(s->live);
     front_free(s->front);
@@ -387,7 +389,6 @@ static void stop(struct running *r)
     config_box_free(s->config);
     rpc_replicas_free(s->repo);
     rpc_replicas_free(s->controller);
-    redis_free(s->redis);
     seal_free(s->seal);
     kube_close(s->kube);
     http_free(s->io);

@@ -335,6 +335,28 @@ static void aggregate_health(struct app *app, struct comparison *c)
     c->health = (struct health){worst, causes.len ? str_take(&causes) : NULL};
 }
 
+/* A check that failed made its object Unknown when it arrived; why is told by asking again. */
+static void tell_failed_check(struct controller *ctl, const struct compare_input *in, struct comparison *c)
+{
+    struct health_overrides overrides = evaluation_health(ctl->eval, in->settings);
+    VEC_FOREACH(&c->pairs, p) {
+        AUTO_ERR err = NULL;
+        struct health h;
+        if (!p->live || p->record.health != HEALTH_UNKNOWN)
+            continue;
+        health_assess_by(&overrides, p->live, &h, &err);
+        health_dispose(&h);
+        if (!err)
+            continue;
+        comparison_condition(c, "ComparisonError",
+                             "error setting app health: failed to get resource health for \"%s\" with name "
+                             "\"%s\" in namespace \"%s\": %s",
+                             object_kind(p->live), object_name(p->live), object_namespace(p->live),
+                             err_text(err));
+        return;
+    }
+}
+
 static int by_key(const void *a, const void *b)
 {
     const struct pair *x = a, *y = b;
@@ -379,4 +401,5 @@ void comparison_judge(struct controller *ctl, struct app *app, const struct comp
         c->sync_status = "OutOfSync";
     VEC_SORT(&c->pairs, by_key);
     aggregate_health(app, c);
+    tell_failed_check(ctl, in, c);
 }

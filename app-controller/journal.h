@@ -21,7 +21,7 @@ struct journal {
 
 /* Records a decision ("refresh", "compare", "auto-sync", "sync" …) with its verdict. reasons (taken; may be
  * NULL) is an array of texts. The same decision with the same verdict and reasons as the last one of its kind
- * comes anew with its time. */
+ * comes anew with its time. What is rare stays longer than what happens often. */
 void journal_add(struct journal *j, const char *decision, const char *verdict, json_t *reasons_take);
 /* Newest first. */
 json_t *journal_read(const struct journal *j) MUST_USE;

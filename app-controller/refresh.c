@@ -95,7 +95,8 @@ static void decide(struct refresh *r, uint64_t bits)
         LOCKED(&r->app->lock);
         refreshed = r->app->refreshed_at;
         hard_refreshed = r->app->hard_refreshed_at;
-        woken_by = TAKE(r->app->woken_by);
+        if (bits & REFRESH_LIVE)
+            woken_by = TAKE(r->app->woken_by);
     }
     r->level = LEVEL_NONE;
     r->operated = bits & REFRESH_OPERATED;

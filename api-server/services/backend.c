@@ -361,7 +361,7 @@ struct backend *backend_new(server_t *s)
     return b;
 }
 
-void backend_free(struct backend *b)
+void backend_stop(struct backend *b)
 {
     if (!b)
         return;
@@ -371,6 +371,13 @@ void backend_free(struct backend *b)
         pthread_cond_broadcast(&b->changed);
     }
     pthread_join(b->news, NULL);
+    workq_stop(b->trees);
+}
+
+void backend_free(struct backend *b)
+{
+    if (!b)
+        return;
     workq_free(b->trees);
     pthread_cond_destroy(&b->changed);
     pthread_mutex_destroy(&b->lock);

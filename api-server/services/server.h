@@ -139,6 +139,9 @@ void streams_tick(void);
 /* ---- backend.c: the controller, the repository server, Redis ---- */
 
 struct backend *backend_new(server_t *s) MUST_USE;
+/* Asks nobody any more. Redis may still bring news until it is freed, and only then may backend_free be
+ * called. */
+void backend_stop(struct backend *b);
 void backend_free(struct backend *b);
 /* ApplicationTree and [ResourceDiff] as documents. */
 int backend_tree(server_t *s, const char *ns, const char *name, json_t **out, err_t **err);
