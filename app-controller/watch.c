@@ -140,7 +140,7 @@ static void remove_app(struct controller *ctl, const char *key)
         unpublish(ctl, app);
     if (app) {
         metrics_app_gone(ctl, app);
-        ownership_clusters_changed(ctl);
+        ownership_apps_changed(ctl);
     }
     app_unref(ctl->apps, app);
 }
@@ -168,7 +168,7 @@ static void put_app(struct feed *f, const char *key, const json_t *o)
             workq_add(ctl->operations, key, OPERATE);
     }
     if (is_new)
-        ownership_clusters_changed(ctl);
+        ownership_apps_changed(ctl);
     app_unref(ctl->apps, app);
 }
 

@@ -10,7 +10,10 @@ import time
 import unittest
 
 from lib.case import Case, config_map
+from lib.env import Environment
 from lib.kube import ApiError
+from test_clusters import Base as Clusters
+from test_clusters import Sim
 
 WRITE = re.compile(r'time="?(\S+?)"? .*msg="?write"? (.*)')
 FIELD = re.compile(r'(\w+)="?([^" ]*)"?')
@@ -238,6 +241,42 @@ class Standby(Base):
         first.start()
         env.wait("the first to wait", lambda: "works as this replica" in first.log())
         env.may_be_down = ()
+
+
+class Shards(Clusters):
+    """Each replica is told its shard, as with Argo CD."""
+    options = {"replicas": 2}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.env = Environment(cls.redis, cls.options)
+        for i, p in enumerate(cls.env.controllers):
+            p.env.update({"ARGOCD_CONTROLLER_REPLICAS": "2", "ARGOCD_CONTROLLER_SHARD": str(i),
+                          "ARGOCD_CONTROLLER_SHARDING_ALGORITHM": "round-robin"})
+        cls.env.start()
+
+    def writers(self, app):
+        return {r for _, a, r, path in writes(self.env) if a == self.env.ns + "/" + app and "/events" not in path}
+
+    def test_each_works_its_shard(self):
+        one = Sim(self.env, "one")
+        self.cluster("one", one.server)
+        time.sleep(1)  # an application of an unknown cluster would be the first shard's
+        # By their ids the implicit cluster is the first, and this one the second.
+        self.deploy("own", {"server": "https://kubernetes.default.svc"}, sim=self.env)
+        self.deploy("other", {"name": "one"}, sim=one)
+        for name in ("own", "other"):
+            self.env.wait_status(name, "Synced", "Healthy")
+        self.assertEqual((self.writers("own"), self.writers("other")), ({"controller-0"}, {"controller-1"}))
+        names = sorted(l["metadata"]["name"] for l in self.env.kube.list(*LEASE, self.env.ns))
+        self.assertEqual(names, ["cargocd-application-controller-shard-0", "cargocd-application-controller-shard-1"])
+        # The Secret decides where it names a shard.
+        two = Sim(self.env, "two")
+        self.cluster("two", two.server, data={"shard": "0"})
+        time.sleep(1)
+        self.deploy("pinned", {"name": "two"}, sim=two)
+        self.env.wait_status("pinned", "Synced", "Healthy")
+        self.assertEqual(self.writers("pinned"), {"controller-0"})
 
 
 if __name__ == "__main__":
