@@ -66,8 +66,8 @@ void kube_observe(struct kube_core *c, const char *method, int status, mono_t si
 
 /* ---- one blocking request ---- */
 
-static int send_once(kube_t *k, const struct kube_call *call, int64_t timeout_ns, uint64_t *generation,
-                     struct http_response *out, err_t **err)
+static int send_once(kube_t *k, const struct kube_call *call, const struct kube_gate *gate,
+                     int64_t timeout_ns, uint64_t *generation, struct http_response *out, err_t **err)
 {
     struct kube_core *c = k->core;
     struct kube_identity who;
@@ -92,6 +92,8 @@ static int send_once(kube_t *k, const struct kube_call *call, int64_t timeout_ns
         .timeout_ns = timeout_ns,
         .idempotent = call->idempotent,
         .canceled = &c->canceled,
+        .wanted = gate ? gate->goes_on : NULL,
+        .wanted_arg = gate ? gate->arg : NULL,
     };
     mono_t since = mono_now();
     r = http_do(c->options.io, &request, out, err);
@@ -107,11 +109,11 @@ static int send_gated(kube_t *k, const struct kube_call *call, int64_t timeout_n
 {
     const struct kube_gate *gate = k->core->options.gate;
     if (!gate || strcmp(call->method, "GET") == 0)
-        return send_once(k, call, timeout_ns, generation, out, err);
-    int r = gate->enter(gate->arg, call->method, call->path, &timeout_ns, err);
+        return send_once(k, call, NULL, timeout_ns, generation, out, err);
+    int r = gate->enter(gate->arg, call->method, call->path, err);
     if (r < 0)
         return r;
-    r = send_once(k, call, timeout_ns, generation, out, err);
+    r = send_once(k, call, gate, timeout_ns, generation, out, err);
     gate->leave(gate->arg, call->method, k->core->server, call->path, r < 0 ? 0 : out->status);
     return r;
 }
