@@ -12,8 +12,9 @@ struct ownership {
     bool by_shard;
     enum shard_method method;
     unsigned replicas, shard;
-    mono_t sweep_at;    /* of the members' thread */
-    _Atomic bool shift; /* the shards are to be divided anew */
+    mono_t sweep_at;      /* of the members' thread */
+    _Atomic bool started; /* the world is known */
+    _Atomic bool shift;   /* the shards are to be divided anew */
     /* Held from the question whose an application is to the keeping of the answer: an answer by an older plan
      * never replaces one by a newer. */
     lock_t deciding;
@@ -308,7 +309,15 @@ static void on_tick(void *ctx)
 
 void ownership_clusters_changed(struct controller *ctl)
 {
-    ctl->ownership->shift = true;
+    if (ctl->ownership->started && ctl->ownership->by_shard)
+        divide(ctl);
+    ctl->ownership->shift = true; /* others may have moved, too */
+}
+
+void ownership_apps_changed(struct controller *ctl)
+{
+    if (ctl->ownership->method == SHARD_CONSISTENT_HASHING)
+        ctl->ownership->shift = true;
 }
 
 /* ---- life ---- */
@@ -365,6 +374,7 @@ void ownership_start(struct controller *ctl)
         divide(ctl);
         log_info(NULL, "replica %s works shard %u of %u", ctl->options.replica, o->shard, o->replicas);
     }
+    o->started = true;
     members_start(o->members);
 }
 
