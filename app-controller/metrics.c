@@ -297,24 +297,24 @@ static void write_queues(struct controller *ctl, str_t *out)
 
 /* ---- what is gone has no series any more ---- */
 
-static bool app_is_there(void *arg, char *const *values)
+static bool app_is_there(void *arg, const char *const *values)
 {
     struct controller *ctl = arg;
     AUTO(free_p) char *key = xasprintf("%s/%s", values[0], values[1]);
     return apps_has(ctl->apps, key);
 }
 
-static bool server_is_there(void *arg, char *const *values)
+static bool server_is_there(void *arg, const char *const *values)
 {
     return map_has(arg, values[0]);
 }
 
-static bool destination_is_there(void *arg, char *const *values)
+static bool destination_is_there(void *arg, const char *const *values)
 {
     return !*values[1] || map_has(arg, values[1]);
 }
 
-static bool nothing_stays(void *arg, char *const *values)
+static bool nothing_stays(void *arg, const char *const *values)
 {
     return false;
 }

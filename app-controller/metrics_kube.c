@@ -85,7 +85,7 @@ struct hosts {
     const map_t *servers;
 };
 
-static bool host_is_there(void *arg, char *const *values)
+static bool host_is_there(void *arg, const char *const *values)
 {
     const struct hosts *h = arg;
     if (str_eq(values[0], h->own))

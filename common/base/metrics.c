@@ -1,5 +1,6 @@
 #include "common/base/metrics.h"
 #include "common/base/map.h"
+#include "common/base/slab.h"
 #include "common/base/thread.h"
 #include "common/base/vec.h"
 
@@ -11,12 +12,14 @@
 
 enum kind { COUNTER, GAUGE, HISTOGRAM };
 
-enum { MAX_LABELS = 16 };
+enum { MAX_LABELS = 16, SEPARATOR = '\x1f' };
+#define SEPARATOR_TEXT "\x1f"
 
+/* Some live as long as an application, thousands of them: their values are in the map's key only. */
 struct series {
-    char **values;
     double v; /* of a histogram: the sum */
     uint64_t count;
+    size_t nbuckets;
     uint64_t buckets[]; /* not cumulative */
 };
 
@@ -28,7 +31,7 @@ struct metric {
     size_t nlabels;
     double *bounds;
     size_t nbounds;
-    map_t series; /* by the values, each followed by \x1f; struct series */
+    map_t series; /* by the values, each followed by SEPARATOR; struct series */
 };
 
 struct writer {
@@ -46,8 +49,7 @@ struct metrics {
 static void series_free(void *p)
 {
     struct series *s = p;
-    strv_free(s->values);
-    free(s);
+    slab_free(s, sizeof(*s) + s->nbuckets * sizeof(s->buckets[0]));
 }
 
 static void metric_free(void *p)
@@ -95,11 +97,11 @@ static size_t list_len(const char *const *list)
     return n;
 }
 
-static struct series *series_new(const metric_t *f, const char *const *values)
+static struct series *series_new(const metric_t *f)
 {
-    struct series *s = xcalloc(1, sizeof(*s) +
-                                      (f->kind == HISTOGRAM ? f->nbounds + 1 : 0) * sizeof(s->buckets[0]));
-    s->values = copy_list(values, f->nlabels);
+    size_t n = f->kind == HISTOGRAM ? f->nbounds + 1 : 0;
+    struct series *s = slab_zalloc(sizeof(*s) + n * sizeof(s->buckets[0]));
+    s->nbuckets = n;
     return s;
 }
 
@@ -123,7 +125,7 @@ static metric_t *family(metrics_t *m, enum kind kind, const char *name, const ch
     f->nbounds = nbounds;
     f->series.value_free = series_free;
     if (!f->nlabels) /* without labels the one series exists from the start */
-        map_put(&f->series, "", series_new(f, NULL));
+        map_put(&f->series, "", series_new(f));
     map_put(&m->families, name, f);
     return f;
 }
@@ -144,34 +146,42 @@ metric_t *metric_histogram(metrics_t *m, const char *name, const char *help, con
     return family(m, HISTOGRAM, name, help, labels, bounds, nbounds);
 }
 
-/* Values padded to the number of labels, and their key. */
-static void series_key(const metric_t *f, const char *const *values, const char *padded[MAX_LABELS + 1],
-                       str_t *key)
+/* The values, as many as there are labels, each followed by a separator that none contains. */
+static void series_key(const metric_t *f, const char *const *values, str_t *key)
 {
     size_t n = list_len(values);
     for (size_t i = 0; i < f->nlabels; i++) {
-        padded[i] = i < n ? values[i] : "";
-        str_printf(key, "%s\x1f", padded[i]);
+        for (const char *p = i < n ? values[i] : ""; *p; p++)
+            str_putc(key, *p == SEPARATOR ? ' ' : *p);
+        str_putc(key, SEPARATOR);
     }
-    padded[f->nlabels] = NULL;
+}
+
+/* The values of a key; they live as long as *copy, the caller's. */
+static void series_values(const metric_t *f, const char *key, char **copy, const char *values[MAX_LABELS + 1])
+{
+    char *p = *copy = xstrdup(key);
+    for (size_t i = 0; i < f->nlabels; i++) {
+        values[i] = p;
+        p += strcspn(p, SEPARATOR_TEXT);
+        *p++ = 0;
+    }
+    values[f->nlabels] = NULL;
 }
 
 static struct series *touch(metric_t *f, const char *const *values)
 {
-    const char *padded[MAX_LABELS + 1];
     AUTO_STR key = STR_INIT;
-    series_key(f, values, padded, &key);
+    series_key(f, values, &key);
     struct series *s = map_get(&f->series, str_text(&key));
     if (!s && f->series.n >= METRIC_MAX_SERIES) {
-        for (size_t i = 0; i < f->nlabels; i++)
-            padded[i] = "other";
         str_reset(&key);
         for (size_t i = 0; i < f->nlabels; i++)
-            str_puts(&key, "other\x1f");
+            str_puts(&key, "other" SEPARATOR_TEXT);
         s = map_get(&f->series, str_text(&key));
     }
     if (!s) {
-        s = series_new(f, padded);
+        s = series_new(f);
         map_put(&f->series, str_text(&key), s);
     }
     return s;
@@ -217,21 +227,24 @@ void metric_forget(metric_t *f, const char *const *values)
     if (!f)
         return;
     LOCKED(&f->owner->lock);
-    const char *padded[MAX_LABELS + 1];
     AUTO_STR key = STR_INIT;
-    series_key(f, values, padded, &key);
+    series_key(f, values, &key);
     map_del(&f->series, str_text(&key));
 }
 
-void metric_retain(metric_t *f, bool (*keep)(void *arg, char *const *values), void *arg)
+void metric_retain(metric_t *f, bool (*keep)(void *arg, const char *const *values), void *arg)
 {
     if (!f)
         return;
     LOCKED(&f->owner->lock);
     AUTO(free_p) const char **keys = map_sorted_keys(&f->series);
-    for (size_t i = 0; keys[i]; i++)
-        if (!keep(arg, ((struct series *)map_get(&f->series, keys[i]))->values))
+    for (size_t i = 0; keys[i]; i++) {
+        const char *values[MAX_LABELS + 1];
+        AUTO(free_p) char *copy = NULL;
+        series_values(f, keys[i], &copy, values);
+        if (!keep(arg, values))
             map_del(&f->series, keys[i]);
+    }
 }
 
 double metric_value(metric_t *f, const char *const *values)
@@ -239,9 +252,8 @@ double metric_value(metric_t *f, const char *const *values)
     if (!f)
         return 0;
     LOCKED(&f->owner->lock);
-    const char *padded[MAX_LABELS + 1];
     AUTO_STR key = STR_INIT;
-    series_key(f, values, padded, &key);
+    series_key(f, values, &key);
     struct series *s = map_get(&f->series, str_text(&key));
     return !s ? 0 : f->kind == HISTOGRAM ? (double)s->count : s->v;
 }
@@ -342,12 +354,13 @@ static void write_family(const metric_t *f, str_t *out)
     metrics_write_head(out, f->name, types[f->kind], f->help);
     MAP_FOREACH(&f->series, e) {
         const struct series *s = e->value;
+        const char *const *labels = (const char *const *)f->labels, *values[MAX_LABELS + 1];
+        AUTO(free_p) char *copy = NULL;
+        series_values(f, e->key, &copy, values);
         if (f->kind == HISTOGRAM)
-            metrics_write_histogram(out, f->name, (const char *const *)f->labels,
-                                    (const char *const *)s->values, f->bounds, s->buckets, f->nbounds, s->v);
+            metrics_write_histogram(out, f->name, labels, values, f->bounds, s->buckets, f->nbounds, s->v);
         else
-            metrics_write_sample(out, f->name, (const char *const *)f->labels, (const char *const *)s->values,
-                                 s->v);
+            metrics_write_sample(out, f->name, labels, values, s->v);
     }
 }
 

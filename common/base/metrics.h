@@ -45,7 +45,7 @@ void metric_observe_since(metric_t *f, mono_t start, const char *const *values);
 /* Drops a series. */
 void metric_forget(metric_t *f, const char *const *values);
 /* Drops every series for whose values keep says false; it is called under the registry's lock. */
-void metric_retain(metric_t *f, bool (*keep)(void *arg, char *const *values), void *arg);
+void metric_retain(metric_t *f, bool (*keep)(void *arg, const char *const *values), void *arg);
 /* The value of a counter or gauge, the count of a histogram; 0 when there is no such series. For tests. */
 double metric_value(metric_t *f, const char *const *values);
 

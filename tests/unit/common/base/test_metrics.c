@@ -38,7 +38,7 @@ static void writes_the_exposition_format(void **state)
     metrics_free(m);
 }
 
-static bool is_kept(void *arg, char *const *values)
+static bool is_kept(void *arg, const char *const *values)
 {
     return !str_eq(values[1], arg);
 }
