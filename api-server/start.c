@@ -189,6 +189,7 @@ static int make_parts(struct running *r, err_t **err)
     s->logins = pool_new("login", LOGINS, 64);
     s->fetches = pool_new("fetch", FETCHERS, 1024);
     s->later = later_new();
+    s->eval = eval_new(&(struct eval_options){});
     s->backend = backend_new(s);
     gateway_init();
     return ws_new(s->live, &s->ws, err);
@@ -376,6 +377,7 @@ static void stop(struct running *r)
     pool_free(s->handlers);
     pool_free(s->logins);
     pool_free(s->fetches);
+    eval_free(s->eval);
     later_free(s->later);
     backend_free(s->backend);
     live_free(s->live);

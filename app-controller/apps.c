@@ -1,6 +1,7 @@
 #include "app-controller/apps.h"
 #include "common/base/intern.h"
 #include "common/base/map.h"
+#include "common/base/slab.h"
 #include "common/kinds/kinds.h"
 
 enum { NEWS = 4096 };
@@ -11,17 +12,27 @@ struct apps {
     map_t by_key; /* k: "namespace/name", v: struct app * */
     uint64_t rev;
     /* The keys of the last changes; news[r % NEWS] is what became revision r. */
-    char *news[NEWS];
+    const char *news[NEWS]; /* interned */
 };
 
 void rendering_dispose(struct rendering *r)
 {
-    free(r->key);
-    free(r->revision);
-    free(r->type);
+    intern_unref(r->key);
+    intern_unref(r->revision);
+    intern_unref(r->type);
     pack_free(r->manifests);
     json_decref(r->warnings);
     *r = (struct rendering){};
+}
+
+struct rendering rendering_copy(const struct rendering *r)
+{
+    return (struct rendering){.key = intern_ref(r->key),
+                              .revision = intern_ref(r->revision),
+                              .type = intern_ref(r->type),
+                              .manifests = pack_copy(r->manifests),
+                              .warnings = json_copy_deep(r->warnings),
+                              .source_hash = r->source_hash};
 }
 
 void found_resource_dispose(struct found_resource *r)
@@ -32,29 +43,38 @@ void found_resource_dispose(struct found_resource *r)
     intern_unref(r->root.key.name);
     intern_unref(r->root.version);
     free(r->health_message);
+    free(r->where);
     *r = (struct found_resource){};
+}
+
+void app_set_resources(struct app *app, struct found_resource *list_take, size_t n)
+{
+    for (size_t i = 0; i < app->nresources; i++)
+        found_resource_dispose(&app->resources[i]);
+    slab_free(app->resources, app->nresources * sizeof(*app->resources));
+    app->resources = list_take;
+    app->nresources = n;
 }
 
 static void app_free(struct app *app)
 {
-    free(app->key);
-    free(app->ns);
-    free(app->name);
-    free(app->instance);
+    intern_unref(app->key);
+    intern_unref(app->ns);
+    intern_unref(app->name);
+    intern_unref(app->instance);
+    intern_unref(app->uid);
+    intern_unref(app->project);
     pack_free(app->doc);
-    free(app->rv);
-    free(app->uid);
+    slab_strfree(app->rv);
     for (size_t i = 0; i < app->nrenderings; i++)
         rendering_dispose(&app->renderings[i]);
     free(app->renderings);
-    for (size_t i = 0; i < app->nresources; i++)
-        found_resource_dispose(&app->resources[i]);
-    free(app->resources);
+    app_set_resources(app, NULL, 0);
     cluster_unref(app->cluster);
-    free(app->project);
     journal_dispose(&app->journal);
+    free(app->woken_by);
     pthread_mutex_destroy(&app->lock);
-    free(app);
+    slab_free(app, sizeof(*app));
 }
 
 apps_t *apps_new(void)
@@ -73,7 +93,7 @@ void apps_free(apps_t *a)
         app_free(e->value);
     map_dispose(&a->by_key);
     for (size_t i = 0; i < NEWS; i++)
-        free(a->news[i]);
+        intern_unref(a->news[i]);
     pthread_mutex_destroy(&a->lock);
     pthread_cond_destroy(&a->news_cond);
     free(a);
@@ -109,14 +129,14 @@ void app_unref(apps_t *a, struct app *app)
 
 static struct app *app_new(const char *key, const char *instance, const json_t *doc)
 {
-    struct app *app = xcalloc(1, sizeof(*app));
+    struct app *app = slab_zalloc(sizeof(*app));
     pthread_mutex_init(&app->lock, NULL);
-    app->key = xstrdup(key);
+    app->key = intern(key);
     app->tenure.key = app->key;
-    app->ns = xstrdup(object_namespace(doc));
-    app->name = xstrdup(object_name(doc));
-    app->instance = xstrdup(instance);
-    app->uid = xstrdup(object_uid(doc));
+    app->ns = intern(object_namespace(doc));
+    app->name = intern(object_name(doc));
+    app->instance = intern(instance);
+    app->uid = intern(object_uid(doc));
     app->refs = 1; /* the map's */
     return app;
 }
@@ -172,8 +192,8 @@ struct app *apps_put(apps_t *a, const char *key, const char *instance, const jso
         *old = pack_open(app->doc);
     pack_free(app->doc);
     app->doc = pack;
-    free(app->rv);
-    app->rv = xstrdup(rv);
+    slab_strfree(app->rv);
+    app->rv = slab_strdup(rv);
     app->operating = json_is_map(json_object_get(doc, "operation")) ||
                      json_at(doc, "metadata", "deletionTimestamp");
     return app;
@@ -224,9 +244,9 @@ uint64_t apps_bump(apps_t *a, struct app *app)
 {
     LOCKED(&a->lock);
     uint64_t rev = ++a->rev;
-    char **slot = &a->news[rev % NEWS];
-    free(*slot);
-    *slot = xstrdup(app->key);
+    const char **slot = &a->news[rev % NEWS];
+    intern_unref(*slot);
+    *slot = intern_ref(app->key);
     app->tree_rev = rev;
     pthread_cond_broadcast(&a->news_cond);
     return rev;

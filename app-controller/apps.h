@@ -16,9 +16,10 @@ enum { UUID_SIZE = 40 };
 
 /* One source's rendering. */
 struct rendering {
-    char *key, *revision, *type;
-    pack_t *manifests; /* array of objects, tracking applied */
-    json_t *warnings;  /* array of texts; NULL: none */
+    const char *key, *revision, *type; /* interned */
+    pack_t *manifests;                 /* array of objects, tracking applied */
+    bool same;                         /* the repository server said that the rendering at hand holds */
+    json_t *warnings;                  /* array of texts; NULL: none */
     uint64_t source_hash;
 };
 
@@ -30,14 +31,15 @@ struct found_resource {
     int wave;
     enum health_status health;
     char *health_message;
+    char *where;      /* where it differs, for the journal; NULL: it does not */
     uint64_t verdict; /* what `modified` holds for (comparison.h); 0: nothing */
 };
 
 struct app {
-    lock_t lock; /* guards what follows */
-    char *key, *ns, *name, *instance;
+    lock_t lock;                                  /* guards what follows */
+    const char *key, *ns, *name, *instance, *uid; /* interned */
     pack_t *doc;
-    char *rv, *uid;
+    char *rv; /* of slab_strdup */
     bool gone;
     /* Of the last refresh. */
     struct rendering *renderings;
@@ -45,16 +47,18 @@ struct app {
     struct found_resource *resources;
     size_t nresources;
     uint64_t fingerprint;                   /* of everything the last comparison depended on; 0: none */
+    uint64_t finalizers;                    /* of those that fit the hooks last compared; 0: not known */
     mono_t refreshed_at, hard_refreshed_at; /* 0: never in this process */
     cluster_t *cluster;                     /* where it goes; a reference; NULL: unresolved */
-    char *project;
-    mono_t wave_until; /* the next wave of its sync does not start before */
-    size_t norphans;   /* in the namespace it goes to */
-    bool operating;    /* its document has an operation */
+    const char *project;                    /* interned */
+    mono_t wave_until;                      /* the next wave of its sync does not start before */
+    size_t norphans;                        /* in the namespace it goes to */
+    bool operating;                         /* its document has an operation */
     uint64_t tree_rev;
     uint64_t tree_hash, managed_hash;
     wall_t repo_error_since; /* first failure of manifest generation in a row; 0: none */
     struct journal journal;
+    char *woken_by;       /* the object whose change the next refresh is for; NULL: none */
     struct tenure tenure; /* not guarded by the lock above */
     /* private */
     unsigned refs;
@@ -87,6 +91,9 @@ char **apps_changed_since(apps_t *a, uint64_t since, int64_t wait_ns, atomic_boo
                           bool *reset) MUST_USE;
 
 void rendering_dispose(struct rendering *r);
+struct rendering rendering_copy(const struct rendering *r);
 void found_resource_dispose(struct found_resource *r);
+/* Replaces what was found; the list is of slab_alloc. Under the app's lock. */
+void app_set_resources(struct app *app, struct found_resource *list_take, size_t n);
 
 #endif

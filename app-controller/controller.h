@@ -24,8 +24,12 @@ struct controller_options {
     int64_t status_processors, operation_processors;
     int64_t eval_timeout_ns;
     bool persist_health;
+    bool server_side_diff;
     bool events;                                                           /* write Kubernetes Events */
     char **metrics_labels, **metrics_conditions, **metrics_cluster_labels; /* NULL: none */
+    char **event_reasons;                                                  /* which; "all", "none" */
+    int64_t appliers;                                                      /* below 1: no limit */
+    int64_t metrics_expiration_ns, state_ttl_ns;                           /* the first 0: never */
     bool metrics_legacy;                                                   /* families of older dashboards */
     char *replica;           /* this one's name; NULL: the host's */
     char *pod_uid;           /* NULL: unknown */
@@ -61,7 +65,9 @@ struct controller {
     metric_t *m_reconcile, *m_sync, *m_sync_seconds;
     metric_t *m_events, *m_batch, *m_batch_size, *m_requests, *m_request_seconds, *m_exec, *m_redis,
         *m_redis_seconds;
+    metric_t *m_app_requests, *m_exec_pending, *m_limiter, *m_sent, *m_received, *m_retries;
     char hostname[64];
+    _Atomic int64_t metrics_since; /* when the applications' counters began, monotonic; 0: not yet */
     atomic_bool stopping;
 };
 

@@ -3,19 +3,25 @@
 #ifndef CARGOCD_APP_CONTROLLER_JOURNAL_H
 #define CARGOCD_APP_CONTROLLER_JOURNAL_H
 
-#include "common/json/json.h"
+#include "common/base/clock.h"
+#include "common/json/pack.h"
 
 enum { JOURNAL_SIZE = 12 };
 
+struct journal_entry {
+    wall_t time;
+    const char *decision; /* interned */
+    pack_t *what;         /* {decision, verdict, reasons[]} */
+};
+
 struct journal {
-    /* JSON texts of {time, decision, verdict, reasons[]}; a ring. */
-    char *entries[JOURNAL_SIZE];
-    unsigned next;
+    struct journal_entry *entries; /* oldest first */
+    unsigned n;                    /* at most JOURNAL_SIZE */
 };
 
 /* Records a decision ("refresh", "compare", "auto-sync", "sync" …) with its verdict. reasons (taken; may be
  * NULL) is an array of texts. The same decision with the same verdict and reasons as the last one of its kind
- * only renews its time. */
+ * comes anew with its time. */
 void journal_add(struct journal *j, const char *decision, const char *verdict, json_t *reasons_take);
 /* Newest first. */
 json_t *journal_read(const struct journal *j) MUST_USE;

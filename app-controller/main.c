@@ -1,4 +1,5 @@
 /* cargocd-app-controller: keeps clusters equal to their sources. */
+#include "app-controller/flags.h"
 #include "app-controller/clusters.h"
 #include "app-controller/metrics.h"
 #include "app-controller/operation.h"
@@ -16,7 +17,7 @@
 
 #define ENV "ARGOCD_APPLICATION_CONTROLLER"
 
-enum { APPLIERS = 20, MAX_CHECKS = 1 << 17, QUERY_PORT = 8085, METRICS_PORT = 8082 };
+enum { MAX_APPLIERS = 256, MAX_CHECKS = 1 << 17, QUERY_PORT = 8085, METRICS_PORT = 8082 };
 
 struct settings_of_process {
     struct daemon_options daemon;
@@ -26,7 +27,7 @@ struct settings_of_process {
     int64_t qps_whole, burst;
 };
 
-enum { OWN_FLAGS = 38 };
+enum { OWN_FLAGS = 39 };
 
 static void own_flags(struct settings_of_process *p, struct controller_options *o, struct flag out[OWN_FLAGS])
 {
@@ -153,6 +154,12 @@ static void own_flags(struct settings_of_process *p, struct controller_options *
          .env = ENV "_PERSIST_RESOURCE_HEALTH",
          .fallback = "false",
          .help = "Enables storing the managed resources health in the Application CRD"},
+        {.name = "server-side-diff-enabled",
+         .type = FLAG_BOOL,
+         .target = &o->server_side_diff,
+         .env = ENV "_SERVER_SIDE_DIFF",
+         .fallback = "false",
+         .help = "Compares by dry runs of server-side apply where an application does not say otherwise"},
         {.name = "kube-events",
          .type = FLAG_BOOL,
          .target = &o->events,
@@ -309,7 +316,8 @@ static int connect_kube(struct controller *ctl, struct settings_of_process *p, e
 static void start_work(struct controller *ctl)
 {
     ctl->apps = apps_new();
-    ctl->appliers = pool_new("apply", APPLIERS, 1024);
+    size_t appliers = ctl->options.appliers > 0 ? (size_t)ctl->options.appliers : MAX_APPLIERS;
+    ctl->appliers = pool_new("apply", appliers, 1024);
     ctl->eval = eval_new(&(struct eval_options){.timeout_ns = ctl->options.eval_timeout_ns});
     ctl->checks = pool_new("checks", 2, MAX_CHECKS);
     ctl->refresh = workq_new("refresh", (size_t)ctl->options.status_processors, refresh_run, ctl);
@@ -328,7 +336,6 @@ static void start_work(struct controller *ctl)
                                             .eval = ctl->eval,
                                             .checks = ctl->checks},
                             .on_change = watch_world_changed,
-                            .on_closed = metrics_cluster_closed,
                             .ctx = ctl};
     ctl->world = world_new(&env);
 }
@@ -424,9 +431,12 @@ int main(int argc, char **argv)
     daemon_setup();
     static struct controller ctl;
     struct settings_of_process p = {};
-    struct flag flags[DAEMON_FLAGS + OWN_FLAGS];
+    struct unused_flags unused = {};
+    struct flag flags[DAEMON_FLAGS + OWN_FLAGS + MORE_FLAGS + UNUSED_FLAGS];
     daemon_flags(&p.daemon, ENV, flags);
     own_flags(&p, &ctl.options, flags + DAEMON_FLAGS);
+    more_flags(&ctl.options, flags + DAEMON_FLAGS + OWN_FLAGS);
+    unused_flags(&unused, flags + DAEMON_FLAGS + OWN_FLAGS + MORE_FLAGS);
     AUTO_ERR err = NULL;
     int r = flags_parse(flags, ARRAY_LEN(flags), argc, argv, NULL, "cargocd-app-controller [flags]", &err);
     if (r == 0)

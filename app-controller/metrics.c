@@ -242,27 +242,112 @@ static void write_clusters(struct controller *ctl, str_t *out)
     write_cluster_labels(ctl, clusters, out);
 }
 
+struct queue {
+    const char *name;
+    struct workq_stats stats;
+};
+
+static void write_queue_figures(const struct queue *queues, size_t n, str_t *out)
+{
+    static const struct {
+        const char *name, *type, *help;
+    } families[] = {
+        {"workqueue_depth", "gauge", "Current depth of workqueue"},
+        {"workqueue_adds_total", "counter", "Total number of adds handled by workqueue"},
+        {"workqueue_retries_total", "counter", "Total number of adds that were put off"},
+        {"workqueue_unfinished_work_seconds", "gauge", "How long the work under way has taken, together"},
+        {"workqueue_longest_running_processor_seconds", "gauge",
+         "How long the longest work under way has taken"},
+    };
+    for (size_t f = 0; f < ARRAY_LEN(families); f++) {
+        metrics_write_head(out, families[f].name, families[f].type, families[f].help);
+        for (size_t i = 0; i < n; i++) {
+            const struct workq_stats *s = &queues[i].stats;
+            const double values[] = {(double)s->ready, (double)s->added, (double)s->put_off, s->unfinished,
+                                     s->longest};
+            metrics_write_sample(out, families[f].name, LABELS("name"), LABELS(queues[i].name), values[f]);
+        }
+    }
+}
+
+static void write_queue_times(const struct queue *queues, size_t n, str_t *out)
+{
+    static const char *const names[] = {"workqueue_queue_duration_seconds",
+                                        "workqueue_work_duration_seconds"};
+    static const char *const helps[] = {"How long items stay in the queue", "How long an item is worked on"};
+    for (size_t f = 0; f < ARRAY_LEN(names); f++) {
+        metrics_write_head(out, names[f], "histogram", helps[f]);
+        for (size_t i = 0; i < n; i++) {
+            const struct workq_times *t = f ? &queues[i].stats.worked : &queues[i].stats.waited;
+            metrics_write_histogram(out, names[f], LABELS("name"), LABELS(queues[i].name), workq_bounds,
+                                    t->counts, WORKQ_BOUNDS, t->seconds);
+        }
+    }
+}
+
 static void write_queues(struct controller *ctl, str_t *out)
 {
-    struct workq_stats refresh, operations;
-    workq_stats(ctl->refresh, &refresh);
-    workq_stats(ctl->operations, &operations);
-    struct {
-        const char *name, *type, *help;
-        double refresh, operations;
-    } families[] = {
-        {"workqueue_depth", "gauge", "Current depth of workqueue", (double)refresh.ready,
-         (double)operations.ready},
-        {"workqueue_adds_total", "counter", "Total number of adds handled by workqueue",
-         (double)refresh.added, (double)operations.added},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-        metrics_write_head(out, families[i].name, families[i].type, families[i].help);
-        metrics_write_sample(out, families[i].name, LABELS("name"), LABELS("app_reconciliation_queue"),
-                             families[i].refresh);
-        metrics_write_sample(out, families[i].name, LABELS("name"), LABELS("app_operation_processing_queue"),
-                             families[i].operations);
-    }
+    struct queue queues[] = {{.name = "app_reconciliation_queue"},
+                             {.name = "app_operation_processing_queue"}};
+    workq_stats(ctl->refresh, &queues[0].stats);
+    workq_stats(ctl->operations, &queues[1].stats);
+    write_queue_figures(queues, ARRAY_LEN(queues), out);
+    write_queue_times(queues, ARRAY_LEN(queues), out);
+}
+
+/* ---- what is gone has no series any more ---- */
+
+static bool app_is_there(void *arg, char *const *values)
+{
+    struct controller *ctl = arg;
+    AUTO(free_p) char *key = xasprintf("%s/%s", values[0], values[1]);
+    return apps_has(ctl->apps, key);
+}
+
+static bool server_is_there(void *arg, char *const *values)
+{
+    return map_has(arg, values[0]);
+}
+
+static bool destination_is_there(void *arg, char *const *values)
+{
+    return !*values[1] || map_has(arg, values[1]);
+}
+
+static bool nothing_stays(void *arg, char *const *values)
+{
+    return false;
+}
+
+/* metrics-cache-expiration: what counts by application begins anew from time to time. */
+static void expire(struct controller *ctl)
+{
+    metric_t *const families[] = {ctl->m_sync, ctl->m_sync_seconds, ctl->m_app_requests, ctl->m_reconcile};
+    int64_t now = mono_now().ns, none = 0;
+    if (!ctl->options.metrics_expiration_ns ||
+        atomic_compare_exchange_strong(&ctl->metrics_since, &none, now) ||
+        now - ctl->metrics_since < ctl->options.metrics_expiration_ns)
+        return;
+    ctl->metrics_since = now;
+    for (size_t i = 0; i < ARRAY_LEN(families); i++)
+        metric_retain(families[i], nothing_stays, NULL);
+}
+
+static void forget_gone(struct controller *ctl)
+{
+    metric_t *const of_apps[] = {ctl->m_sync, ctl->m_sync_seconds, ctl->m_app_requests};
+    metric_t *const of_servers[] = {ctl->m_events, ctl->m_batch, ctl->m_batch_size};
+    for (size_t i = 0; i < ARRAY_LEN(of_apps); i++)
+        metric_retain(of_apps[i], app_is_there, ctl);
+    map_t servers = MAP_INIT(NULL);
+    AUTO_JSON clusters = world_clusters(ctl->world);
+    for (size_t i = 0; i < json_array_size(clusters); i++)
+        map_put(&servers, str_or_empty(json_str_at(json_array_get(clusters, i), "server")), NULL);
+    for (size_t i = 0; i < ARRAY_LEN(of_servers); i++)
+        metric_retain(of_servers[i], server_is_there, &servers);
+    metric_retain(ctl->m_reconcile, destination_is_there, &servers);
+    metrics_kube_retain(ctl, &servers);
+    map_dispose(&servers);
 }
 
 static void write_all(void *arg, str_t *out)
@@ -271,6 +356,8 @@ static void write_all(void *arg, str_t *out)
     write_apps(ctl, out);
     write_clusters(ctl, out);
     write_queues(ctl, out);
+    forget_gone(ctl);
+    expire(ctl);
 }
 
 /* ---- what is told as it happens ---- */
@@ -284,70 +371,6 @@ void metrics_cluster_event(void *arg, const char *server, const char *group, con
     metric_set(ctl->m_batch_size, 1, LABELS(server));
 }
 
-/* Whatever is written over the connection to a destination is applying; Applications are written over another
- * one. */
-static const char *kubectl_command(const char *method)
-{
-    return strcmp(method, "PATCH") == 0  ? "apply"
-           : strcmp(method, "POST") == 0 ? "create"
-           : strcmp(method, "PUT") == 0  ? "replace"
-                                         : NULL;
-}
-
-static char *host_of(const char *url)
-{
-    const char *scheme = strstr(url, "://");
-    char *host = xstrdup(scheme ? scheme + 3 : url);
-    host[strcspn(host, "/")] = 0;
-    return host;
-}
-
-static void on_kube_request(void *arg, const char *method, const char *url, int status, int64_t duration_ns)
-{
-    struct controller *ctl = arg;
-    AUTO(free_p) char *host = host_of(url);
-    AUTO(free_p) char *code = status ? xasprintf("%d", status) : xstrdup("<error>");
-    metric_inc(ctl->m_requests, LABELS(host, method, code));
-    metric_observe(ctl->m_request_seconds, (double)duration_ns / (double)NS_PER_SEC, LABELS(host, method));
-    const char *command = kubectl_command(method);
-    if (command)
-        metric_inc(ctl->m_exec, LABELS(ctl->hostname, command));
-}
-
-/* Several clusters may be behind one host. */
-static bool host_in_use(struct controller *ctl, const char *host)
-{
-    size_t n;
-    bool used = false;
-    struct world_cluster *all = world_cluster_ids(ctl->world, &n);
-    for (size_t i = 0; i < n && !used; i++) {
-        AUTO(free_p) char *other = host_of(all[i].server);
-        used = strcmp(other, host) == 0;
-    }
-    world_cluster_ids_free(all, n);
-    return used;
-}
-
-void metrics_cluster_closed(void *arg, const char *server)
-{
-    struct controller *ctl = arg;
-    metric_t *by_server[] = {ctl->m_events, ctl->m_batch, ctl->m_batch_size},
-             *by_host[] = {ctl->m_requests, ctl->m_request_seconds};
-    for (size_t i = 0; i < ARRAY_LEN(by_server); i++)
-        metric_forget_where(by_server[i], LABELS("server"), LABELS(server));
-    metric_forget_where(ctl->m_reconcile, LABELS("dest_server"), LABELS(server));
-    AUTO(free_p) char *host = host_of(server);
-    for (size_t i = 0; i < ARRAY_LEN(by_host) && !host_in_use(ctl, host); i++)
-        metric_forget_where(by_host[i], LABELS("host"), LABELS(host));
-}
-
-void metrics_app_gone(struct controller *ctl, const struct app *app)
-{
-    metric_t *by_app[] = {ctl->m_sync, ctl->m_sync_seconds};
-    for (size_t i = 0; i < ARRAY_LEN(by_app); i++)
-        metric_forget_where(by_app[i], LABELS("namespace", "name"), LABELS(app->ns, app->name));
-}
-
 static void on_redis_request(void *arg, const char *command, bool failed, int64_t duration_ns)
 {
     static const char initiator[] = "argocd-application-controller";
@@ -359,8 +382,7 @@ static void on_redis_request(void *arg, const char *command, bool failed, int64_
 
 static void observers_init(struct controller *ctl)
 {
-    static const double batch[] = {0.25, 0.5, 1, 2, 4, 8, 16}, redis[] = {0.01, 0.05, 0.1, 0.25, 0.5, 1},
-                        kubectl[] = {0.005, 0.1, 0.5, 2, 8, 30};
+    static const double batch[] = {0.25, 0.5, 1, 2, 4, 8, 16}, redis[] = {0.01, 0.05, 0.1, 0.25, 0.5, 1};
     metrics_t *m = ctl->metrics;
     ctl->m_events = metric_counter(m, "argocd_cluster_events_total",
                                    "Number of processes k8s resource events.",
@@ -370,20 +392,12 @@ static void observers_init(struct controller *ctl)
                                     LABELS("server"));
     ctl->m_batch_size = metric_gauge(m, "argocd_resource_events_processed_in_batch",
                                      "Number of resource events processed in batch", LABELS("server"));
-    ctl->m_requests = metric_counter(m, "argocd_kubectl_requests_total", "Number of kubectl request results",
-                                     LABELS("host", "method", "code"));
-    ctl->m_request_seconds = metric_histogram(m, "argocd_kubectl_request_duration_seconds",
-                                              "Request latency in seconds", kubectl, ARRAY_LEN(kubectl),
-                                              LABELS("host", "verb"));
-    ctl->m_exec = metric_counter(m, "argocd_kubectl_exec_total", "Number of kubectl executions",
-                                 LABELS("hostname", "command"));
     ctl->m_redis = metric_counter(m, "argocd_redis_request_total",
                                   "Number of redis requests executed during application reconciliation.",
                                   LABELS("hostname", "initiator", "command", "failed"));
     ctl->m_redis_seconds = metric_histogram(m, "argocd_redis_request_duration", "Redis requests duration.",
                                             redis, ARRAY_LEN(redis), LABELS("hostname", "initiator"));
-    ctl->kube_options.observe = on_kube_request;
-    ctl->kube_options.observe_arg = ctl;
+    metrics_kube_init(ctl);
     redis_observe(ctl->redis, on_redis_request, ctl);
 }
 

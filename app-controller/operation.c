@@ -23,6 +23,7 @@
 #include <time.h>
 
 static const int64_t LOOK_AGAIN_NS = SECONDS(30);
+static const int64_t LONGEST_PAUSE_NS = SECONDS(24LL * 3600 * 365);
 
 /* ---- writing ---- */
 
@@ -111,7 +112,7 @@ static bool backoff_duration(const json_t *backoff, const char *field, int64_t f
     return str_empty(text) || duration_parse_or_seconds(text, out);
 }
 
-/* duration * factor^count, at most maxDuration. False when the policy cannot be read. */
+/* duration * factor^count, at most maxDuration when that is one. False when the policy cannot be read. */
 static bool retry_delay(const struct operation *op, int64_t count, int64_t *out)
 {
     const json_t *backoff = json_at(op->state, "operation", "retry", "backoff");
@@ -121,7 +122,9 @@ static bool retry_delay(const struct operation *op, int64_t count, int64_t *out)
         return false;
     json_to_i64(json_object_get(backoff, "factor"), &factor);
     double delay = (double)duration * pow((double)factor, (double)count);
-    *out = delay > (double)longest ? longest : (int64_t)delay;
+    if (longest <= 0)
+        longest = LONGEST_PAUSE_NS;
+    *out = delay > (double)longest ? longest : delay > 0 ? (int64_t)delay : 0;
     return true;
 }
 
@@ -278,6 +281,17 @@ static void tell_end(struct operation *op)
                   REFRESH_OPERATED | (automated ? REFRESH_TARGET : REFRESH_RESOLVE));
 }
 
+static void step_counted(struct operation *op)
+{
+    struct app_requests requests;
+    metrics_requests_begin(&requests, op->ctl, op->doc,
+                           json_bool_at(op->state, "operation", "sync", "dryRun"));
+    op->requests = &requests;
+    sync_step(op);
+    op->requests = NULL;
+    metrics_requests_end(&requests);
+}
+
 /* 0: done, or to be looked at again after op->again_ns. */
 static int pass(struct operation *op, err_t **err)
 {
@@ -289,7 +303,7 @@ static int pass(struct operation *op, err_t **err)
     bool terminating = operation_is(op, "Terminating");
     unsigned refusals = tenure_refusals(op->ctl->tenures, &op->app->tenure);
     if (!operation_completed(json_str_at(op->state, "phase")))
-        sync_step(op);
+        step_counted(op);
     if (op->ctl->stopping)
         return 0;
     if (tenure_refusals(op->ctl->tenures, &op->app->tenure) != refusals) /* not for a reason of its own */

@@ -75,11 +75,9 @@ static void forget(struct app *app)
         LOCKED(&app->lock);
         for (size_t i = 0; i < app->nrenderings; i++)
             rendering_dispose(&app->renderings[i]);
-        for (size_t i = 0; i < app->nresources; i++)
-            found_resource_dispose(&app->resources[i]);
         free(TAKE(app->renderings));
-        free(TAKE(app->resources));
-        app->nrenderings = app->nresources = app->norphans = 0;
+        app_set_resources(app, NULL, 0);
+        app->nrenderings = app->norphans = 0;
         app->fingerprint = app->tree_hash = app->managed_hash = 0;
         app->refreshed_at = app->hard_refreshed_at = app->wave_until = (mono_t){0};
         app->repo_error_since = (wall_t){0};

@@ -124,11 +124,7 @@ static int look(query_t *q, struct app *app, struct look *l, err_t **err)
     {
         LOCKED(&app->lock);
         for (size_t i = 0; i < app->nrenderings; i++)
-            VEC_PUSH(&l->c.renderings,
-                     (struct rendering){.key = xstrdup(app->renderings[i].key),
-                                        .revision = xstrdup(app->renderings[i].revision),
-                                        .type = xstrdup(app->renderings[i].type),
-                                        .manifests = pack_copy(app->renderings[i].manifests)});
+            VEC_PUSH(&l->c.renderings, rendering_copy(&app->renderings[i]));
     }
     comparison_pair(q->ctl, app, &l->in, &l->c);
     comparison_judge(q->ctl, app, &l->in, &l->c);

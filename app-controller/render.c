@@ -3,6 +3,7 @@
 #include "app-controller/repo_message.h"
 #include "common/argo/app.h"
 #include "common/argo/giturl.h"
+#include "common/base/intern.h"
 #include "common/base/hash.h"
 
 #include "proto/rpc/repo.pb-c.h"
@@ -76,14 +77,15 @@ static void take_response(struct kept *kept, uint64_t hash, Cargocd__Repo__Gener
     if (check_integrity(&out->source_integrity_result, err) < 0)
         return;
     r->source_hash = hash;
-    r->key = xstrdup(out->key);
-    r->revision = xstrdup(out->revision);
-    r->type = xstrdup(out->source_type);
-    r->warnings = json_array();
+    r->key = intern(out->key);
+    r->revision = intern(out->revision);
+    r->type = intern(out->source_type);
+    r->warnings = out->n_warnings ? json_array() : NULL;
     for (size_t w = 0; w < out->n_warnings; w++)
         json_array_append_new(r->warnings, json_str_new(out->warnings[w]));
     if (out->same && kept->key && strcmp(kept->key, out->key) == 0) {
         r->manifests = TAKE(kept->manifests);
+        r->same = true;
         return;
     }
     if (out->same) {

@@ -1,5 +1,6 @@
 #include "app-controller/status.h"
 #include "common/argo/app.h"
+#include "common/argo/events.h"
 #include "common/base/log.h"
 #include "common/kinds/kinds.h"
 
@@ -167,45 +168,59 @@ static void add_op(json_t *ops, const char *op, const char *annotation, const ch
     json_array_append_new(ops, o);
 }
 
-static int remove_annotation(struct controller *ctl, struct app *app, json_t **doc, err_t **err)
+void refresh_request_read(struct refresh_request *r, const json_t *doc)
 {
-    const char *type = object_annotation(*doc, ANNOTATION_REFRESH),
-               *at = object_annotation(*doc, ANNOTATION_REFRESH_AT);
-    if (!type)
+    *r = (struct refresh_request){.type = xstrdup(object_annotation(doc, ANNOTATION_REFRESH)),
+                                  .at = xstrdup(object_annotation(doc, ANNOTATION_REFRESH_AT))};
+}
+
+void refresh_request_dispose(struct refresh_request *r)
+{
+    free(r->type);
+    free(r->at);
+}
+
+static bool still_asked(const struct refresh_request *r, const json_t *doc)
+{
+    return str_eq(object_annotation(doc, ANNOTATION_REFRESH), r->type) &&
+           str_eq(object_annotation(doc, ANNOTATION_REFRESH_AT), r->at);
+}
+
+/* What is tested is what was acted upon, not what the last answer says: a request that came during the
+ * refresh is in that answer already. */
+int refresh_annotation_remove(struct controller *ctl, struct app *app, const struct refresh_request *request,
+                              json_t **doc, err_t **err)
+{
+    if (!still_asked(request, *doc))
         return 0;
     AUTO_JSON ops = json_array();
-    if (at) {
-        add_op(ops, "test", ANNOTATION_REFRESH_AT, at);
+    AUTO_ERR local = NULL;
+    if (request->at) {
+        add_op(ops, "test", ANNOTATION_REFRESH_AT, request->at);
         add_op(ops, "remove", ANNOTATION_REFRESH_AT, NULL);
-    } else {
-        add_op(ops, "test", ANNOTATION_REFRESH, type);
     }
+    add_op(ops, "test", ANNOTATION_REFRESH, request->type);
     add_op(ops, "remove", ANNOTATION_REFRESH, NULL);
     json_t *answer = NULL;
     int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_JSON, ops, NULL,
-                       &answer, err);
+                       &answer, &local);
     if (r == 0)
         take_answer(ctl, doc, answer);
-    return r;
-}
-
-int refresh_annotation_remove(struct controller *ctl, struct app *app, json_t **doc, err_t **err)
-{
-    AUTO(free_p) char *at = xstrdup(object_annotation(*doc, ANNOTATION_REFRESH_AT));
-    AUTO_ERR local = NULL;
-    int r = remove_annotation(ctl, app, doc, &local);
     if (r == 0 || r == -ERR_NOT_FOUND)
         return 0;
-    if (r != -ERR_INVALID_ARGUMENT && r != -ERR_FAILED_PRECONDITION)
-        return err_move(err, TAKE(local));
-    /* The test failed: another request came, or somebody took the annotation away. */
-    r = application_get(ctl, app, doc, err);
-    if (r < 0)
-        return r == -ERR_NOT_FOUND ? 0 : r;
-    const char *now = object_annotation(*doc, ANNOTATION_REFRESH_AT);
-    if (now && at && strcmp(now, at) != 0)
-        return 0; /* a newer request: it must run */
-    return remove_annotation(ctl, app, doc, err);
+    /* A test that fails: another request came, which its own event has taken up, or it was taken away. */
+    if ((r == -ERR_INVALID_ARGUMENT || r == -ERR_FAILED_PRECONDITION) &&
+        application_get(ctl, app, doc, NULL) == 0 && !still_asked(request, *doc))
+        return 0;
+    return err_move(err, TAKE(local));
+}
+
+static json_t *labels_of_event(struct controller *ctl, const json_t *doc)
+{
+    AUTO(settings_unref_p) settings_t *settings = world_settings(ctl->world);
+    AUTO_JSON project = NULL;
+    world_project(ctl->world, app_project(doc), &project, NULL);
+    return event_labels(doc, project, settings);
 }
 
 void application_event(struct controller *ctl, const json_t *doc, const char *type, const char *reason,
@@ -219,6 +234,8 @@ void application_event(struct controller *ctl, const json_t *doc, const char *ty
                                                 .namespaced = true,
                                                 .preferred = true,
                                                 .subresources = ""};
+    if (!event_enabled(ctl->options.event_reasons, reason))
+        return;
     log_info(LOGF({"application", object_name(doc)}, {"app-namespace", object_namespace(doc)},
                   {"project", app_project(doc)}, {"reason", reason}, {"type", type}),
              "%s", message);
@@ -234,6 +251,9 @@ void application_event(struct controller *ctl, const json_t *doc, const char *ty
                 "annotations", "dest-server");
     json_put_at(e, json_str_new(str_or_empty(json_str_at(doc, "spec", "destination", "namespace"))),
                 "metadata", "annotations", "dest-namespace");
+    AUTO_JSON labels = labels_of_event(ctl, doc);
+    if (json_object_size(labels))
+        json_put_at(e, json_incref(labels), "metadata", "labels");
     json_t *about = json_object();
     json_set_str(about, "apiVersion", ARGO_GROUP "/v1alpha1");
     json_set_str(about, "kind", "Application");

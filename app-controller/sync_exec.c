@@ -4,6 +4,7 @@
  * pruned, targets are applied kind by kind. Tasks of one kind go side by side on the controller's appliers.
  * Only the thread of the operation touches the plan; an applier fills in its own job. */
 #include "app-controller/sync_step.h"
+#include "app-controller/metrics.h"
 #include "common/argo/app.h"
 #include "common/engine/sync_options.h"
 #include "common/base/log.h"
@@ -42,6 +43,30 @@ static void run_job(void *arg)
     latch_down(latch);
 }
 
+static const char pending[] = "apply";
+
+/* On an applier: its requests are the application's. */
+static void run_job_aside(void *arg)
+{
+    struct job *j = arg;
+    struct sync_exec *x = j->x;
+    metrics_pending(x->op->ctl, pending, -1);
+    metrics_requests_also(x->op->requests);
+    struct latch *latch = j->latch;
+    j->work(j);
+    metrics_requests_also(NULL);
+    latch_down(latch);
+}
+
+static bool submit(struct sync_exec *x, struct job *j)
+{
+    metrics_pending(x->op->ctl, pending, 1);
+    if (pool_submit(x->op->ctl->appliers, run_job_aside, j, NULL) == 0)
+        return true;
+    metrics_pending(x->op->ctl, pending, -1);
+    return false;
+}
+
 /* Runs the jobs, side by side where the appliers are free, and waits for all. */
 static void run_jobs(struct sync_exec *x, struct job *jobs, size_t n)
 {
@@ -49,7 +74,7 @@ static void run_jobs(struct sync_exec *x, struct job *jobs, size_t n)
     cond_init(&latch.cond);
     for (size_t i = 0; i < n; i++) {
         jobs[i].latch = &latch;
-        if (n == 1 || pool_submit(x->op->ctl->appliers, run_job, &jobs[i], NULL) < 0)
+        if (n == 1 || !submit(x, &jobs[i]))
             run_job(&jobs[i]);
     }
     pthread_mutex_lock(&latch.lock);
@@ -216,7 +241,7 @@ static void prune_all(struct sync_exec *x, struct sync_task **tasks, size_t n)
 static bool needs_confirmation(const struct sync_exec *x, struct sync_task *const *tasks, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (x->prune && !x->confirmed && prune_needs_confirmation(tasks[i]->live, x->default_prune))
+        if (!x->confirmed && prune_needs_confirmation(tasks[i]->live, x->default_prune))
             return true;
     return false;
 }

@@ -4,10 +4,12 @@
  * goes, and the end of the sync, its history entry and the removal of the request are one write. */
 #include "app-controller/sync_step.h"
 #include "app-controller/evaluation.h"
+#include "app-controller/impersonation.h"
 #include "app-controller/refresh.h"
 #include "app-controller/status.h"
 #include "common/argo/app.h"
 #include "common/argo/windows.h"
+#include "common/base/intern.h"
 #include "common/base/log.h"
 #include "common/engine/ignored.h"
 #include "common/engine/sync_options.h"
@@ -181,9 +183,9 @@ static bool render_given(struct step *s, const json_t *manifests)
         }
         json_array_append_new(list, o);
     }
-    VEC_PUSH(&s->c.renderings, (struct rendering){.key = xstrdup(""),
-                                                  .revision = xstrdup(json_str_at(s->result, "revision")),
-                                                  .type = xstrdup(""),
+    VEC_PUSH(&s->c.renderings, (struct rendering){.key = intern(""),
+                                                  .revision = intern(json_str_at(s->result, "revision")),
+                                                  .type = intern(""),
                                                   .manifests = pack_json(list)});
     return true;
 }
@@ -439,6 +441,7 @@ static int respect_ignored(struct step *s, const struct applier *a, err_t **err)
 static void end_applier(struct sync_exec *x)
 {
     kube_api_unref(x->applier.api);
+    impersonation_close(x->other);
     free(x->propagation);
     free(x->migrated_manager);
 }
@@ -471,8 +474,12 @@ static void sync_planned(struct step *s)
                           .migrated_manager = migrated_manager(s),
                           .applier = {s->cluster, cluster_kube(s->cluster), cluster_api(s->cluster)}};
     AUTO_ERR err = NULL;
-    if (options_have(s->options, "RespectIgnoreDifferences=true") &&
-        respect_ignored(s, &x.applier, &err) < 0) {
+    int code = impersonation_open(s->settings, s->project, op->doc, s->cluster, true, &x.other, &err);
+    if (x.other)
+        x.applier.kube = x.other;
+    if (code == 0 && options_have(s->options, "RespectIgnoreDifferences=true"))
+        code = respect_ignored(s, &x.applier, &err);
+    if (code < 0) {
         operation_set(op, "Error", "%s", err_text(err));
         end_applier(&x);
         free(pairs);

@@ -138,10 +138,8 @@ static void remove_app(struct controller *ctl, const char *key)
     apps_remove(ctl->apps, key, NULL);
     if (app && ownership_has(ctl, app))
         unpublish(ctl, app);
-    if (app) {
-        metrics_app_gone(ctl, app);
+    if (app)
         ownership_apps_changed(ctl);
-    }
     app_unref(ctl->apps, app);
 }
 
@@ -241,6 +239,11 @@ void watch_cluster_changed(void *ctx, cluster_t *cluster, const struct cache_cha
         LOCKED(&app->lock);
         here = app->cluster == cluster;
         operating = app->operating;
+        if (here && change->managed) {
+            free(app->woken_by);
+            app->woken_by = xasprintf("%s %s%s%s changed", change->key.kind, change->key.ns,
+                                      *change->key.ns ? "/" : "", change->key.name);
+        }
     }
     bool itself = strcmp(change->key.kind, "Application") == 0 &&
                   strcmp(change->key.group, ARGO_GROUP) == 0 && strcmp(change->key.name, app->name) == 0 &&

@@ -49,24 +49,6 @@ static void open_free(void *p)
     cluster_unref(p);
 }
 
-struct retired {
-    world_t *world;
-    cluster_t *cluster;
-};
-
-static void end_retired(void *arg)
-{
-    struct retired *r = arg;
-    world_t *w = r->world;
-    AUTO(free_p) char *server = xstrdup(cluster_server(r->cluster));
-    open_free(r->cluster);
-    free(r);
-    cluster_t *next = world_cluster_if_open(w, server);
-    if (!next && w->env.on_closed)
-        w->env.on_closed(w->env.ctx, server);
-    cluster_unref(next);
-}
-
 static void tell(world_t *w, const char *what, const char *name)
 {
     if (w->env.on_change)
@@ -146,11 +128,8 @@ static bool serves_as(const cluster_t *c, const struct cluster_spec *spec)
 static void retire(world_t *w, const char *server, const struct cluster_spec *spec)
 {
     cluster_t *open = map_get(&w->open, server);
-    if (!open || (spec && strcmp(spec->server, server) == 0 && serves_as(open, spec)))
-        return;
-    struct retired *r = xcalloc(1, sizeof(*r));
-    *r = (struct retired){w, map_take(&w->open, server)};
-    pool_submit(w->reaper, end_retired, r, NULL);
+    if (open && !(spec && strcmp(spec->server, server) == 0 && serves_as(open, spec)))
+        pool_submit(w->reaper, open_free, map_take(&w->open, server), NULL);
 }
 
 static void put_cluster(world_t *w, const char *name, const json_t *secret)

@@ -16,8 +16,6 @@ struct world_env {
     /* What changed, by kind; the applications are to be looked at again. `what`: "settings", "repositories",
      * "clusters" with the server, or "project" with its name. */
     void (*on_change)(void *ctx, const char *what, const char *name);
-    /* The connection to a cluster has ended, and there is no other; may be NULL. */
-    void (*on_closed)(void *ctx, const char *server);
     void *ctx;
 };
 /* Starts the watches; world_wait waits for their first lists. */

@@ -53,6 +53,8 @@ const struct option global_options[] = {
     OPTIONS_END,
 };
 
+#define OVERRIDES "admin settings resource-overrides"
+
 /* ---- options ---- */
 
 #define OUTPUT(def, kinds)                                                                                   \
@@ -87,6 +89,44 @@ static const struct option render_options[] = {
     OUTPUT("yaml", "yaml|json"),
     OPTIONS_END,
 };
+/* Where argocd-cm is, for all commands below `admin settings`, and what they have of their own. */
+static const struct option settings_options[] = {
+    TEXT("argocd-cm-path", "File with the ConfigMap argocd-cm"),
+    TEXT("argocd-secret-path", "File with the Secret argocd-secret; only has to be readable"),
+    BOOL("load-cluster-settings", "Not available: write the ConfigMap to a file with kubectl"),
+    OPTIONS_END,
+};
+static const struct option validate_options[] = {
+    LIST("group", "Only this group of settings: accounts, general, kustomize or resource-overrides"),
+    OPTIONS_END,
+};
+static const struct option updates_options[] = {
+    DURATION("ignore-normalizer-jq-execution-timeout", "How long a jq expression may take", .fallback = "1s"),
+    OPTIONS_END,
+};
+static const struct option action_options[] = {
+    LIST("param", "Parameter of the action, `name=value`"),
+    OPTIONS_END,
+};
+static const struct option compare_options[] = {
+    TEXT("target", "File with the manifests as they should be; - for standard input"),
+    TEXT("live", "File with the objects as they are, as `kubectl get -o yaml` prints them; - likewise"),
+    TEXT("app", "File with the Application: its destination, ignoreDifferences, and what is tracked by it"),
+    OUTPUT("wide", "wide|json|yaml"),
+    OPTIONS_END,
+};
+/* Which resources an action is for. */
+static const struct option choice_options[] = {
+    TEXT("kind", "Kind of the resource"),
+    TEXT("group", "Group of the resource"),
+    TEXT("namespace", "Namespace of the resource"),
+    TEXT("resource-name", "Name of the resource"),
+    OPTIONS_END,
+};
+static const struct option all_option[] = {BOOL("all", "On all that match, when they are several"),
+                                           OPTIONS_END};
+static const struct option actions_output[] = {
+    TEXT("out", "Output format: yaml|json", .shorthand = 'o', .values = "yaml|json"), OPTIONS_END};
 static const struct option version_options[] = {
     BOOL("short", "Only the version numbers"),
     BOOL("client", "Only this program; no server is asked"),
@@ -297,7 +337,58 @@ const struct command commands[] = {
      .examples = "account update-password\naccount update-password --account alice",
      .tables = TABLES(password_options)},
 
+    {.path = "admin", .summary = "Tools for those who run the server; they need no server"},
+    {.path = "admin settings",
+     .summary = "Check settings, and try out what they do",
+     .tables = TABLES(settings_options)},
+    {.path = OVERRIDES,
+     .summary = "Try out resource.customizations on one object",
+     .tables = TABLES(settings_options)},
+    {.path = OVERRIDES " health",
+     .operands = "RESOURCE_YAML_PATH",
+     .summary = "Assess the health of a resource",
+     .examples = OVERRIDES " health ./deploy.yaml --argocd-cm-path ./argocd-cm.yaml",
+     .tables = TABLES(settings_options)},
+    {.path = OVERRIDES " ignore-differences",
+     .operands = "RESOURCE_YAML_PATH",
+     .summary = "Show which fields are not compared",
+     .examples = OVERRIDES " ignore-differences ./deploy.yaml --argocd-cm-path ./argocd-cm.yaml",
+     .tables = TABLES(settings_options)},
+    {.path = OVERRIDES " ignore-resource-updates",
+     .operands = "RESOURCE_YAML_PATH",
+     .summary = "Show whose changes do not refresh the application",
+     .examples = OVERRIDES " ignore-resource-updates ./deploy.yaml --argocd-cm-path ./argocd-cm.yaml",
+     .tables = TABLES(updates_options, settings_options)},
+    {.path = OVERRIDES " list-actions",
+     .operands = "RESOURCE_YAML_PATH",
+     .summary = "List the actions of a resource",
+     .examples = OVERRIDES " list-actions ./deploy.yaml --argocd-cm-path ./argocd-cm.yaml",
+     .tables = TABLES(settings_options)},
+    {.path = OVERRIDES " run-action",
+     .operands = "RESOURCE_YAML_PATH ACTION",
+     .alias = "action",
+     .summary = "Show what an action changes",
+     .examples = OVERRIDES " run-action ./deploy.yaml restart --argocd-cm-path ./argocd-cm.yaml",
+     .tables = TABLES(action_options, settings_options)},
+    {.path = "admin settings validate",
+     .summary = "Check settings",
+     .examples = "admin settings validate --argocd-cm-path ./argocd-cm.yaml --group accounts",
+     .tables = TABLES(validate_options, settings_options)},
+
     {.path = "app", .summary = "Applications"},
+    {.path = "app actions", .summary = "Actions on an application's resources"},
+    {.path = "app actions list",
+     .operands = "APPNAME",
+     .summary = "List what can be done to an application's resources",
+     .examples = "app actions list guestbook --kind Deployment",
+     .tables = TABLES(choice_options, actions_output, APP_NS),
+     .operand = OPERAND_APP},
+    {.path = "app actions run",
+     .operands = "APPNAME ACTION",
+     .summary = "Run an action on the resources that match",
+     .examples = "app actions run guestbook restart --kind Deployment --resource-name guestbook-ui",
+     .tables = TABLES(choice_options, all_option, APP_NS),
+     .operand = OPERAND_APP},
     {.path = "app add-source",
      .operands = "APPNAME",
      .summary = "Add a source to an application with several",
@@ -409,6 +500,13 @@ const struct command commands[] = {
      .tables = TABLES(wait_options, resource_option, timeout_option, output_app, APP_NS),
      .operand = OPERAND_APP},
 
+    {.path = "app why",
+     .operands = "APPNAME",
+     .summary = "Show what the controller decided about an application lately, and why",
+     .examples = "app why guestbook\napp why guestbook -o json",
+     .tables = TABLES(output_resource, APP_NS),
+     .operand = OPERAND_APP},
+
     {.path = "cluster", .summary = "Clusters"},
     {.path = "cluster get",
      .operands = "SERVER/NAME",
@@ -418,6 +516,13 @@ const struct command commands[] = {
      .operand = OPERAND_CLUSTER},
     {.path = "cluster list", .summary = "List clusters", .tables = TABLES(output_clusters)},
 
+    {.path = "compare",
+     .summary = "Compare manifests with live objects as the controller does, without any server",
+     .details = "Exit status: 0 the same, 1 different, 2 an error. Secrets are masked.",
+     .examples = "compare --target target.yaml --live live.yaml\n"
+                 "compare --target target.yaml --live live.yaml --app application.yaml "
+                 "--argocd-cm-path argocd-cm.yaml -o json",
+     .tables = TABLES(compare_options, settings_options)},
     {.path = "completion",
      .operands = "SHELL",
      .summary = "Print a script that completes commands in bash, zsh or fish",
@@ -474,8 +579,17 @@ const struct missing_command missing_commands[] = {
     {"account delete-token", SERVICE("account.AccountService/DeleteToken")},
     {"account generate-token", SERVICE("account.AccountService/CreateToken")},
     {"account session-token", "token exchange with an identity provider"},
-    {"admin", "the offline tools"},
-    {"app actions", SERVICE("application.ApplicationService/ListResourceActions and RunResourceActionV2")},
+    {"admin app", "the controller's parts in the program"},
+    {"admin cluster", "a client of the clusters in the program"},
+    {"admin dashboard", "the server in the program"},
+    {"admin export", "a client of the cluster in the program"},
+    {"admin import", "a client of the cluster in the program"},
+    {"admin initial-password", "a client of the cluster in the program"},
+    {"admin notifications", "notifications"},
+    {"admin proj", "changes of projects in files"},
+    {"admin redis-initial-password", "a client of the cluster in the program"},
+    {"admin repo", "manifests of repositories"},
+    {"admin settings rbac", "the authoriser in the program"},
     {"app delete-resource", SERVICE("application.ApplicationService/DeleteResource")},
     {"app edit", "an editor's loop; \"app set\" and \"app patch\" change specs"},
     {"app get-resource", "filters of fields; \"app manifests --source live\" prints live manifests"},

@@ -1,4 +1,4 @@
-/* cargocd: the commands that need no server, completion, and the step to cargocd-remote for the rest. */
+/* cargocd: the commands that need no server, completion, and the step to another program for the rest. */
 #include "cli/print.h"
 #include "cli/render.h"
 #include "cli/run.h"
@@ -78,5 +78,6 @@ int main(int argc, char **argv)
     int status = run_main(argc, argv);
     return status == RUN_ELSEWHERE ? become_remote(argv)
            : status == RUN_RENDER  ? become("cargocd-render", render_words())
+           : status == RUN_COMPARE ? become("cargocd-compare", argv)
                                    : status;
 }

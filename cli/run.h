@@ -1,6 +1,7 @@
-/* One run of the program: from its words to an exit status. The command line is two programs that share this:
- * `cargocd` does what needs no server and starts at once; for the rest it becomes `cargocd-remote`, which
- * loads the libraries of the network. */
+/* One run of the program: from its words to an exit status. The command line is three programs that share
+ * this: `cargocd` starts at once and does little by itself; for what needs a server it becomes
+ * `cargocd-remote`, which loads the libraries of the network, and for what the controller's own rules decide,
+ * `cargocd-compare`. */
 #ifndef CARGOCD_CLI_RUN_H
 #define CARGOCD_CLI_RUN_H
 
@@ -18,7 +19,8 @@ struct run {
 /* 0 when it went well; a positive exit status when it did not and has said so; negative with *err set, which
  * is logged and makes the exit status 20 unless *error_status says otherwise. */
 typedef int (*command_fn)(struct run *r, err_t **err);
-enum { RUN_ELSEWHERE = 1000, RUN_RENDER = 1001 }; /* cargocd-remote does it; cargocd-render does */
+/* cargocd-remote does it; cargocd-render does; cargocd-compare does. */
+enum { RUN_ELSEWHERE = 1000, RUN_RENDER = 1001, RUN_COMPARE = 1002 };
 
 struct command_handler {
     const char *path;

@@ -192,6 +192,20 @@ int app_managed(call_t *c, json_t **out, err_t **err)
     return 0;
 }
 
+int app_why(call_t *c, json_t **out, err_t **err)
+{
+    AUTO_JSON app = NULL;
+    AUTO_JSON items = NULL;
+    int rc = lookup(c, "name", &app, err);
+    if (rc == 0)
+        rc = backend_why(c->s, object_namespace(app), object_name(app), &items, err);
+    if (rc < 0)
+        return rc;
+    *out = json_object();
+    json_object_set(*out, "items", items);
+    return 0;
+}
+
 /* ---- single resources ---- */
 
 static const json_t *find_node(const json_t *tree, const char *list, const json_t *q, const char *name_field)
@@ -209,14 +223,10 @@ static const json_t *find_node(const json_t *tree, const char *list, const json_
     return NULL;
 }
 
-int app_resource(call_t *c, json_t **out, err_t **err)
+int app_check_resource(call_t *c, const json_t *app, err_t **err)
 {
-    AUTO_JSON app = NULL;
     AUTO_JSON tree = NULL;
-    AUTO_JSON object = NULL;
-    int rc = lookup(c, "name", &app, err);
-    if (rc == 0)
-        rc = backend_tree(c->s, object_namespace(app), object_name(app), &tree, err);
+    int rc = backend_tree(c->s, object_namespace(app), object_name(app), &tree, err);
     if (rc < 0)
         return rc;
     const json_t *node = find_node(tree, "nodes", c->in, "resourceName");
@@ -225,6 +235,18 @@ int app_resource(call_t *c, json_t **out, err_t **err)
     if (!node || str_empty(json_str_at(node, "uid")))
         return err_set(err, ERR_INVALID_ARGUMENT, "%s %s %s not found as part of application %s",
                        arg(c, "kind"), arg(c, "group"), arg(c, "resourceName"), arg(c, "name"));
+    return 0;
+}
+
+int app_resource(call_t *c, json_t **out, err_t **err)
+{
+    AUTO_JSON app = NULL;
+    AUTO_JSON object = NULL;
+    int rc = lookup(c, "name", &app, err);
+    if (rc == 0)
+        rc = app_check_resource(c, app, err);
+    if (rc < 0)
+        return rc;
     rc = backend_resource(c->s, object_namespace(app), object_name(app), c->in, &object, err);
     if (rc < 0)
         return rc;

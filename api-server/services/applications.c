@@ -17,6 +17,9 @@ const struct handler application_handlers[] = {
     {SERVICE, "ResourceTree", app_tree},
     {SERVICE, "ManagedResources", app_managed},
     {SERVICE, "GetResource", app_resource},
+    {SERVICE, "ListResourceActions", app_list_actions},
+    {SERVICE, "RunResourceAction", app_run_action},
+    {SERVICE, "RunResourceActionV2", app_run_action},
     {SERVICE, "ListResourceEvents", app_events},
     {SERVICE, "GetManifests", app_manifests},
     {SERVICE, "RevisionMetadata", app_revision_metadata},
@@ -24,5 +27,6 @@ const struct handler application_handlers[] = {
     {SERVICE, "GetOCIMetadata", app_oci_metadata},
     {SERVICE, "Watch", app_watch},
     {SERVICE, "WatchResourceTree", app_watch_tree},
+    {"cargocd.ApplicationService", "Why", app_why},
     {NULL, NULL, NULL},
 };

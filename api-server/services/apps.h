@@ -29,7 +29,13 @@ void app_put_health(json_t *app, const json_t *tree);
  * two seconds at most. */
 void wait_for_version(call_t *c, const json_t *app);
 
+/* Whether the resource that the request names (group, kind, namespace, resourceName) is in the application's
+ * tree; ERR_INVALID_ARGUMENT. */
+int app_check_resource(call_t *c, const json_t *app, err_t **err);
+
 int app_list(call_t *c, json_t **out, err_t **err);
+int app_list_actions(call_t *c, json_t **out, err_t **err);
+int app_run_action(call_t *c, json_t **out, err_t **err);
 int app_get(call_t *c, json_t **out, err_t **err);
 int app_tree(call_t *c, json_t **out, err_t **err);
 int app_managed(call_t *c, json_t **out, err_t **err);
@@ -47,6 +53,7 @@ int app_delete(call_t *c, json_t **out, err_t **err);
 int app_sync(call_t *c, json_t **out, err_t **err);
 int app_rollback(call_t *c, json_t **out, err_t **err);
 int app_terminate(call_t *c, json_t **out, err_t **err);
+int app_why(call_t *c, json_t **out, err_t **err);
 int app_watch(call_t *c, json_t **out, err_t **err);
 int app_watch_tree(call_t *c, json_t **out, err_t **err);
 

@@ -136,6 +136,20 @@ int backend_resource(server_t *s, const char *ns, const char *name, const json_t
     return rc;
 }
 
+int backend_why(server_t *s, const char *ns, const char *name, json_t **out, err_t **err)
+{
+    Cargocd__Controller__WhyRequest in = CARGOCD__CONTROLLER__WHY_REQUEST__INIT;
+    Cargocd__Controller__WhyResponse *reply = NULL;
+    app_ref_t ref = app_ref(ns, name);
+    in.app = &ref;
+    int rc = call(s, name, "controller.Why", &in.base, &cargocd__controller__why_response__descriptor,
+                  CALL_TIMEOUT, &reply, err);
+    if (rc == 0)
+        rc = parse_reply(&reply->journal, out, err);
+    cargocd__controller__why_response__free_unpacked(reply, NULL);
+    return rc;
+}
+
 struct infos {
     Cargocd__Controller__ClusterInfoRequest in;
     json_t *out;

@@ -7,6 +7,7 @@
 #include "api-server/http/front.h"
 #include "api-server/live/ws.h"
 #include "api-server/services/state.h"
+#include "common/eval/eval.h"
 #include "common/net/redis.h"
 #include "common/net/rpc.h"
 
@@ -41,6 +42,7 @@ typedef struct server {
     front_t *front;
     pool_t *handlers, *logins, *fetches;
     struct later *later;
+    eval_t *eval; /* users' scripts: resource actions */
     struct backend *backend;
     mono_t started;
     atomic_bool open; /* the front door: users may come */
@@ -145,6 +147,8 @@ int backend_tree_within(server_t *s, const char *ns, const char *name, int64_t t
 int backend_managed(server_t *s, const char *ns, const char *name, json_t **out, err_t **err);
 int backend_resource(server_t *s, const char *ns, const char *name, const json_t *query, json_t **out,
                      err_t **err);
+/* The decision journal of an application: [{time, decision, verdict, reasons}]. */
+int backend_why(server_t *s, const char *ns, const char *name, json_t **out, err_t **err);
 /* What the controller says of a cluster ("": of all it knows): server -> ClusterInfo. */
 int backend_cluster_infos(server_t *s, const char *cluster, json_t **out, err_t **err);
 int backend_cluster_info(server_t *s, const char *cluster, json_t **out, err_t **err);
@@ -161,10 +165,27 @@ int backend_resolve_revision(server_t *s, const json_t *app, const json_t *sourc
                              char **commit, char **display, err_t **err);
 int backend_test_repo(server_t *s, const char *url, const char *project, err_t **err);
 
+/* ---- reach.c: clusters that applications go to ---- */
+
+/* A connection for one request. */
+struct reach {
+    kube_t *kube;
+    bool borrowed; /* the control plane's own */
+    char *server, *name, *cluster_project;
+};
+int reach_open(server_t *s, const json_t *app, struct reach *out, err_t **err);
+void reach_close(struct reach *r);
+AUTO_DECL(reach_close_p, struct reach, reach_close)
+/* How the cluster serves a kind; *held owns the texts. ERR_NOT_FOUND. */
+int reach_kind(const struct reach *r, const char *group, const char *version, const char *kind,
+               struct kube_resource *out, json_t **held, err_t **err);
+
 /* ---- events.c ---- */
 
 /* Audit: a log line and a Kubernetes event on the object. Never fails the caller. */
 void audit(call_t *c, const json_t *object, const char *reason, const char *fmt, ...) PRINTF(4, 5);
+/* The same about a resource of an application, wherever it is: its event is in the control namespace. */
+void audit_resource(call_t *c, const json_t *object, const char *reason, const char *fmt, ...) PRINTF(4, 5);
 
 /* ---- later.c: answers that are held back ---- */
 

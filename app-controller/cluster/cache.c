@@ -200,7 +200,8 @@ static void add_owner(struct obj *o, const char *group, const char *kind, const 
 {
     if (o->nowners == UINT8_MAX)
         return;
-    o->owners = xrealloc(o->owners, (o->nowners + 1u) * sizeof(*o->owners));
+    size_t had = o->nowners * sizeof(*o->owners);
+    o->owners = slab_resize(o->owners, had, had + sizeof(*o->owners));
     o->owners[o->nowners++] = (struct owner){.group = intern(str_or_empty(group)),
                                              .kind = intern(str_or_empty(kind)),
                                              .name = intern(str_or_empty(name)),
@@ -299,12 +300,12 @@ static int make_record(cache_t *c, cache_kind_t *k, const char *p, size_t n, str
     AUTO(free_p) char *api = *k->group ? xasprintf("%s/%s", k->group, k->version) : xstrdup(k->version);
     json_set_str(doc, "apiVersion", api);
     json_set_str(doc, "kind", k->kind);
-    struct obj *o = xcalloc(1, sizeof(*o));
+    struct obj *o = slab_zalloc(sizeof(*o));
     o->of = k;
     o->ns = intern(object_namespace(doc));
     o->name = intern(object_name(doc));
     o->uid = intern(object_uid(doc));
-    o->rv = xstrdup(object_resource_version(doc));
+    o->rv = slab_strdup(object_resource_version(doc));
     o->deleting = json_at(doc, "metadata", "deletionTimestamp") != NULL;
     wall_t created;
     if (json_at(doc, "metadata", "creationTimestamp") &&

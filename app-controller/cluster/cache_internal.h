@@ -6,6 +6,7 @@
 #include "common/engine/script.h"
 #include "common/base/intern.h"
 #include "common/base/map.h"
+#include "common/base/slab.h"
 #include "common/base/thread.h"
 #include "common/base/vec.h"
 

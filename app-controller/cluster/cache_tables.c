@@ -213,9 +213,9 @@ void obj_free(struct obj *o)
         intern_unref(o->owners[i].name);
         intern_unref(o->owners[i].uid);
     }
-    free(o->owners);
-    free(o->rv);
+    slab_free(o->owners, o->nowners * sizeof(*o->owners));
+    slab_strfree(o->rv);
     pack_free(o->content);
     node_info_release(&o->info);
-    free(o);
+    slab_free(o, sizeof(*o));
 }

@@ -6,7 +6,6 @@
  * only, and a group that discovery could not ask keeps its watches. Settings that records are made by start
  * all over: until everything is listed again there is no verdict. */
 #include "app-controller/cluster/cluster.h"
-#include "app-controller/cluster/kube_config_of.h"
 #include "common/base/intern.h"
 #include "common/base/log.h"
 #include "common/base/thread.h"
@@ -455,7 +454,9 @@ static int open_kube(cluster_t *c, err_t **err)
     if (c->kube)
         return 0;
     struct kube_config config;
-    if (kube_config_of(&c->spec, c->env.own, &config, err) < 0)
+    bool is_own = strcmp(c->spec.server, IN_CLUSTER_SERVER) == 0;
+    if (kube_config_of_cluster(c->spec.server, c->spec.name, c->spec.config, is_own ? c->env.own : NULL,
+                               &config, err) < 0)
         return -(int)ERR_INVALID_ARGUMENT;
     struct kube_options options = c->env.kube ? *c->env.kube : (struct kube_options){};
     options.io = c->env.io;

@@ -1,16 +1,9 @@
 /* app diff: the live objects beside what a sync would make of them, as the server worked it out when it
- * compared the application; each pair is handed to diff(1), or to what KUBECTL_EXTERNAL_DIFF names. */
+ * compared the application. */
 #include "cli/app/show.h"
+#include "cli/diff.h"
 #include "cli/print.h"
 #include "cli/remote/commands.h"
-#include "common/base/file.h"
-#include "common/base/proc.h"
-#include "common/yaml/yaml.h"
-
-#include <stdio.h>
-#include <unistd.h>
-
-enum { OUTPUT_MAX = 256 << 20 };
 
 struct pair {
     const json_t *item; /* borrowed */
@@ -78,64 +71,11 @@ static int read_pairs(const json_t *items, pairs_t *pairs, err_t **err)
     return 0;
 }
 
-/* ---- the other program ---- */
-
-static int write_side(const char *path, const json_t *object, err_t **err)
-{
-    AUTO_STR yaml = STR_INIT;
-    if (object)
-        yaml_write(object, &yaml);
-    return file_write(path, str_text(&yaml), yaml.len, 0600, err);
-}
-
-static int run_diff(const char *live, const char *target, err_t **err)
-{
-    const char *other = getenv("KUBECTL_EXTERNAL_DIFF");
-    AUTO(strv_free_p) char **words = NULL;
-    AUTO_STR out = STR_MAX(OUTPUT_MAX), errs = STR_MAX(1 << 20);
-    struct proc_result result;
-    int rc = shell_split(str_empty(other) ? "diff" : other, &words, err);
-    if (rc < 0)
-        return err_wrap(err, "KUBECTL_EXTERNAL_DIFF");
-    size_t n = strv_len(words);
-    AUTO(free_p) const char **argv = xcalloc(n + 3, sizeof(*argv));
-    memcpy(argv, words, n * sizeof(*argv));
-    argv[n] = live;
-    argv[n + 1] = target;
-    const struct proc_spec spec = {.argv = (char *const *)argv, .env = environ};
-    rc = proc_run(&spec, &out, &errs, &result, err);
-    print_str(&out);
-    fwrite(str_text(&errs), 1, errs.len, stderr);
-    return rc;
-}
-
-/* A name from the server as one of a file. */
-static char *file_name(const char *name)
-{
-    char *copy = xstrdup(*name && *name != '.' ? name : "object");
-    for (char *p = copy; *p; p++)
-        if (*p == '/')
-            *p = '_';
-    return copy;
-}
-
 static int print_pair(const struct pair *p, err_t **err)
 {
-    AUTO(free_p) char *dir = NULL, *live = NULL, *target = NULL, *name = file_name(text(p->item, "name"));
     printf_out("\n===== %s/%s %s/%s ======\n", text(p->item, "group"), text(p->item, "kind"),
                text(p->item, "namespace"), text(p->item, "name"));
-    int rc = dir_make_temp(NULL, "cargocd-diff-", &dir, err);
-    if (rc < 0)
-        return rc;
-    live = xasprintf("%s/%.200s-live.yaml", dir, name);
-    target = xasprintf("%s/%.200s", dir, name);
-    rc = write_side(live, p->live, err);
-    if (rc == 0)
-        rc = write_side(target, p->target, err);
-    if (rc == 0)
-        rc = run_diff(live, target, err);
-    dir_remove(dir, NULL);
-    return rc;
+    return diff_print(text(p->item, "name"), p->live, p->target, err);
 }
 
 /* ---- the command ---- */

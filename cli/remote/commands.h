@@ -19,6 +19,9 @@ int account_user_info(struct run *r, err_t **err);
 /* app_read.c */
 int app_get(struct run *r, err_t **err);
 int app_history(struct run *r, err_t **err);
+int app_why(struct run *r, err_t **err);
+int app_actions_list(struct run *r, err_t **err);
+int app_actions_run(struct run *r, err_t **err);
 int app_list(struct run *r, err_t **err);
 int app_manifests(struct run *r, err_t **err);
 int app_resources(struct run *r, err_t **err);

@@ -116,15 +116,33 @@ static void split_group_kind(const char *text, char separator, char **group, cha
     *kind = xstrdup(at ? at + 1 : text);
 }
 
+static void rule_dispose(struct ignore_rule *r)
+{
+    free((char *)(uintptr_t)r->group);
+    free((char *)(uintptr_t)r->kind);
+    strv_free((char **)(uintptr_t)r->pointers);
+    strv_free((char **)(uintptr_t)r->jq);
+    strv_free((char **)(uintptr_t)r->managers);
+}
+
+/* A key of its own overrides what the older, single key says of the same kind. */
 static void add_rule(rules_t *to, const char *name, char separator, const json_t *body)
 {
     char *group, *kind;
     split_group_kind(name, separator, &group, &kind);
-    VEC_PUSH(to, (struct ignore_rule){.group = group,
-                                      .kind = kind,
-                                      .pointers = texts_of(json_object_get(body, "jsonPointers")),
-                                      .jq = texts_of(json_object_get(body, "jqPathExpressions")),
-                                      .managers = texts_of(json_object_get(body, "managedFieldsManagers"))});
+    struct ignore_rule rule = {.group = group,
+                               .kind = kind,
+                               .pointers = texts_of(json_object_get(body, "jsonPointers")),
+                               .jq = texts_of(json_object_get(body, "jqPathExpressions")),
+                               .managers = texts_of(json_object_get(body, "managedFieldsManagers"))};
+    VEC_FOREACH(to, r) {
+        if (strcmp(r->group, group) != 0 || strcmp(r->kind, kind) != 0)
+            continue;
+        rule_dispose(r);
+        *r = rule;
+        return;
+    }
+    VEC_PUSH(to, rule);
 }
 
 static struct custom *custom_of(settings_t *s, const char *key)
@@ -296,18 +314,34 @@ static int parse_combined_customizations(settings_t *s, err_t **err)
     return 0;
 }
 
-static void add_pointer_rule(rules_t *to, const char *group, const char *kind, const char *const *pointers,
-                             size_t n)
+static char **texts_copy(char *const *list)
 {
-    char **list = xcalloc(n + 1, sizeof(*list));
+    size_t n = strv_len((char **)(uintptr_t)list);
+    char **out = n ? xcalloc(n + 1, sizeof(*out)) : NULL;
     for (size_t i = 0; i < n; i++)
-        list[i] = xstrdup(pointers[i]);
-    VEC_PUSH(to, (struct ignore_rule){.group = xstrdup(group), .kind = xstrdup(kind), .pointers = list});
+        out[i] = xstrdup(list[i]);
+    return out;
+}
+
+static void copy_rule(rules_t *to, const struct ignore_rule *r)
+{
+    VEC_PUSH(to, (struct ignore_rule){.group = xstrdup(r->group),
+                                      .kind = xstrdup(r->kind),
+                                      .pointers = texts_copy(r->pointers),
+                                      .jq = texts_copy(r->jq),
+                                      .managers = texts_copy(r->managers)});
+}
+
+/* pointers: NULL-terminated. */
+static void add_pointer_rule(rules_t *to, const char *group, const char *kind, const char *const *pointers)
+{
+    copy_rule(to, &(struct ignore_rule){
+                      .group = group, .kind = kind, .pointers = (char *const *)(uintptr_t)pointers});
 }
 
 static int parse_compare_options(settings_t *s, err_t **err)
 {
-    static const char *const status[] = {"/status"};
+    static const char *const status[] = {"/status", NULL};
     AUTO_JSON options = NULL;
     int r = read_yaml(s, "resource.compareoptions", &options, err);
     if (r < 0)
@@ -318,22 +352,19 @@ static int parse_compare_options(settings_t *s, err_t **err)
     json_t *field = json_object_get(options, "ignoreResourceStatusField");
     const char *which = json_is_false(field) ? "none" : str_or_empty(json_string_value(field));
     if (strcmp(which, "crd") == 0)
-        add_pointer_rule(&s->ignore, "apiextensions.k8s.io", "CustomResourceDefinition", status, 1);
+        add_pointer_rule(&s->ignore, "apiextensions.k8s.io", "CustomResourceDefinition", status);
     else if (strcmp(which, "none") != 0 && strcmp(which, "off") != 0 && strcmp(which, "false") != 0)
-        add_pointer_rule(&s->ignore, "*", "*", status, 1);
+        add_pointer_rule(&s->ignore, "*", "*", status);
     return 0;
 }
 
 static void finish_update_rules(settings_t *s)
 {
     static const char *const always[] = {"/metadata/resourceVersion", "/metadata/generation",
-                                         "/metadata/managedFields"};
-    for (size_t i = 0; s->updates_follow_differences && i < s->ignore.n; i++) {
-        const struct ignore_rule *r = &s->ignore.v[i];
-        add_pointer_rule(&s->ignore_updates, r->group, r->kind, (const char *const *)r->pointers,
-                         strv_len(r->pointers));
-    }
-    add_pointer_rule(&s->ignore_updates, "*", "*", always, ARRAY_LEN(always));
+                                         "/metadata/managedFields", NULL};
+    for (size_t i = 0; s->updates_follow_differences && i < s->ignore.n; i++)
+        copy_rule(&s->ignore_updates, &s->ignore.v[i]);
+    add_pointer_rule(&s->ignore_updates, "*", "*", always);
 }
 
 int settings_parse(const json_t *config_map, settings_t **out, str_t *warnings, err_t **err)
@@ -353,14 +384,15 @@ int settings_parse(const json_t *config_map, settings_t **out, str_t *warnings, 
     if (r == 0)
         r = parse_combined_customizations(s, err);
     if (r == 0)
-        r = parse_compare_options(s, err);
-    if (r == 0)
         r = parse_split_scripts(s, warnings, err);
+    if (r == 0)
+        parse_split_customizations(s, warnings);
+    if (r == 0)
+        r = parse_compare_options(s, err);
     if (r < 0) {
         settings_unref(s);
         return r;
     }
-    parse_split_customizations(s, warnings);
     AUTO_ERR problem = NULL;
     if (read_yaml(s, "globalProjects", &s->global_projects, &problem) < 0 && warnings)
         str_printf(warnings, "%s\n", err_text(problem));
@@ -390,13 +422,8 @@ static void free_filters(filters_t *list)
 
 static void free_rules(rules_t *list)
 {
-    VEC_FOREACH(list, r) {
-        free((char *)(uintptr_t)r->group);
-        free((char *)(uintptr_t)r->kind);
-        strv_free((char **)(uintptr_t)r->pointers);
-        strv_free((char **)(uintptr_t)r->jq);
-        strv_free((char **)(uintptr_t)r->managers);
-    }
+    VEC_FOREACH(list, r)
+        rule_dispose(r);
     VEC_FREE(list);
 }
 
@@ -521,39 +548,51 @@ char *const *settings_masked_annotations(const settings_t *s)
     return s->masked_annotations;
 }
 
-/* The entry for a kind that has what is wanted: by name, else by the first glob in order of the keys. */
-static const struct custom *find_custom(const settings_t *s, const char *group, const char *kind,
-                                        bool (*has)(const struct custom *))
+static char *custom_key(const char *group, const char *kind)
 {
-    AUTO(free_p) char *key = *group ? xasprintf("%s/%s", group, kind) : xstrdup(kind);
+    return str_empty(group) ? xstrdup(kind) : xasprintf("%s/%s", group, kind);
+}
+
+static bool has_rule(const rules_t *rules, const char *group, const char *kind)
+{
+    for (size_t i = 0; i < rules->n; i++)
+        if (str_eq(rules->v[i].group, group) && str_eq(rules->v[i].kind, kind))
+            return true;
+    return false;
+}
+
+bool settings_customizes(const settings_t *s, const char *group, const char *kind)
+{
+    AUTO(free_p) char *key = custom_key(group, kind);
+    bool found = has_rule(&s->ignore, str_or_empty(group), kind) ||
+                 has_rule(&s->ignore_updates, str_or_empty(group), kind);
     VEC_FOREACH(&s->customs, c)
-        if (has(*c) && strcmp((*c)->key, key) == 0)
-            return *c;
-    VEC_FOREACH(&s->customs, c)
-        if (has(*c) && glob_match((*c)->key, key, NULL))
-            return *c;
-    return NULL;
+        found = found || strcmp((*c)->key, key) == 0;
+    VEC_FOREACH(&s->known_types, t)
+        found = found || (str_same(t->group, group) && strcmp(t->kind, kind) == 0);
+    return found;
 }
 
-static bool has_health(const struct custom *c)
-{
-    return !str_empty(c->health);
-}
-
-static bool has_actions(const struct custom *c)
-{
-    return c->actions != NULL;
-}
-
+/* By name, else by the first glob in order of the keys. */
 const struct script *settings_health_script(const settings_t *s, const char *group, const char *kind)
 {
-    const struct custom *c = s->customs.n ? find_custom(s, str_or_empty(group), kind, has_health) : NULL;
-    return c ? &c->script : NULL;
+    AUTO(free_p) char *key = s->customs.n ? custom_key(group, kind) : NULL;
+    VEC_FOREACH(&s->customs, c)
+        if (!str_empty((*c)->health) && strcmp((*c)->key, key) == 0)
+            return &(*c)->script;
+    VEC_FOREACH(&s->customs, c)
+        if (!str_empty((*c)->health) && glob_match((*c)->key, key, NULL))
+            return &(*c)->script;
+    return NULL;
 }
 
 const json_t *settings_actions(const settings_t *s, const char *group, const char *kind, bool *open_libs)
 {
-    const struct custom *c = s->customs.n ? find_custom(s, str_or_empty(group), kind, has_actions) : NULL;
+    AUTO(free_p) char *key = s->customs.n ? custom_key(group, kind) : NULL;
+    const struct custom *c = NULL;
+    VEC_FOREACH(&s->customs, i)
+        if ((*i)->actions && strcmp((*i)->key, key) == 0)
+            c = *i;
     *open_libs = c && c->open_libs;
     return c ? c->actions : NULL;
 }

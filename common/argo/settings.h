@@ -47,8 +47,11 @@ bool settings_in_cluster_enabled(const settings_t *s);
 /* The health script of resource.customizations for the kind: by its name, else by a glob; NULL. Borrowed. */
 const struct script *settings_health_script(const settings_t *s, const char *group, const char *kind);
 /* The actions of a kind: {discovery.lua, definitions: [{name, action.lua}], mergeBuiltinActions}; NULL.
- * Borrowed. */
+ * Borrowed. Globs do not count. */
 const json_t *settings_actions(const settings_t *s, const char *group, const char *kind, bool *open_libs);
+
+/* Whether resource.customizations says anything of exactly this kind. */
+bool settings_customizes(const settings_t *s, const char *group, const char *kind);
 
 /* An application's ignoreDifferences as rules whose texts live as long as `list`; the array is the caller's.
  */

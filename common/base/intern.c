@@ -1,5 +1,6 @@
 /* A table of chains, split into shards with a lock each. An entry sits in front of its text. */
 #include "common/base/intern.h"
+#include "common/base/slab.h"
 #include "common/base/hash.h"
 
 #include <pthread.h>
@@ -57,7 +58,7 @@ const char *intern_n(const char *s, size_t n)
     while (e && (e->hash != hash || e->len != n || memcmp(e->text, s, n) != 0))
         e = e->next;
     if (!e) {
-        e = xmalloc(sizeof(*e) + n + 1);
+        e = slab_alloc(sizeof(*e) + n + 1);
         *e = (struct entry){.next = *bucket, .hash = hash, .len = (uint32_t)n};
         memcpy(e->text, s, n);
         e->text[n] = 0;
@@ -106,7 +107,7 @@ void intern_unref(const char *interned)
         *p = e->next;
         sh->n--;
         sh->bytes -= e->len + 1;
-        free(e);
+        slab_free(e, sizeof(*e) + e->len + 1);
     }
     pthread_mutex_unlock(&sh->lock);
 }

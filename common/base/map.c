@@ -2,6 +2,7 @@
  * outside cannot be chosen to collide. */
 #include "common/base/map.h"
 #include "common/base/hash.h"
+#include "common/base/slab.h"
 
 static const uint32_t DELETED = UINT32_MAX;
 
@@ -16,7 +17,7 @@ void map_clear(map_t *m)
     for (size_t i = 0; i < m->used; i++) {
         if (!m->entries[i].key)
             continue;
-        free(m->entries[i].key);
+        slab_strfree(m->entries[i].key);
         release(m, m->entries[i].value);
     }
     free(m->entries);
@@ -111,7 +112,7 @@ bool map_put(map_t *m, const char *key, void *value_take)
     uint64_t hash = hash_keyed(key, strlen(key));
     bool found;
     size_t s = find_slot(m, key, hash, &found);
-    m->entries[m->used] = (map_entry_t){.key = xstrdup(key), .value = value_take, .hash = hash};
+    m->entries[m->used] = (map_entry_t){.key = slab_strdup(key), .value = value_take, .hash = hash};
     m->slots[s] = (uint32_t)++m->used;
     m->n++;
     return true;
@@ -128,7 +129,7 @@ void *map_take(map_t *m, const char *key)
     map_entry_t *e = &m->entries[m->slots[s] - 1];
     m->slots[s] = DELETED;
     void *value = e->value;
-    free(e->key);
+    slab_strfree(e->key);
     *e = (map_entry_t){};
     m->n--;
     return value;

@@ -4,6 +4,7 @@
 #include "common/base/vec.h"
 
 #include <dirent.h>
+#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -222,29 +223,15 @@ void metric_forget(metric_t *f, const char *const *values)
     map_del(&f->series, str_text(&key));
 }
 
-static bool has_values(const metric_t *f, const struct series *s, const char *const *labels,
-                       const char *const *values)
-{
-    for (size_t i = 0; labels[i]; i++) {
-        bool found = false;
-        for (size_t k = 0; k < f->nlabels && !found; k++)
-            found = strcmp(f->labels[k], labels[i]) == 0 && strcmp(s->values[k], values[i]) == 0;
-        if (!found)
-            return false;
-    }
-    return true;
-}
-
-void metric_forget_where(metric_t *f, const char *const *labels, const char *const *values)
+void metric_retain(metric_t *f, bool (*keep)(void *arg, char *const *values), void *arg)
 {
     if (!f)
         return;
     LOCKED(&f->owner->lock);
-    MAP_FOREACH(&f->series, e)
-        if (has_values(f, e->value, labels, values)) {
-            AUTO(free_p) char *key = xstrdup(e->key);
-            map_del(&f->series, key);
-        }
+    AUTO(free_p) const char **keys = map_sorted_keys(&f->series);
+    for (size_t i = 0; keys[i]; i++)
+        if (!keep(arg, ((struct series *)map_get(&f->series, keys[i]))->values))
+            map_del(&f->series, keys[i]);
 }
 
 double metric_value(metric_t *f, const char *const *values)
@@ -327,24 +314,24 @@ void metrics_write_sample(str_t *out, const char *name, const char *const *label
     str_putc(out, '\n');
 }
 
-static void write_histogram(const metric_t *f, const struct series *s, str_t *out)
+void metrics_write_histogram(str_t *out, const char *name, const char *const *labels,
+                             const char *const *values, const double *bounds, const uint64_t *counts,
+                             size_t n, double sum)
 {
-    const char *const *labels = (const char *const *)f->labels, *const *values =
-                                                                    (const char *const *)s->values;
     uint64_t total = 0;
-    for (size_t i = 0; i <= f->nbounds; i++) {
+    for (size_t i = 0; i <= n; i++) {
         char le[40] = "+Inf";
-        if (i < f->nbounds)
-            snprintf(le, sizeof(le), "%g", f->bounds[i]);
-        total += s->buckets[i];
-        str_printf(out, "%s_bucket", f->name);
+        if (i < n)
+            snprintf(le, sizeof(le), "%.12g", bounds[i]);
+        total += counts[i];
+        str_printf(out, "%s_bucket", name);
         write_labels(labels, values, le, out);
         str_printf(out, " %llu\n", (unsigned long long)total);
     }
-    AUTO(free_p) char *sum = xasprintf("%s_sum", f->name);
-    AUTO(free_p) char *count = xasprintf("%s_count", f->name);
-    metrics_write_sample(out, sum, labels, values, s->v);
-    metrics_write_sample(out, count, labels, values, (double)s->count);
+    AUTO(free_p) char *sum_name = xasprintf("%s_sum", name);
+    AUTO(free_p) char *count_name = xasprintf("%s_count", name);
+    metrics_write_sample(out, sum_name, labels, values, sum);
+    metrics_write_sample(out, count_name, labels, values, (double)total);
 }
 
 static void write_family(const metric_t *f, str_t *out)
@@ -356,7 +343,8 @@ static void write_family(const metric_t *f, str_t *out)
     MAP_FOREACH(&f->series, e) {
         const struct series *s = e->value;
         if (f->kind == HISTOGRAM)
-            write_histogram(f, s, out);
+            metrics_write_histogram(out, f->name, (const char *const *)f->labels,
+                                    (const char *const *)s->values, f->bounds, s->buckets, f->nbounds, s->v);
         else
             metrics_write_sample(out, f->name, (const char *const *)f->labels, (const char *const *)s->values,
                                  s->v);
@@ -396,7 +384,8 @@ static double fds_open(void)
 static void write_process(void *arg, str_t *out)
 {
     double ticks = (double)sysconf(_SC_CLK_TCK), page = (double)sysconf(_SC_PAGESIZE);
-    unsigned long utime = 0, stime = 0, vsize = 0, rss = 0, start = 0, btime = 0;
+    struct mallinfo2 heap = mallinfo2();
+    unsigned long threads = 0, utime = 0, stime = 0, vsize = 0, rss = 0, start = 0, btime = 0;
     FILE *f = fopen("/proc/self/stat", "re");
     char line[1024] = "";
     const char *rest = f && fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
@@ -404,8 +393,8 @@ static void write_process(void *arg, str_t *out)
         fclose(f);
     if (!rest ||
         sscanf(rest,
-               ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d %lu %lu %lu",
-               &utime, &stime, &start, &vsize, &rss) != 5)
+               ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %lu %*d %lu %lu %lu",
+               &utime, &stime, &threads, &start, &vsize, &rss) != 6)
         return;
     f = fopen("/proc/stat", "re");
     while (f && fgets(line, sizeof(line), f) && sscanf(line, "btime %lu", &btime) != 1)
@@ -423,6 +412,10 @@ static void write_process(void *arg, str_t *out)
         {"process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.",
          (double)btime + (double)start / ticks},
         {"process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", (double)vsize},
+        {"go_goroutines", "gauge", "Number of threads: what stands for goroutines here.", (double)threads},
+        {"go_threads", "gauge", "Number of threads.", (double)threads},
+        {"go_memstats_heap_alloc_bytes", "gauge", "Bytes allocated from the heap and in use.",
+         (double)heap.uordblks + (double)heap.hblkhd},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         metrics_write_head(out, rows[i].name, rows[i].type, rows[i].help);

@@ -44,14 +44,15 @@ void metric_observe(metric_t *f, double v, const char *const *values);
 void metric_observe_since(metric_t *f, mono_t start, const char *const *values);
 /* Drops a series. */
 void metric_forget(metric_t *f, const char *const *values);
-/* Drops every series with these values of these labels of the family. */
-void metric_forget_where(metric_t *f, const char *const *labels, const char *const *values);
+/* Drops every series for whose values keep says false; it is called under the registry's lock. */
+void metric_retain(metric_t *f, bool (*keep)(void *arg, char *const *values), void *arg);
 /* The value of a counter or gauge, the count of a histogram; 0 when there is no such series. For tests. */
 double metric_value(metric_t *f, const char *const *values);
 
 /* fn writes further families, in exposition format, at each scrape. */
 void metrics_on_write(metrics_t *m, void (*fn)(void *arg, str_t *out), void *arg);
-/* The process_* family: processor time, memory, descriptors, start time. */
+/* The process_* family: processor time, memory, descriptors, start time; and those of Go's runtime that say
+ * the same of any process: threads, and bytes allocated from the heap. */
 void metrics_add_process(metrics_t *m);
 /* Everything, families sorted by name. */
 void metrics_write(metrics_t *m, str_t *out);
@@ -59,6 +60,10 @@ void metrics_write(metrics_t *m, str_t *out);
 /* For metrics_on_write: one line "name{labels} value"; a label's value is escaped. */
 void metrics_write_sample(str_t *out, const char *name, const char *const *labels, const char *const *values,
                           double v);
+/* A histogram: counts[i] up to bounds[i] and above the one before, counts[n] of the rest. */
+void metrics_write_histogram(str_t *out, const char *name, const char *const *labels,
+                             const char *const *values, const double *bounds, const uint64_t *counts,
+                             size_t n, double sum);
 void metrics_write_head(str_t *out, const char *name, const char *type, const char *help);
 
 #endif

@@ -5,9 +5,10 @@
 #include <locale.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
-enum { STACK_SIZE = 256 << 10, IDLE_SECONDS = 60 };
+enum { STACK_SIZE = 256 << 10, IDLE_SECONDS = 15 };
 
 void process_setup(void)
 {
@@ -46,6 +47,18 @@ pthread_t thread_start(const char *name, void *(*fn)(void *), void *arg)
     return t;
 }
 
+/* What a burst of work used lies in the heap as free pages until somebody hands them back. Once a minute at
+ * most: it looks at the whole heap. */
+void memory_give_back(void)
+{
+    static _Atomic int64_t last;
+    int64_t now = mono_now().ns, before = last;
+    if (before && now - before < SECONDS(60))
+        return;
+    if (atomic_compare_exchange_strong(&last, &before, now))
+        malloc_trim(0);
+}
+
 struct job {
     pool_fn fn;
     void *arg;
@@ -74,19 +87,28 @@ pool_t *pool_new(const char *name, size_t threads, size_t max_queue)
     return p;
 }
 
+/* Waits for a job; false when there was none for long enough. Called and left with the lock held. */
+static bool wait_for_job(pool_t *p)
+{
+    mono_t deadline = mono_after(mono_now(), SECONDS(IDLE_SECONDS));
+    bool timely = true;
+    p->idle++;
+    while (!p->queued && !p->stopping && timely)
+        timely = cond_wait_until(&p->work, &p->lock, deadline);
+    p->idle--;
+    if (!p->queued && !timely && p->threads == 1) {
+        pthread_mutex_unlock(&p->lock);
+        memory_give_back();
+        pthread_mutex_lock(&p->lock);
+    }
+    return p->queued;
+}
+
 static void *work(void *arg)
 {
     pool_t *p = arg;
     pthread_mutex_lock(&p->lock);
-    for (;;) {
-        mono_t deadline = mono_after(mono_now(), SECONDS(IDLE_SECONDS));
-        bool timely = true;
-        p->idle++;
-        while (!p->queued && !p->stopping && timely)
-            timely = cond_wait_until(&p->work, &p->lock, deadline);
-        p->idle--;
-        if (!p->queued)
-            break;
+    while (wait_for_job(p)) {
         struct job job = p->ring[p->head];
         p->head = (p->head + 1) % p->max_queue;
         p->queued--;

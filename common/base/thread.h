@@ -35,7 +35,11 @@ pthread_t thread_start(const char *name, void *(*fn)(void *), void *arg);
 /* To be called first in main: at most two malloc arenas, SIGPIPE ignored, LC_NUMERIC "C". */
 void process_setup(void);
 
-/* A bounded pool: up to `threads` workers, started when there is work and ended after a minute without, and a
+/* Returns free pages to the system; for when a burst of work is over. Pools and work queues do so by
+ * themselves. */
+void memory_give_back(void);
+
+/* A bounded pool: up to `threads` workers, started when there is work and ended after 15 s without, and a
  * queue of at most `max_queue` jobs. */
 typedef struct pool pool_t;
 typedef void (*pool_fn)(void *arg);

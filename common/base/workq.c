@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { LOW_SHARE = 8, IDLE_SECONDS = 60 };
+enum { LOW_SHARE = 8, IDLE_SECONDS = 15 };
 
 struct timer {
     struct item *item;
@@ -26,6 +26,7 @@ struct item {
     uint64_t bits; /* to be done in the next run */
     struct timer *timers;
     struct item *next; /* in a ready list */
+    mono_t since;      /* when it was queued, when it began to run */
     bool queued, running, high;
 };
 
@@ -42,12 +43,27 @@ struct workq {
     struct list ready[2]; /* [1] is high priority */
     VEC(struct timer *) heap;
     size_t nready, nrunning;
-    uint64_t added, done, turns;
+    uint64_t added, done, put_off, turns;
+    struct workq_times waited, worked;
     bool stopping;
     char name[16];
     size_t threads, idle, max_threads;
     cond_t gone;
 };
+
+const double workq_bounds[WORKQ_BOUNDS] = {1e-08, 1e-07, 1e-06, 1e-05, 1e-04, 0.001,
+                                           0.01,  0.1,   1,     10,    100,   1000};
+
+static void note_time(struct workq_times *t, mono_t since, mono_t now)
+{
+    double seconds = (double)(now.ns - since.ns) / (double)NS_PER_SEC;
+    size_t i = 0;
+    while (i < WORKQ_BOUNDS && seconds > workq_bounds[i])
+        i++;
+    t->counts[i]++;
+    t->count++;
+    t->seconds += seconds;
+}
 
 static void heap_set(workq_t *q, size_t i, struct timer *t)
 {
@@ -122,6 +138,7 @@ static void enqueue(workq_t *q, struct item *it, bool high)
         return;
     struct list *l = &q->ready[it->high];
     it->queued = true;
+    it->since = mono_now();
     it->next = NULL;
     *l->tail = it;
     l->tail = &it->next;
@@ -200,6 +217,7 @@ void workq_add_after(workq_t *q, const char *key, uint64_t bits, int64_t delay_n
         it->timers = t;
         VEC_PUSH(&q->heap, t);
     }
+    q->put_off++;
     t->deadline = deadline;
     heap_sift(q, t->at);
     if (t->at == 0)
@@ -277,6 +295,9 @@ static void run_one(workq_t *q)
     it->bits = 0;
     it->high = false;
     it->running = true;
+    mono_t began = mono_now();
+    note_time(&q->waited, it->since, began);
+    it->since = began;
     q->nrunning++;
     if (q->nready || q->heap.n)
         pthread_cond_signal(&q->wake); /* a colleague takes over the rest and the timers */
@@ -284,6 +305,7 @@ static void run_one(workq_t *q)
     q->fn(q->ctx, it->key, bits);
     pthread_mutex_lock(&q->lock);
     it->running = false;
+    note_time(&q->worked, began, mono_now());
     q->nrunning--;
     q->done++;
     if (it->bits && !q->stopping)
@@ -297,6 +319,7 @@ static void run_one(workq_t *q)
 static void *worker(void *arg)
 {
     workq_t *q = arg;
+    bool quiet = false;
     pthread_mutex_lock(&q->lock);
     mono_t bored = mono_after(mono_now(), SECONDS(IDLE_SECONDS));
     while (!q->stopping) {
@@ -307,11 +330,18 @@ static void *worker(void *arg)
             continue;
         }
         bool spare = q->idle > 0; /* somebody else watches the timers */
-        if (spare && mono_left(bored) == 0)
+        if (spare && mono_left(bored) == 0) {
+            quiet = q->threads == 2;
             break;
+        }
         q->idle++;
         cond_wait_until(&q->wake, &q->lock, spare && mono_cmp(bored, next) < 0 ? bored : next);
         q->idle--;
+    }
+    if (quiet) {
+        pthread_mutex_unlock(&q->lock);
+        memory_give_back();
+        pthread_mutex_lock(&q->lock);
     }
     q->threads--;
     pthread_cond_broadcast(&q->gone);
@@ -369,9 +399,24 @@ void workq_free(workq_t *q)
 
 void workq_stats(workq_t *q, struct workq_stats *out)
 {
+    mono_t now = mono_now();
     LOCKED(&q->lock);
-    *out = (struct workq_stats){
-        .ready = q->nready, .running = q->nrunning, .delayed = q->heap.n, .added = q->added, .done = q->done};
+    *out = (struct workq_stats){.ready = q->nready,
+                                .running = q->nrunning,
+                                .delayed = q->heap.n,
+                                .added = q->added,
+                                .done = q->done,
+                                .put_off = q->put_off,
+                                .waited = q->waited,
+                                .worked = q->worked};
+    MAP_FOREACH(&q->items, e) {
+        const struct item *it = e->value;
+        if (!it->running)
+            continue;
+        double seconds = (double)(now.ns - it->since.ns) / (double)NS_PER_SEC;
+        out->unfinished += seconds;
+        out->longest = seconds > out->longest ? seconds : out->longest;
+    }
 }
 
 bool workq_drain(workq_t *q, mono_t deadline)

@@ -32,10 +32,21 @@ void workq_cancel(workq_t *q, const char *key, uint64_t bits);
 /* Drops everything that waits for the key (work under way finishes). */
 void workq_forget(workq_t *q, const char *key);
 
+/* How long something took, as a histogram: counts[i] of those up to workq_bounds[i] seconds and above the one
+ * before; the last is of all that took longer. */
+enum { WORKQ_BOUNDS = 12 };
+extern const double workq_bounds[WORKQ_BOUNDS];
+struct workq_times {
+    uint64_t counts[WORKQ_BOUNDS + 1], count;
+    double seconds; /* together */
+};
+
 /* Figures: keys ready to run, keys being worked on, timers. */
 struct workq_stats {
     size_t ready, running, delayed;
-    uint64_t added, done;
+    uint64_t added, done, put_off; /* put_off: with a delay */
+    double unfinished, longest;    /* seconds that the running ones have taken, together and at most */
+    struct workq_times waited, worked;
 };
 void workq_stats(workq_t *q, struct workq_stats *out);
 /* Waits until nothing is ready or running (timers do not count); false at the deadline. For tests. */

@@ -19,4 +19,8 @@ int diff_objects_compare(const json_t *target, const json_t *live, const struct 
 /* `live` reduced to the fields that `wanted` has; lists by index. A new document. */
 json_t *json_restrict(const json_t *wanted, const json_t *live) MUST_USE;
 
+/* Where two documents differ, as RFC 6901 pointers, comma-separated, at most `max` of them; then how many
+ * more. Lists are compared by index. Names only, no values. */
+void diff_paths(const json_t *a, const json_t *b, size_t max, str_t *out);
+
 #endif

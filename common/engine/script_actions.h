@@ -15,4 +15,13 @@ int script_actions_add(json_t *actions, const json_t *value, err_t **err);
  * is whichever `object` has. */
 int script_action_changes(const json_t *value, const json_t *object, json_t **out, err_t **err);
 
+/* The source of a script with the bundled actions of a kind, the caller's; NULL when there are none.
+ * last_line is what it ends with: SCRIPT_ACTIONS_DISCOVER, or SCRIPT_ACTIONS_PERFORM for the action that
+ * actionParams[""] names. The script wants open libraries. */
+#define SCRIPT_ACTIONS_DISCOVER "return discover(obj)"
+#define SCRIPT_ACTIONS_PERFORM                                                                               \
+    "local name = actionParams[''] "                                                                         \
+    "return has_action(obj, name) and perform(obj, name, actionParams) or 'none'"
+char *script_actions_bundled(const char *group, const char *kind, const char *last_line) MUST_USE;
+
 #endif

@@ -18,6 +18,23 @@
 #include "common/net/http.h"
 
 typedef struct kube kube_t;
+
+/* A finished blocking request, for metrics. */
+struct kube_figures {
+    const char *method, *path; /* with its query */
+    const char *host;          /* the server's URL */
+    int status;                /* 0: not reached */
+    int64_t waited_ns;         /* for the rate limit */
+    size_t sent, received;     /* bytes of the bodies */
+    bool again;                /* it was sent before */
+};
+/* Who is told of this thread's requests, besides options.measure; NULL ends that. Borrowed. */
+struct kube_tap {
+    void (*fn)(void *arg, const struct kube_figures *f);
+    void *arg;
+};
+void kube_tap_thread(const struct kube_tap *tap);
+
 /* Asked around each request that writes (every method but GET), each time that it is sent. */
 struct kube_gate {
     /* Negative (with *err): it is not sent. */
@@ -37,6 +54,8 @@ struct kube_options {
      * server's URL; status 0: not reached. By the caller's thread, or the I/O thread for lists and watches.
      */
     void (*observe)(void *arg, const char *verb, const char *host, int status, int64_t duration_ns);
+    /* The same of blocking requests, in more detail; with observe_arg; may be NULL. */
+    void (*measure)(void *arg, const struct kube_figures *f);
     void *observe_arg;
     const struct kube_gate *gate; /* borrowed; NULL: none */
 };

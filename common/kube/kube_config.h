@@ -47,6 +47,12 @@ int kube_config_load(const char *path, const char *context, struct kube_config *
 int kube_config_in_cluster(struct kube_config *out, err_t **err);
 /* `path` when given, else in-cluster, else the default kubeconfig. */
 int kube_config_auto(const char *path, const char *context, struct kube_config *out, err_t **err);
+/* The connection that a cluster Secret of Argo CD describes
+ * (docs/operator-manual/declarative-setup.md#clusters there); config: bearerToken, tlsClientConfig,
+ * execProviderConfig … own: NULL, or how we reach the cluster that we run in, which this is then; credentials
+ * that config names go before those of `own`. */
+int kube_config_of_cluster(const char *server, const char *name, const json_t *config,
+                           const struct kube_config *own, struct kube_config *out, err_t **err);
 void kube_config_dispose(struct kube_config *c);
 void kube_config_copy(struct kube_config *to, const struct kube_config *from);
 

@@ -64,10 +64,27 @@ void kube_observe(struct kube_core *c, const char *method, int status, mono_t si
         c->options.observe(c->options.observe_arg, method, c->server, status, mono_now().ns - since.ns);
 }
 
+static _Thread_local const struct kube_tap *thread_tap;
+
+void kube_tap_thread(const struct kube_tap *tap)
+{
+    thread_tap = tap;
+}
+
+static void measure(const struct kube_core *c, const struct kube_figures *f)
+{
+    if (c->options.measure)
+        c->options.measure(c->options.observe_arg, f);
+    if (thread_tap)
+        thread_tap->fn(thread_tap->arg, f);
+}
+
 /* ---- one blocking request ---- */
 
+/* f: what is known of it beforehand. */
 static int send_once(kube_t *k, const struct kube_call *call, const struct kube_gate *gate,
-                     int64_t timeout_ns, uint64_t *generation, struct http_response *out, err_t **err)
+                     int64_t timeout_ns, uint64_t *generation, struct kube_figures *f,
+                     struct http_response *out, err_t **err)
 {
     struct kube_core *c = k->core;
     struct kube_identity who;
@@ -98,6 +115,9 @@ static int send_once(kube_t *k, const struct kube_call *call, const struct kube_
     mono_t since = mono_now();
     r = http_do(c->options.io, &request, out, err);
     kube_observe(c, call->method, r < 0 ? 0 : out->status, since);
+    f->status = r < 0 ? 0 : out->status;
+    f->received = r < 0 ? 0 : out->body.len;
+    measure(c, f);
     kube_headers_dispose(&headers);
     kube_identity_dispose(&who);
     return r;
@@ -105,21 +125,21 @@ static int send_once(kube_t *k, const struct kube_call *call, const struct kube_
 
 /* The same, where the gate lets it through. */
 static int send_gated(kube_t *k, const struct kube_call *call, int64_t timeout_ns, uint64_t *generation,
-                      struct http_response *out, err_t **err)
+                      struct kube_figures *f, struct http_response *out, err_t **err)
 {
     const struct kube_gate *gate = k->core->options.gate;
     if (!gate || strcmp(call->method, "GET") == 0)
-        return send_once(k, call, NULL, timeout_ns, generation, out, err);
+        return send_once(k, call, NULL, timeout_ns, generation, f, out, err);
     int r = gate->enter(gate->arg, call->method, call->path, err);
     if (r < 0)
         return r;
-    r = send_once(k, call, gate, timeout_ns, generation, out, err);
+    r = send_once(k, call, gate, timeout_ns, generation, f, out, err);
     gate->leave(gate->arg, call->method, k->core->server, call->path, r < 0 ? 0 : out->status);
     return r;
 }
 
 /* Waits its turn. */
-static int wait_turn(struct kube_core *c, const char *what, mono_t deadline, err_t **err)
+static int wait_turn(struct kube_core *c, const char *what, mono_t deadline, int64_t *waited, err_t **err)
 {
     int64_t wait;
     if (!kube_limit_take(&c->limit, mono_left(deadline), &wait))
@@ -127,6 +147,7 @@ static int wait_turn(struct kube_core *c, const char *what, mono_t deadline, err
                        c->options.qps);
     if (wait)
         sleep_ns(wait);
+    *waited = wait;
     return 0;
 }
 
@@ -161,10 +182,12 @@ int kube_call(kube_t *k, const struct kube_call *call, struct http_response *out
     bool refreshed = false;
     for (int i = 0;; i++) {
         uint64_t generation = 0;
+        struct kube_figures f = {
+            .method = call->method, .path = call->path, .host = c->server, .sent = call->n, .again = i > 0};
         int r = c->canceled ? err_set(err, ERR_CANCELED, "%s: canceled", what)
-                            : wait_turn(c, what, deadline, err);
+                            : wait_turn(c, what, deadline, &f.waited_ns, err);
         if (r == 0)
-            r = send_gated(k, call, mono_left(deadline) + 1, &generation, out, err);
+            r = send_gated(k, call, mono_left(deadline) + 1, &generation, &f, out, err);
         if (r < 0)
             return r;
         if (call->warnings)

@@ -29,6 +29,12 @@ BRIDGE = os.environ.get("ARGOCD_ORACLE_BRIDGE")
 GUESTBOOK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures", "guestbook")
 
 
+def own_terminal(fd):
+    """Interrupts count as in a shell's foreground, also where the tests run in a background that ignores them."""
+    fcntl.ioctl(fd, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Done:
     def __init__(self, result):
         self.code, self.out, self.err = result.returncode, result.stdout, result.stderr
@@ -354,7 +360,7 @@ class Sessions(CliCase):
             ours, theirs = pty.openpty()
             p = subprocess.Popen([CARGOCD, "login", self.server, "--plaintext", "--username", "admin"], stdin=theirs, stdout=theirs,
                                  stderr=theirs, env=cli.environment({}), start_new_session=True,
-                                 preexec_fn=lambda fd=theirs: fcntl.ioctl(fd, termios.TIOCSCTTY, 0))
+                                 preexec_fn=lambda fd=theirs: own_terminal(fd))
             seen = b""
             while b"Password: " not in seen:
                 seen += os.read(ours, 1000)

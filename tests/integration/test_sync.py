@@ -78,6 +78,7 @@ class Sync(Case):
         self.env.wait_status("prune", "OutOfSync")
         self.env.sync("prune")
         self.env.wait_operation("prune")
+        self.env.wait_status("prune", "Synced")
         repo.commit({"b.yaml": None, "c.yaml": None})
         self.env.refresh("prune")
         app = self.env.wait_status("prune", "OutOfSync")

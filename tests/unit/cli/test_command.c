@@ -36,7 +36,7 @@ static void missing(void **state)
     static const char *const cases[][2] = {
         {"cluster add x", "cluster add"},
         {"proj role list p", "proj role"},
-        {"--server x admin export", "admin"},
+        {"--server x admin export", "admin export"},
         {"app list", NULL},
         {"cluster", NULL},
         {"clus add", NULL},

@@ -166,6 +166,59 @@ static void ignore_rules(void **state)
     assert_json_same(object, left, "what of an update counts");
 }
 
+/* The only rule for the kind. */
+static const struct ignore_rule *rule_for(const struct ignore_rule *rules, size_t n, const char *kind)
+{
+    const struct ignore_rule *found = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(rules[i].kind, kind) != 0)
+            continue;
+        assert_null(found);
+        found = &rules[i];
+    }
+    assert_non_null(found);
+    return found;
+}
+
+static void overriding(void **state)
+{
+    AUTO(settings_unref_p)
+    settings_t *s = settings_of("resource.customizations: |\n"
+                                "  apps/Deployment:\n"
+                                "    ignoreDifferences: |\n"
+                                "      jsonPointers: [/spec/old]\n"
+                                "    actions: |\n"
+                                "      discovery.lua: return {}\n"
+                                "  wild.io/*:\n"
+                                "    actions: |\n"
+                                "      discovery.lua: return {}\n"
+                                "resource.customizations.ignoreDifferences.apps_Deployment: |\n"
+                                "  jqPathExpressions: [.spec.new]\n"
+                                "resource.customizations.ignoreDifferences.all: |\n"
+                                "  jsonPointers: [/x]\n");
+    size_t n;
+    bool open_libs;
+    const struct ignore_rule *rules = settings_ignore_rules(s, &n), *r = rule_for(rules, n, "Deployment");
+    assert_null(r->pointers);
+    assert_string_equal(r->jq[0], ".spec.new");
+    /* What is ignored in differences is ignored in updates. */
+    rules = settings_ignore_update_rules(s, &n);
+    r = rule_for(rules, n, "Deployment");
+    assert_string_equal(r->jq[0], ".spec.new");
+    /* The rule for status does not replace one for everything, nor the other way round. */
+    AUTO_JSON object = json_of("{\"kind\":\"K\",\"x\":1,\"status\":{}}");
+    AUTO_JSON left = json_of("{\"kind\":\"K\"}");
+    struct normalize_options options = {.rules = settings_ignore_rules(s, &n)};
+    options.nrules = n;
+    normalize_by_rules(&object, &options);
+    assert_json_same(object, left, "rules for everything");
+    assert_non_null(settings_actions(s, "apps", "Deployment", &open_libs));
+    assert_null(settings_actions(s, "wild.io", "Thing", &open_libs));
+    assert_true(settings_customizes(s, "apps", "Deployment"));
+    assert_false(settings_customizes(s, "", "Deployment"));
+    assert_false(settings_customizes(s, "wild.io", "Thing"));
+}
+
 static void status_rules(void **state)
 {
     static const struct {
@@ -271,5 +324,5 @@ static void other_values(void **state)
     assert_true(settings_epoch(none) == settings_epoch(same) && settings_epoch(none) != settings_epoch(s));
 }
 
-TESTS(T(exclusions), T(health_scripts), T(actions), T(ignore_rules), T(status_rules), T(malformed),
-      T(known_types), T(other_values))
+TESTS(T(exclusions), T(health_scripts), T(actions), T(ignore_rules), T(overriding), T(status_rules),
+      T(malformed), T(known_types), T(other_values))

@@ -38,6 +38,27 @@ static void writes_the_exposition_format(void **state)
     metrics_free(m);
 }
 
+static bool is_kept(void *arg, char *const *values)
+{
+    return !str_eq(values[1], arg);
+}
+
+static void what_is_gone_is_dropped(void **state)
+{
+    metrics_t *m = metrics_new();
+    metric_t *c = metric_counter(m, "n_total", "n", LABELS("ns", "name", "code"));
+    metric_inc(c, LABELS("a", "gone", "1"));
+    metric_inc(c, LABELS("b", "gone", "2"));
+    metric_inc(c, LABELS("gone", "here", "2"));
+    metric_retain(c, is_kept, (void *)(uintptr_t) "gone");
+    AUTO_STR out = STR_INIT;
+    metrics_write(m, &out);
+    assert_string_equal(str_text(&out), "# HELP n_total n\n# TYPE n_total counter\n"
+                                        "n_total{ns=\"gone\",name=\"here\",code=\"2\"} 1\n");
+    metric_retain(NULL, is_kept, NULL);
+    metrics_free(m);
+}
+
 static void series_are_bounded(void **state)
 {
     metrics_t *m = metrics_new();
@@ -99,25 +120,5 @@ static void counts_from_many_threads_while_written(void **state)
     metrics_free(m);
 }
 
-static void forgets_by_some_labels(void **state)
-{
-    (void)state;
-    metrics_t *m = metrics_new();
-    metric_t *c = metric_counter(m, "c_total", "C.", LABELS("server", "kind"));
-    metric_inc(c, LABELS("a", "x"));
-    metric_inc(c, LABELS("a", "y"));
-    metric_inc(c, LABELS("b", "x"));
-    metric_forget_where(c, LABELS("other"), LABELS("a"));
-    metric_forget_where(c, LABELS("kind", "server"), LABELS("y", "b"));
-    assert_true(metric_value(c, LABELS("a", "x")) > 0);
-    assert_true(metric_value(c, LABELS("a", "y")) > 0);
-    metric_forget_where(c, LABELS("server"), LABELS("a"));
-    assert_true(metric_value(c, LABELS("a", "x")) == 0);
-    assert_true(metric_value(c, LABELS("a", "y")) == 0);
-    assert_true(metric_value(c, LABELS("b", "x")) > 0);
-    metric_forget_where(NULL, LABELS("server"), LABELS("a"));
-    metrics_free(m);
-}
-
-TESTS(T(writes_the_exposition_format), T(series_are_bounded), T(forgets_by_some_labels),
+TESTS(T(writes_the_exposition_format), T(what_is_gone_is_dropped), T(series_are_bounded),
       T(no_registry_is_no_work), T(counts_from_many_threads_while_written))

@@ -129,6 +129,42 @@ static void low_priority_waits_but_does_not_starve(void **state)
     workq_free(q);
 }
 
+static void slow(void *ctx, const char *key, uint64_t bits)
+{
+    block(ctx);
+}
+
+static uint64_t sum(const struct workq_times *t)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i <= WORKQ_BOUNDS; i++)
+        n += t->counts[i];
+    return n;
+}
+
+/* How long work waits, runs, and has been running. */
+static void times_are_told(void **state)
+{
+    atomic_int go = 0;
+    struct workq_stats s;
+    workq_t *q = workq_new("test", 1, slow, &go);
+    workq_add(q, "a", 1);
+    sleep_ns(MILLIS(20));
+    workq_add(q, "b", 1);
+    workq_add_after(q, "c", 1, SECONDS(60));
+    sleep_ns(MILLIS(20));
+    workq_stats(q, &s);
+    assert_true(s.running == 1 && s.ready == 1 && s.put_off == 1 && s.waited.count == 1 && !s.worked.count);
+    assert_true(s.longest >= 0.01 && s.longest < 30 && s.unfinished == s.longest);
+    go = 1;
+    assert_true(workq_drain(q, mono_after(mono_now(), SECONDS(10))));
+    workq_stats(q, &s);
+    assert_true(s.longest == 0 && s.waited.count == 2 && s.worked.count == 2);
+    assert_true(sum(&s.waited) == 2 && sum(&s.worked) == 2);
+    assert_true(s.worked.seconds >= 0.03 && s.waited.seconds >= 0.01 && s.waited.seconds < 30);
+    workq_free(q);
+}
+
 static void stress(void **state)
 {
     struct seen s = {.lock = LOCK_INIT};
@@ -148,5 +184,5 @@ static void stress(void **state)
     workq_free(q);
 }
 
-TESTS(T(pool_runs_everything), T(pool_says_busy), T(one_key_is_serial_and_merged),
+TESTS(T(pool_runs_everything), T(pool_says_busy), T(one_key_is_serial_and_merged), T(times_are_told),
       T(timers_fire_once_and_in_time), T(low_priority_waits_but_does_not_starve), T(stress))

@@ -62,4 +62,26 @@ static void as_gitops_engine(void **state)
     run_file("diff/pairs.jsonl", 380);
 }
 
-TESTS(T(as_gitops_engine), T(by_hand), T(nothing_after_apply))
+static void paths(void **state)
+{
+    static const struct {
+        const char *a, *b, *paths;
+    } cases[] = {
+        {"{\"x\":1}", "{\"x\":1.0}", ""},
+        {"{\"x\":1}", "{\"x\":2}", "/x"},
+        {"{\"x\":1}", "{\"y\":1}", "/x, /y"},
+        {"{\"a\":{\"b/c\":1,\"d\":[1,{\"e\":null}]}}", "{\"a\":{\"b/c\":2,\"d\":[1,{\"e\":{}},3]}}",
+         "/a/b~1c, /a/d/1/e, /a/d/2"},
+        {"{\"a\":1,\"b\":1,\"c\":1,\"d\":1}", "{}", "/a, /b, /c and 1 more"},
+        {"[]", "{}", "/"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_JSON a = json_of(cases[i].a);
+        AUTO_JSON b = json_of(cases[i].b);
+        AUTO_STR out = STR_INIT;
+        diff_paths(a, b, 3, &out);
+        assert_string_equal(str_text(&out), cases[i].paths);
+    }
+}
+
+TESTS(T(as_gitops_engine), T(by_hand), T(nothing_after_apply), T(paths))

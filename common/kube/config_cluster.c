@@ -1,16 +1,16 @@
-#include "app-controller/cluster/kube_config_of.h"
+/* Connections as Argo CD's cluster Secrets describe them. */
 #include "common/base/enc.h"
+#include "common/kube/kube_config.h"
 
 /* base64 text of a PEM at tlsClientConfig.<key>. */
-static int pem_at(const struct cluster_spec *spec, const char *key, char **out, err_t **err)
+static int pem_at(const char *server, const json_t *config, const char *key, char **out, err_t **err)
 {
-    const json_t *v = json_at(spec->config, "tlsClientConfig", key);
+    const json_t *v = json_at(config, "tlsClientConfig", key);
     if (str_empty(json_string_value(v)))
         return 0;
     AUTO_STR text = STR_MAX(1 << 20);
     if (!base64_decode(json_string_value(v), json_string_length(v), &text))
-        return err_set(err, ERR_INVALID_ARGUMENT, "cluster %s: tlsClientConfig.%s is no base64", spec->server,
-                       key);
+        return err_set(err, ERR_INVALID_ARGUMENT, "cluster %s: tlsClientConfig.%s is no base64", server, key);
     free(*out);
     *out = str_take(&text);
     return 0;
@@ -73,9 +73,8 @@ static void replace(char **field, const char *value)
     *field = xstrdup(value);
 }
 
-static void set_credentials(const struct cluster_spec *spec, struct kube_config *out)
+static void set_credentials(const json_t *c, struct kube_config *out)
 {
-    const json_t *c = spec->config;
     if (json_is_map(json_object_get(c, "awsAuthConfig"))) {
         out->exec = aws_exec(json_object_get(c, "awsAuthConfig"));
         return;
@@ -94,27 +93,26 @@ static void set_credentials(const struct cluster_spec *spec, struct kube_config 
     replace(&out->password, json_str_at(c, "password"));
 }
 
-int kube_config_of(const struct cluster_spec *spec, const struct kube_config *own, struct kube_config *out,
-                   err_t **err)
+int kube_config_of_cluster(const char *server, const char *name, const json_t *config,
+                           const struct kube_config *own, struct kube_config *out, err_t **err)
 {
     *out = (struct kube_config){};
-    bool is_own = strcmp(spec->server, IN_CLUSTER_SERVER) == 0;
-    if (is_own) {
+    if (own) {
         kube_config_copy(out, own);
     } else {
-        out->server = xstrdup(spec->server);
-        out->insecure = json_bool_at(spec->config, "tlsClientConfig", "insecure");
-        replace(&out->tls_server_name, json_str_at(spec->config, "tlsClientConfig", "serverName"));
-        replace(&out->proxy_url, json_str_at(spec->config, "proxyUrl"));
-        out->disable_compression = json_bool_at(spec->config, "disableCompression");
-        if (pem_at(spec, "caData", &out->ca_pem, err) < 0 ||
-            pem_at(spec, "certData", &out->client_cert_pem, err) < 0 ||
-            pem_at(spec, "keyData", &out->client_key_pem, err) < 0) {
+        out->server = xstrdup(server);
+        out->insecure = json_bool_at(config, "tlsClientConfig", "insecure");
+        replace(&out->tls_server_name, json_str_at(config, "tlsClientConfig", "serverName"));
+        replace(&out->proxy_url, json_str_at(config, "proxyUrl"));
+        out->disable_compression = json_bool_at(config, "disableCompression");
+        if (pem_at(server, config, "caData", &out->ca_pem, err) < 0 ||
+            pem_at(server, config, "certData", &out->client_cert_pem, err) < 0 ||
+            pem_at(server, config, "keyData", &out->client_key_pem, err) < 0) {
             kube_config_dispose(out);
             return -(int)ERR_INVALID_ARGUMENT;
         }
     }
-    replace(&out->context, spec->name);
-    set_credentials(spec, out);
+    replace(&out->context, name);
+    set_credentials(config, out);
     return 0;
 }
