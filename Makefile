@@ -38,7 +38,7 @@ UNIT_TESTS :=
 # Headers that the build makes; every object waits for them, since -MMD knows who includes them only afterwards.
 GEN_HEADERS :=
 MODULES := common/base common/json common/yaml common/kinds common/engine common/eval common/net common/kube common/argo \
-	proto proto/api repo-server cmp-server app-controller api-server api-server/web cli tests/kubesim tests/unit tests/integration \
+	proto proto/api k8s-auth repo-server cmp-server app-controller api-server api-server/web cli tests/kubesim tests/unit tests/integration \
 	tests/e2e tests/fuzz tests/bench
 define include_module
 d := $(1)

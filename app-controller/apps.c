@@ -43,7 +43,7 @@ void found_resource_dispose(struct found_resource *r)
     intern_unref(r->root.key.name);
     intern_unref(r->root.version);
     free(r->health_message);
-    free(r->difference);
+    free(r->where);
     *r = (struct found_resource){};
 }
 
@@ -132,6 +132,7 @@ static struct app *app_new(const char *key, const char *instance, const json_t *
     struct app *app = slab_zalloc(sizeof(*app));
     pthread_mutex_init(&app->lock, NULL);
     app->key = intern(key);
+    app->tenure.key = app->key;
     app->ns = intern(object_namespace(doc));
     app->name = intern(object_name(doc));
     app->instance = intern(instance);

@@ -8,6 +8,7 @@
 
 #include "app-controller/cluster/cluster.h"
 #include "app-controller/journal.h"
+#include "app-controller/members/tenure.h"
 #include "common/base/thread.h"
 #include "common/json/pack.h"
 
@@ -30,7 +31,7 @@ struct found_resource {
     int wave;
     enum health_status health;
     char *health_message;
-    char *difference; /* where it differs, for the journal; NULL: it does not */
+    char *where;      /* where it differs, for the journal; NULL: it does not */
     uint64_t verdict; /* what `modified` holds for (comparison.h); 0: nothing */
 };
 
@@ -46,6 +47,7 @@ struct app {
     struct found_resource *resources;
     size_t nresources;
     uint64_t fingerprint;                   /* of everything the last comparison depended on; 0: none */
+    uint64_t finalizers;                    /* of those that fit the hooks last compared; 0: not known */
     mono_t refreshed_at, hard_refreshed_at; /* 0: never in this process */
     cluster_t *cluster;                     /* where it goes; a reference; NULL: unresolved */
     const char *project;                    /* interned */
@@ -56,7 +58,8 @@ struct app {
     uint64_t tree_hash, managed_hash;
     wall_t repo_error_since; /* first failure of manifest generation in a row; 0: none */
     struct journal journal;
-    char *woken_by; /* the object whose change the next refresh is for; NULL: none */
+    char *woken_by;       /* the object whose change the next refresh is for; NULL: none */
+    struct tenure tenure; /* not guarded by the lock above */
     /* private */
     unsigned refs;
 };

@@ -1,4 +1,5 @@
 #include "app-controller/clusters.h"
+#include "app-controller/ownership.h"
 #include "common/base/log.h"
 #include "common/base/map.h"
 
@@ -59,9 +60,18 @@ static json_t *unknown(bool has_apps)
     return info;
 }
 
-json_t *clusters_describe(struct controller *ctl)
+json_t *clusters_of_replica(struct controller *ctl)
 {
     json_t *all = world_clusters(ctl->world);
+    for (size_t i = json_array_size(all); i-- > 0;)
+        if (!ownership_of_cluster(ctl, str_or_empty(json_str_at(json_array_get(all, i), "server"))))
+            json_array_remove(all, i);
+    return all;
+}
+
+json_t *clusters_describe(struct controller *ctl)
+{
+    json_t *all = clusters_of_replica(ctl);
     map_t counts = MAP_INIT(NULL);
     count_apps(ctl, &counts);
     for (size_t i = 0; i < json_array_size(all); i++) {

@@ -4,8 +4,11 @@
 
 #include "app-controller/controller.h"
 
-/* [{server, name, project, labels, info}], with info as Argo CD's ClusterInfo: {connectionState,
- * serverVersion, cacheInfo, applicationsCount, apiVersions}. */
+/* Those that this replica answers for: [{server, name, project, labels, info}]; no info where nothing is
+ * connected. */
+json_t *clusters_of_replica(struct controller *ctl) MUST_USE;
+/* The same, with info as Argo CD's ClusterInfo: {connectionState,
+ * serverVersion, cacheInfo, applicationsCount, apiVersions} of each. */
 json_t *clusters_describe(struct controller *ctl) MUST_USE;
 
 /* Writes them to Redis now and then, until stopped. */

@@ -1,5 +1,6 @@
 /* Differences, statuses and health of an application's resources. */
 #include "app-controller/evaluation.h"
+#include "app-controller/strategy.h"
 #include "common/argo/app.h"
 #include "common/base/hash.h"
 #include "common/base/intern.h"
@@ -34,6 +35,9 @@ void comparison_dispose(struct comparison *c)
         json_decref(p->live);
         live_dispose(&p->record);
         health_dispose(&p->health);
+        free(p->where);
+        if (p->difference)
+            diff_result_dispose(p->difference);
         free(p->difference);
     }
     VEC_FREE(&c->pairs);
@@ -149,6 +153,24 @@ int comparison_drop_managed(const struct compare_input *in, const struct normali
     return 0;
 }
 
+static void judge(struct pair *p, const struct diff_result *r)
+{
+    p->modified = r->modified;
+    AUTO_STR where = STR_INIT;
+    if (r->modified)
+        diff_paths(r->normalized_live, r->predicted_live, 5, &where);
+    p->where = where.len ? str_take(&where) : NULL;
+}
+
+static int compare_by_server(struct controller *ctl, const struct compare_input *in, enum strategy s,
+                             const struct normalize_options *options, struct pair *p, err_t **err)
+{
+    p->difference = xcalloc(1, sizeof(*p->difference));
+    int code = strategy_compare(ctl, in, s, p->target, options, p->difference, err);
+    judge(p, p->difference);
+    return code;
+}
+
 static int compare_pair(struct controller *ctl, struct app *app, const struct compare_input *in,
                         const struct normalize_options *options, uint64_t rules, struct pair *p, err_t **err)
 {
@@ -156,16 +178,19 @@ static int compare_pair(struct controller *ctl, struct app *app, const struct co
         p->modified = !p->live;
         return 0;
     }
-    p->verdict = verdict_key(in, p, rules);
-    {
+    enum strategy s = strategy_choose(ctl, in, p->target);
+    p->verdict = verdict_key(in, p, rules ^ (uint64_t)s);
+    if (!in->no_cache || s == STRATEGY_THREE_WAY) {
         LOCKED(&app->lock);
         const struct found_resource *last = find_resource(app, p);
         if (last && last->verdict == p->verdict) {
             p->modified = last->modified;
-            p->difference = xstrdup(last->difference);
+            p->where = xstrdup(last->where);
             return 0;
         }
     }
+    if (s != STRATEGY_THREE_WAY)
+        return compare_by_server(ctl, in, s, options, p, err);
     AUTO_JSON target = json_copy_deep(p->target);
     AUTO_JSON live = json_copy_deep(p->live);
     mask_for_storage(target, ctl->mask_key);
@@ -173,11 +198,7 @@ static int compare_pair(struct controller *ctl, struct app *app, const struct co
         return err_again(err);
     struct diff_result r = {};
     int code = diff_objects_compare(target, live, options, &r, err);
-    p->modified = r.modified;
-    AUTO_STR where = STR_INIT;
-    if (r.modified)
-        diff_paths(r.normalized_live, r.predicted_live, 5, &where);
-    p->difference = where.len ? str_take(&where) : NULL;
+    judge(p, &r);
     diff_result_dispose(&r);
     return code;
 }
@@ -218,7 +239,9 @@ static void judge_pair(const struct compare_input *in, struct pair *p)
 static uint64_t hash_rules(const struct compare_input *in)
 {
     const json_t *own = json_at(in->doc, "spec", "ignoreDifferences");
-    return own ? json_hash(own, 3) : 3;
+    const char *compare = object_annotation(in->doc, ANNOTATION_COMPARE);
+    uint64_t h = own ? json_hash(own, 3) : 3;
+    return compare ? hash_content(compare, strlen(compare), h) : h;
 }
 
 static int compare_all(struct controller *ctl, struct app *app, const struct compare_input *in,
@@ -347,6 +370,15 @@ static int by_key(const void *a, const void *b)
     return strcmp(kx, ky);
 }
 
+/* Whether the namespace's metadata that is wanted is not what the last sync was about. */
+static bool metadata_changed(const json_t *doc)
+{
+    const json_t *wanted = json_at(doc, "spec", "syncPolicy", "managedNamespaceMetadata");
+    const json_t *result = json_at(doc, "status", "operationState", "syncResult");
+    return json_is_map(wanted) && json_is_map(result) &&
+           !json_same(wanted, json_object_get(result, "managedNamespaceMetadata"));
+}
+
 void comparison_judge(struct controller *ctl, struct app *app, const struct compare_input *in,
                       struct comparison *c)
 {
@@ -365,6 +397,8 @@ void comparison_judge(struct controller *ctl, struct app *app, const struct comp
         else if (counts(p))
             c->sync_status = "OutOfSync";
     }
+    if (!c->failed && metadata_changed(in->doc))
+        c->sync_status = "OutOfSync";
     VEC_SORT(&c->pairs, by_key);
     aggregate_health(app, c);
     tell_failed_check(ctl, in, c);

@@ -6,6 +6,7 @@
 #include "app-controller/controller.h"
 #include "common/argo/project.h"
 #include "common/base/vec.h"
+#include "common/engine/diff.h"
 
 /* What is compared, decided beforehand. */
 struct compare_input {
@@ -28,8 +29,9 @@ struct pair {
     bool modified, hook, requires_pruning, requires_confirmation, self_referenced;
     int wave;
     struct health health;
-    char *difference; /* where both sides differ, as pointers; NULL: they do not, or one is missing */
-    uint64_t verdict; /* what `modified` holds for; 0: it was not a comparison */
+    char *where; /* where both sides differ, as pointers; NULL: they do not, or one is missing */
+    struct diff_result *difference; /* owned; where finding it took requests: for who shows it; else NULL */
+    uint64_t verdict;               /* what `modified` holds for; 0: it was not a comparison */
 };
 
 struct comparison {

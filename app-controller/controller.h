@@ -5,12 +5,15 @@
 
 #include "app-controller/apps.h"
 #include "app-controller/cluster/cluster.h"
+#include "app-controller/members/members.h"
 #include "app-controller/world.h"
 #include "common/base/metrics.h"
 #include "common/base/workq.h"
 #include "common/eval/eval.h"
 #include "common/net/redis.h"
 #include "common/net/rpc.h"
+
+struct ownership;
 
 struct controller_options {
     char *ns;              /* the control plane's namespace */
@@ -21,29 +24,40 @@ struct controller_options {
     int64_t status_processors, operation_processors;
     int64_t eval_timeout_ns;
     bool persist_health;
+    bool server_side_diff;
     bool events;                                                           /* write Kubernetes Events */
     char **metrics_labels, **metrics_conditions, **metrics_cluster_labels; /* NULL: none */
     char **event_reasons;                                                  /* which; "all", "none" */
     int64_t appliers;                                                      /* below 1: no limit */
     int64_t metrics_expiration_ns, state_ttl_ns;                           /* the first 0: never */
     bool metrics_legacy;                                                   /* families of older dashboards */
+    char *replica;           /* this one's name; NULL: the host's */
+    char *pod_uid;           /* NULL: unknown */
+    int64_t replicas, shard; /* shard: negative: none given */
+    char *sharding_method;
+    int64_t lease_ns, split_above;
+    bool dynamic_distribution; /* accepted; division among those who are there is the rule */
 };
 
 struct controller {
     struct controller_options options;
     http_t *io;
     kube_t *kube;                     /* of the control plane's cluster */
+    kube_t *lease_kube;               /* the same without limit and gate, for the replicas' Leases */
     struct kube_options kube_options; /* of the connections to clusters */
     struct kube_config own;
     unsigned char mask_key[MASK_KEY_SIZE];
     char epoch[UUID_SIZE]; /* names this life of the process */
     world_t *world;        /* settings, repositories, projects, clusters */
     apps_t *apps;
-    workq_t *refresh;    /* k: "namespace/name"; bits of enum refresh_bits */
-    workq_t *operations; /* k: "namespace/name" */
-    pool_t *appliers;    /* side by side applies of all syncs */
-    eval_t *eval;        /* users' scripts and expressions */
-    pool_t *checks;      /* health checks of the settings, for objects as they arrive */
+    tenures_t *tenures;
+    struct kube_gate gate;       /* of all connections over which applications are worked */
+    struct ownership *ownership; /* who works what */
+    workq_t *refresh;            /* k: "namespace/name"; bits of enum refresh_bits */
+    workq_t *operations;         /* k: "namespace/name" */
+    pool_t *appliers;            /* side by side applies of all syncs */
+    eval_t *eval;                /* users' scripts and expressions */
+    pool_t *checks;              /* health checks of the settings, for objects as they arrive */
     rpc_replicas_t *repo;
     redis_t *redis;
     seal_t *seal;
@@ -73,6 +87,10 @@ extern const struct kube_resource application_resource, project_resource;
 
 /* Asks for a refresh of the application with this instance name. */
 void controller_request(struct controller *c, const char *instance, uint64_t bits);
+/* Around each piece of work for an application (ownership.c). False: it is another replica's. */
+bool ownership_begin(struct controller *c, struct app *app);
+/* Gives up the reference, too. */
+void ownership_end(struct controller *c, struct app *app_take);
 /* "namespace/name" of an instance name; the caller's. */
 char *controller_key_of(const struct controller *c, const char *instance) MUST_USE;
 /* Whether this replica deals with applications of the namespace. */

@@ -10,6 +10,7 @@
 #include "app-controller/evaluation.h"
 #include "app-controller/apply.h"
 #include "app-controller/comparison.h"
+#include "app-controller/impersonation.h"
 #include "app-controller/metrics.h"
 #include "app-controller/publish.h"
 #include "app-controller/refresh.h"
@@ -34,6 +35,7 @@ struct deletion {
     json_t *project;
     cluster_t *cluster;
     struct applier applier;
+    kube_t *other;      /* as whom it is deleted; NULL: the controller */
     struct live *lives; /* managed and permitted */
     size_t nlives;
 };
@@ -458,7 +460,11 @@ static int prepare(struct deletion *d, bool *gone, err_t **err)
     }
     if (cluster_ready(d->cluster, mono_now(), err) < 0)
         return err_again(err);
-    d->applier = (struct applier){d->cluster, cluster_kube(d->cluster), cluster_api(d->cluster)};
+    AUTO(settings_unref_p) settings_t *settings = world_settings(d->ctl->world);
+    if (impersonation_open(settings, d->project, *d->doc, d->cluster, false, &d->other, err) < 0)
+        return err_wrap(err, "cannot apply impersonation");
+    d->applier = (struct applier){d->cluster, d->other ? d->other : cluster_kube(d->cluster),
+                                  cluster_api(d->cluster)};
     load_lives(d);
     return 0;
 }
@@ -484,6 +490,7 @@ static void dispose(struct deletion *d)
         live_dispose(&d->lives[i]);
     free(d->lives);
     kube_api_unref(d->applier.api);
+    impersonation_close(d->other);
     cluster_unref(d->cluster);
     json_decref(d->project);
 }

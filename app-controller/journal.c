@@ -1,4 +1,5 @@
 #include "app-controller/journal.h"
+#include "common/base/intern.h"
 #include "common/base/slab.h"
 
 void reason_add(json_t *reasons, const char *fmt, ...)
@@ -10,22 +11,13 @@ void reason_add(json_t *reasons, const char *fmt, ...)
     json_array_append_new(reasons, json_str_new(text));
 }
 
-static const char *decision_of(const json_t *what)
+/* The place of the last entry for this decision when it says the same; -1. Interned texts are equal when
+ * their addresses are. */
+static int find_same(const struct journal *j, const char *decision, const pack_t *what)
 {
-    return str_or_empty(json_str_at(what, "decision"));
-}
-
-/* The place of the last entry of the same decision, when it says the same; -1. */
-static int find_same(const struct journal *j, const json_t *what, const pack_t *packed)
-{
-    for (unsigned i = j->n; i-- > 0;) {
-        const struct journal_entry *e = &j->entries[i];
-        if (pack_hash(e->what) == pack_hash(packed))
-            return (int)i;
-        AUTO_JSON other = pack_open(e->what);
-        if (str_eq(decision_of(other), decision_of(what)))
-            return -1;
-    }
+    for (unsigned i = j->n; i-- > 0;)
+        if (j->entries[i].decision == decision)
+            return pack_hash(j->entries[i].what) == pack_hash(what) ? (int)i : -1;
     return -1;
 }
 
@@ -33,36 +25,38 @@ static int find_same(const struct journal *j, const json_t *what, const pack_t *
  * often does not push out what happened once. */
 static unsigned find_least(const struct journal *j)
 {
-    json_t *what[JOURNAL_SIZE];
     unsigned best = 0, most = 0;
-    for (unsigned i = 0; i < j->n; i++)
-        what[i] = pack_open(j->entries[i].what);
     for (unsigned i = 0; i < j->n; i++) {
         unsigned count = 0;
         for (unsigned k = i; k < j->n; k++)
-            count += str_eq(decision_of(what[i]), decision_of(what[k]));
+            count += j->entries[i].decision == j->entries[k].decision;
         if (count > most) {
             most = count;
             best = i;
         }
     }
-    for (unsigned i = 0; i < j->n; i++)
-        json_decref(what[i]);
     return best;
 }
 
-/* Takes an entry out; its room is the last one's then, and empty. */
-static void make_last(struct journal *j, unsigned at)
+static void entry_dispose(struct journal_entry *e)
 {
-    pack_free(j->entries[at].what);
-    memmove(&j->entries[at], &j->entries[at + 1], (j->n - at - 1) * sizeof(*j->entries));
+    intern_unref(e->decision);
+    pack_free(e->what);
 }
 
-static void grow(struct journal *j)
+/* The place at the end, for what comes instead of the one at `at`. */
+static struct journal_entry *replace(struct journal *j, unsigned at)
+{
+    entry_dispose(&j->entries[at]);
+    memmove(&j->entries[at], &j->entries[at + 1], (j->n - at - 1) * sizeof(*j->entries));
+    return &j->entries[j->n - 1];
+}
+
+static struct journal_entry *append(struct journal *j)
 {
     size_t had = j->n * sizeof(*j->entries);
     j->entries = slab_resize(j->entries, had, had + sizeof(*j->entries));
-    j->n++;
+    return &j->entries[j->n++];
 }
 
 void journal_add(struct journal *j, const char *decision, const char *verdict, json_t *reasons_take)
@@ -71,15 +65,14 @@ void journal_add(struct journal *j, const char *decision, const char *verdict, j
     json_set_str(what, "decision", decision);
     json_set_str(what, "verdict", verdict);
     json_object_set_new_nocheck(what, "reasons", reasons_take ? reasons_take : json_array());
-    pack_t *packed = pack_json(what);
-    int same = find_same(j, what, packed);
+    struct journal_entry entry = {wall_now(), intern(decision), pack_json(what)};
+    int same = find_same(j, entry.decision, entry.what);
     if (same >= 0)
-        make_last(j, (unsigned)same);
+        *replace(j, (unsigned)same) = entry;
     else if (j->n == JOURNAL_SIZE)
-        make_last(j, find_least(j));
+        *replace(j, find_least(j)) = entry;
     else
-        grow(j);
-    j->entries[j->n - 1] = (struct journal_entry){wall_now(), packed};
+        *append(j) = entry;
 }
 
 json_t *journal_read(const struct journal *j)
@@ -98,7 +91,7 @@ json_t *journal_read(const struct journal *j)
 void journal_dispose(struct journal *j)
 {
     for (unsigned i = 0; i < j->n; i++)
-        pack_free(j->entries[i].what);
+        entry_dispose(&j->entries[i]);
     slab_free(j->entries, j->n * sizeof(*j->entries));
     *j = (struct journal){};
 }

@@ -10,7 +10,8 @@ enum { JOURNAL_SIZE = 12 };
 
 struct journal_entry {
     wall_t time;
-    pack_t *what; /* {decision, verdict, reasons[]} */
+    const char *decision; /* interned */
+    pack_t *what;         /* {decision, verdict, reasons[]} */
 };
 
 struct journal {

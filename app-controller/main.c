@@ -3,6 +3,7 @@
 #include "app-controller/clusters.h"
 #include "app-controller/metrics.h"
 #include "app-controller/operation.h"
+#include "app-controller/ownership.h"
 #include "app-controller/query.h"
 #include "app-controller/refresh.h"
 #include "app-controller/watch.h"
@@ -26,7 +27,7 @@ struct settings_of_process {
     int64_t qps_whole, burst;
 };
 
-enum { OWN_FLAGS = 30 };
+enum { OWN_FLAGS = 39 };
 
 static void own_flags(struct settings_of_process *p, struct controller_options *o, struct flag out[OWN_FLAGS])
 {
@@ -153,6 +154,12 @@ static void own_flags(struct settings_of_process *p, struct controller_options *
          .env = ENV "_PERSIST_RESOURCE_HEALTH",
          .fallback = "false",
          .help = "Enables storing the managed resources health in the Application CRD"},
+        {.name = "server-side-diff-enabled",
+         .type = FLAG_BOOL,
+         .target = &o->server_side_diff,
+         .env = ENV "_SERVER_SIDE_DIFF",
+         .fallback = "false",
+         .help = "Compares by dry runs of server-side apply where an application does not say otherwise"},
         {.name = "kube-events",
          .type = FLAG_BOOL,
          .target = &o->events,
@@ -213,6 +220,61 @@ static void own_flags(struct settings_of_process *p, struct controller_options *
          .min = 1,
          .max = 1000000,
          .help = "Burst of requests to an API server"},
+        {.name = "replica-name",
+         .type = FLAG_STRING,
+         .target = &o->replica,
+         .env = "CARGOCD_REPLICA_NAME",
+         .help = "Name of this replica among the others; by default the host's"},
+        {.name = "pod-uid",
+         .type = FLAG_STRING,
+         .target = &o->pod_uid,
+         .env = "CARGOCD_POD_UID",
+         .help = "The pod that this runs in: a restarted container takes over from its predecessor at once"},
+        {.name = "replicas",
+         .type = FLAG_INT,
+         .target = &o->replicas,
+         .env = "ARGOCD_CONTROLLER_REPLICAS",
+         .fallback = "0",
+         .max = INT32_MAX,
+         .help = "How many replicas there are; with more than one, none works without its lease"},
+        {.name = "shard",
+         .type = FLAG_INT,
+         .target = &o->shard,
+         .env = "ARGOCD_CONTROLLER_SHARD",
+         .fallback = "-1",
+         .min = -INT32_MAX,
+         .max = INT32_MAX,
+         .help =
+             "Work this shard, as Argo CD divides clusters among --replicas, instead of what the replicas "
+             "that are there agree upon"},
+        {.name = "sharding-method",
+         .type = FLAG_STRING,
+         .target = &o->sharding_method,
+         .env = "ARGOCD_CONTROLLER_SHARDING_ALGORITHM",
+         .fallback = "legacy",
+         .help = "With --shard: how clusters are divided: legacy, round-robin or consistent-hashing"},
+        {.name = "dynamic-cluster-distribution-enabled",
+         .type = FLAG_BOOL,
+         .target = &o->dynamic_distribution,
+         .env = "ARGOCD_ENABLE_DYNAMIC_CLUSTER_DISTRIBUTION",
+         .fallback = "false",
+         .help = "Accepted: clusters are always divided among the replicas that are there, unless --shard is "
+                 "given"},
+        {.name = "lease-duration",
+         .type = FLAG_SECONDS,
+         .target = &o->lease_ns,
+         .env = "CARGOCD_CONTROLLER_LEASE_DURATION",
+         .fallback = "8",
+         .min = SECONDS(3),
+         .max = SECONDS(300),
+         .help = "After how long without a sign of life others take over a replica's work"},
+        {.name = "split-cluster-above",
+         .type = FLAG_INT,
+         .target = &o->split_above,
+         .env = "CARGOCD_CONTROLLER_SPLIT_CLUSTER_ABOVE",
+         .fallback = "2000",
+         .max = INT32_MAX,
+         .help = "Divide a cluster of more applications than this among all replicas; 0: never"},
     };
     memcpy(out, flags, sizeof(flags));
 }
@@ -243,6 +305,11 @@ static int connect_kube(struct controller *ctl, struct settings_of_process *p, e
         .io = ctl->io, .qps = (double)p->qps_whole, .burst = (unsigned)p->burst};
     struct kube_options options =
         ctl->kube_options; /* without an observer: these are about the control plane */
+    options.gate = ctl->kube_options.gate = &ctl->gate;
+    struct kube_options leases = {.io = ctl->io, .qps = 1000};
+    if (kube_open(&ctl->own, &leases, &ctl->lease_kube, err) < 0)
+        return err_again(err);
+    ownership_init(ctl, ctl->lease_kube);
     return kube_open(&ctl->own, &options, &ctl->kube, err);
 }
 
@@ -303,6 +370,7 @@ static void stop(struct controller *ctl, watches_t *watches, query_t *query, htt
     workq_stop(ctl->operations);
     pool_free(ctl->appliers);
     pool_free(ctl->checks);
+    ownership_stop(ctl);
     world_free(ctl->world);
     eval_free(ctl->eval);
     workq_free(ctl->refresh);
@@ -312,6 +380,8 @@ static void stop(struct controller *ctl, watches_t *watches, query_t *query, htt
     redis_free(ctl->redis);
     seal_free(ctl->seal);
     kube_close(ctl->kube);
+    ownership_free(ctl);
+    kube_close(ctl->lease_kube);
     http_free(ctl->io);
     metrics_free(ctl->metrics);
     kube_config_dispose(&ctl->own);
@@ -346,6 +416,7 @@ static int run(struct settings_of_process *p, struct controller *ctl, err_t **er
     start_work(ctl);
     int r = serve(ctl, p, &query, &status, err);
     if (r == 0 && start_watches(ctl, &watches)) {
+        ownership_start(ctl);
         clusters = clusters_publish_start(ctl);
         log_info(NULL, "application controller %s in namespace %s started", CARGOCD_VERSION, ctl->options.ns);
         daemon_wait();

@@ -1,4 +1,6 @@
 #include "app-controller/metrics.h"
+#include "app-controller/clusters.h"
+#include "app-controller/ownership.h"
 #include "common/argo/app.h"
 #include "common/argo/giturl.h"
 #include "common/kinds/kinds.h"
@@ -142,7 +144,7 @@ static void write_apps(struct controller *ctl, str_t *out)
     for (char **k = keys; *k; k++) {
         struct app *app = apps_get(ctl->apps, *k);
         AUTO_JSON doc = app ? app_doc(app) : NULL;
-        if (doc)
+        if (doc && ownership_has(ctl, app))
             write_app(ctl, app, doc, &f);
         app_unref(ctl->apps, app);
     }
@@ -211,7 +213,7 @@ static double age(const json_t *info)
 
 static void write_clusters(struct controller *ctl, str_t *out)
 {
-    AUTO_JSON clusters = world_clusters(ctl->world);
+    AUTO_JSON clusters = clusters_of_replica(ctl);
     metrics_write_head(out, "argocd_cluster_info", "gauge", "Information about cluster.");
     for (size_t i = 0; i < json_array_size(clusters); i++) {
         const json_t *c = json_array_get(clusters, i);
@@ -412,7 +414,6 @@ void controller_metrics_init(struct controller *ctl)
     ctl->m_sync_seconds = metric_counter(m, "argocd_app_sync_duration_seconds_total",
                                          "Application sync performance in seconds total.",
                                          LABELS("namespace", "name", "project", "dest_server"));
-    gethostname(ctl->hostname, sizeof(ctl->hostname) - 1);
     observers_init(ctl);
     metrics_on_write(m, write_all, ctl);
 }

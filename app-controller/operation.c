@@ -23,6 +23,7 @@
 #include <time.h>
 
 static const int64_t LOOK_AGAIN_NS = SECONDS(30);
+static const int64_t LONGEST_PAUSE_NS = SECONDS(24LL * 3600 * 365);
 
 /* ---- writing ---- */
 
@@ -111,7 +112,7 @@ static bool backoff_duration(const json_t *backoff, const char *field, int64_t f
     return str_empty(text) || duration_parse_or_seconds(text, out);
 }
 
-/* duration * factor^count, at most maxDuration. False when the policy cannot be read. */
+/* duration * factor^count, at most maxDuration when that is one. False when the policy cannot be read. */
 static bool retry_delay(const struct operation *op, int64_t count, int64_t *out)
 {
     const json_t *backoff = json_at(op->state, "operation", "retry", "backoff");
@@ -121,7 +122,9 @@ static bool retry_delay(const struct operation *op, int64_t count, int64_t *out)
         return false;
     json_to_i64(json_object_get(backoff, "factor"), &factor);
     double delay = (double)duration * pow((double)factor, (double)count);
-    *out = delay > (double)longest ? longest : (int64_t)delay;
+    if (longest <= 0)
+        longest = LONGEST_PAUSE_NS;
+    *out = delay > (double)longest ? longest : delay > 0 ? (int64_t)delay : 0;
     return true;
 }
 
@@ -298,10 +301,13 @@ static int pass(struct operation *op, err_t **err)
     if (in_pause(op))
         return 0;
     bool terminating = operation_is(op, "Terminating");
+    unsigned refusals = tenure_refusals(op->ctl->tenures, &op->app->tenure);
     if (!operation_completed(json_str_at(op->state, "phase")))
         step_counted(op);
     if (op->ctl->stopping)
         return 0;
+    if (tenure_refusals(op->ctl->tenures, &op->app->tenure) != refusals) /* not for a reason of its own */
+        return err_set(err, ERR_ABORTED, "the application is not ours at the moment");
     if (operation_is(op, "Running") && application_get(op->ctl, op->app, &op->doc, err) < 0)
         return err_again(err);
     settle(op, terminating);
@@ -377,11 +383,15 @@ void operation_run(void *ctx, const char *key, uint64_t bits)
     if (!app)
         return;
     struct operation op = {.ctl = ctl, .app = app, .doc = app_doc(app)};
-    if (op.doc && !ctl->stopping)
+    bool ours = op.doc && !ctl->stopping && ownership_begin(ctl, app);
+    if (ours)
         work(&op);
     json_decref(op.doc);
     json_decref(op.state);
     json_decref(op.history);
     free(op.id);
-    app_unref(ctl->apps, app);
+    if (ours)
+        ownership_end(ctl, app);
+    else
+        app_unref(ctl->apps, app);
 }

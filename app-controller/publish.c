@@ -1,5 +1,7 @@
 #include "app-controller/publish.h"
 #include "app-controller/evaluation.h"
+#include "app-controller/ownership.h"
+#include "app-controller/strategy.h"
 #include "common/base/log.h"
 #include "common/engine/diff.h"
 #include "common/engine/mask.h"
@@ -170,6 +172,27 @@ static json_t *or_null(json_t *v)
     return v ? v : json_null();
 }
 
+/* The difference as the comparison found it, or would; false when it is the usual one. */
+static bool special_difference(struct controller *ctl, const struct compare_input *in,
+                               const struct normalize_options *options, const struct pair *p,
+                               struct diff_result *r)
+{
+    enum strategy s = p->target && p->live && !p->hook ? strategy_choose(ctl, in, p->target)
+                                                       : STRATEGY_THREE_WAY;
+    if (s == STRATEGY_THREE_WAY)
+        return false;
+    if (p->difference)
+        *r = (struct diff_result){p->modified, json_copy_deep(p->difference->normalized_live),
+                                  json_copy_deep(p->difference->predicted_live)};
+    else if (!p->modified)
+        *r = (struct diff_result){false, json_copy_deep(p->live), json_copy_deep(p->live)};
+    else if (strategy_compare(ctl, in, s, p->target, options, r, NULL) < 0)
+        return false;
+    mask_secrets((json_t *const[]){r->predicted_live, r->normalized_live}, 2,
+                 settings_masked_annotations(in->settings));
+    return true;
+}
+
 static json_t *diff_item(struct controller *ctl, const struct compare_input *in,
                          const struct normalize_options *options, const struct pair *p)
 {
@@ -190,7 +213,8 @@ static json_t *diff_item(struct controller *ctl, const struct compare_input *in,
     AUTO_JSON have = json_copy_deep(live);
     if (wanted && have)
         comparison_drop_managed(in, options, wanted, have, NULL);
-    if (p->hook || diff_objects_compare(wanted, have, options, &r, NULL) < 0)
+    if (!special_difference(ctl, in, options, p, &r) &&
+        (p->hook || diff_objects_compare(wanted, have, options, &r, NULL) < 0))
         r = (struct diff_result){p->modified, json_copy_deep(live), json_copy_deep(live)};
     put_state(item, "targetState", or_null(target));
     put_state(item, "liveState", or_null(live));
@@ -266,6 +290,8 @@ static bool differs(struct app *app, uint64_t *kept, uint64_t hash)
 void publish(struct controller *ctl, struct app *app, const json_t *tree, const struct compare_input *in,
              const struct comparison *c)
 {
+    if (!ownership_has(ctl, app) || !tenures_valid(ctl->tenures))
+        return; /* another's copies are newer */
     bool copies = ctl->seal && redis_available(ctl->redis);
     bool tree_news = differs(app, &app->tree_hash, json_hash(tree, 7));
     uint64_t fingerprint = 0;

@@ -3,6 +3,7 @@
  * application's tree can be read. */
 #include "app-controller/query.h"
 #include "app-controller/clusters.h"
+#include "app-controller/ownership.h"
 #include "app-controller/publish.h"
 #include "app-controller/refresh.h"
 #include "common/argo/app.h"
@@ -35,6 +36,11 @@ static struct app *find_app(query_t *q, rpc_call_t *call, const Cargocd__Control
     if (!app) {
         AUTO(free_p) char *text = xasprintf("application %s not found", key);
         fail(call, ERR_NOT_FOUND, text);
+    } else if (!ownership_has(q->ctl, app)) {
+        AUTO(free_p) char *text = xasprintf("application %s is not worked by this replica", key);
+        fail(call, ERR_UNAVAILABLE, text);
+        app_unref(q->ctl->apps, app);
+        app = NULL;
     }
     return app;
 }

@@ -14,8 +14,8 @@ json_t *reasons_of_comparison(const struct comparison *c)
                            : !p->target ? "is no longer in the source"
                                         : "differs from the source";
         reason_add(reasons, "%s %s%s%s %s%s%s", object_kind(o), object_namespace(o),
-                   *object_namespace(o) ? "/" : "", object_name(o), what, p->difference ? ": " : "",
-                   str_or_empty(p->difference));
+                   *object_namespace(o) ? "/" : "", object_name(o), what, p->where ? ": " : "",
+                   str_or_empty(p->where));
     }
     if (c->health.message)
         reason_add(reasons, "health: %s", c->health.message);

@@ -10,6 +10,7 @@
 #include "app-controller/publish.h"
 #include "app-controller/reasons.h"
 #include "app-controller/status.h"
+#include "app-controller/status_parts.h"
 #include "common/argo/app.h"
 #include "common/argo/project.h"
 #include "common/argo/windows.h"
@@ -32,7 +33,8 @@ struct refresh {
     json_t *doc; /* as it was when the refresh began, then as our writes left it */
     int level;
     bool hard, requested; /* requested: by the annotation */
-    bool operated;        /* an operation ended */
+    struct refresh_request request;
+    bool operated; /* an operation ended */
     char *why;
     json_t *project;
     cluster_t *cluster;
@@ -68,6 +70,21 @@ static bool is_due(mono_t last, int64_t period)
     return period > 0 && (last.ns == 0 || mono_left(mono_after(last, period)) == 0);
 }
 
+static uint64_t finalizers_hash(const json_t *doc)
+{
+    const json_t *list = json_at(doc, "metadata", "finalizers");
+    return (json_array_size(list) ? json_hash(list, 5) : 5) | 1;
+}
+
+/* Those of the deletion hooks are put back without anybody asking for a refresh: who deletes the application
+ * asks for none either. */
+static bool others_changed_finalizers(struct refresh *r)
+{
+    uint64_t now = finalizers_hash(r->doc);
+    LOCKED(&r->app->lock);
+    return r->app->finalizers && r->app->finalizers != now;
+}
+
 static void decide(struct refresh *r, uint64_t bits)
 {
     const json_t *doc = r->doc, *to = json_at(doc, "status", "sync", "comparedTo");
@@ -85,6 +102,7 @@ static void decide(struct refresh *r, uint64_t bits)
     r->operated = bits & REFRESH_OPERATED;
     if (annotation) {
         r->requested = true;
+        refresh_request_read(&r->request, doc);
         r->hard = strcmp(annotation, "hard") == 0;
         set_level(r, LEVEL_RESOLVE, "refresh was requested");
         return;
@@ -109,117 +127,10 @@ static void decide(struct refresh *r, uint64_t bits)
         set_level(r, LEVEL_TARGET, "controller refresh requested");
     else if (bits & REFRESH_LIVE)
         set_level(r, LEVEL_LIVE, woken_by ? woken_by : "a managed object changed");
+    else if (others_changed_finalizers(r))
+        set_level(r, LEVEL_LIVE, "the finalizers are not as they were left");
     else if (bits & REFRESH_TREE)
         set_level(r, LEVEL_TREE, "an object of the tree changed");
-}
-
-/* ---- status ---- */
-
-static json_t *resource_status(const struct controller *ctl, const struct pair *p)
-{
-    const json_t *o = p->target ? p->target : p->live;
-    AUTO(free_p) char *group = object_group(o);
-    AUTO(free_p) char *version = object_version(o);
-    json_t *s = json_object();
-    json_put_str(s, "group", group);
-    json_put_str(s, "version", version);
-    json_put_str(s, "kind", object_kind(o));
-    json_put_str(s, "namespace", object_namespace(o));
-    json_put_str(s, "name", object_name(o));
-    json_put_str(s, "status", p->status);
-    if (ctl->options.persist_health && p->health.status != HEALTH_NONE) {
-        json_t *h = json_object();
-        json_set_str(h, "status", health_name(p->health.status));
-        json_put_str(h, "message", p->health.message);
-        json_object_set_new_nocheck(s, "health", h);
-    }
-    if (p->hook)
-        json_object_set_new_nocheck(s, "hook", json_true());
-    if (p->requires_pruning)
-        json_object_set_new_nocheck(s, "requiresPruning", json_true());
-    if (p->wave)
-        json_object_set_new_nocheck(s, "syncWave", json_integer(p->wave));
-    if (p->requires_confirmation)
-        json_object_set_new_nocheck(s, "requiresDeletionConfirmation", json_true());
-    return s;
-}
-
-static json_t *compared_to(const json_t *doc)
-{
-    json_t *to = json_object();
-    json_t *ignore = json_at(doc, "spec", "ignoreDifferences");
-    json_object_set_new_nocheck(to, "destination", json_copy_deep(json_at(doc, "spec", "destination")));
-    if (app_multi_source(doc)) {
-        json_object_set_new_nocheck(to, "sources", json_copy_deep(json_at(doc, "spec", "sources")));
-    } else {
-        json_t *source = app_single_source(doc);
-        json_object_set_new_nocheck(to, "source", source ? source : json_object());
-    }
-    if (json_array_size(ignore))
-        json_object_set_new_nocheck(to, "ignoreDifferences", json_copy_deep(ignore));
-    return to;
-}
-
-static void put_health(json_t *status, enum health_status health, const char *message)
-{
-    const json_t *old = json_object_get(status, "health");
-    bool same = str_eq(json_str_at(old, "status"), health_name(health));
-    const json_t *since = json_object_get(old, "lastTransitionTime");
-    json_t *h = json_object();
-    json_set_str(h, "status", health_name(health));
-    json_put_str(h, "message", message);
-    json_object_set_new_nocheck(h, "lastTransitionTime",
-                                same && since ? json_copy_deep(since) : json_time(wall_now()));
-    json_object_set_new_nocheck(status, "health", h);
-}
-
-static void put_sync(json_t *status, const json_t *doc, const struct comparison *c)
-{
-    json_t *sync = json_object();
-    AUTO_JSON revisions = comparison_revisions(c);
-    json_set_str(sync, "status", c->sync_status);
-    json_object_set_new_nocheck(sync, "comparedTo", compared_to(doc));
-    if (app_multi_source(doc) && json_array_size(revisions))
-        json_object_set_new_nocheck(sync, "revisions", json_copy_deep(revisions));
-    else
-        json_put_str(sync, "revision", json_string_value(json_array_get(revisions, 0)));
-    json_object_set_new_nocheck(status, "sync", sync);
-}
-
-static void put_source_types(json_t *status, const json_t *doc, const struct comparison *c)
-{
-    json_object_del(status, "sourceType");
-    json_object_del(status, "sourceTypes");
-    if (c->render_failed || !c->renderings.n)
-        return;
-    if (!app_multi_source(doc)) {
-        json_put_str(status, "sourceType", c->renderings.v[0].type);
-        return;
-    }
-    json_t *types = json_array();
-    for (size_t i = 0; i < c->renderings.n; i++)
-        json_array_append_new(types, json_str_new(c->renderings.v[i].type));
-    json_object_set_new_nocheck(status, "sourceTypes", types);
-}
-
-static void add_all(map_t *set, const json_t *list)
-{
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (!str_empty(json_string_value(json_array_get(list, i))))
-            map_put(set, json_string_value(json_array_get(list, i)), NULL);
-}
-
-static void put_sorted(json_t *o, const char *key, map_t *set)
-{
-    AUTO(free_p) const char **keys = map_sorted_keys(set);
-    json_t *list = json_array();
-    for (size_t i = 0; keys[i]; i++)
-        json_array_append_new(list, json_str_new(keys[i]));
-    if (json_array_size(list))
-        json_object_set_new_nocheck(o, key, list);
-    else
-        json_decref(list);
-    map_dispose(set);
 }
 
 /* The condition about orphans, from the tree. */
@@ -238,30 +149,6 @@ static void put_orphans(struct refresh *r, json_t *status, const json_t *tree)
         json_object_del(status, "conditions");
     LOCKED(&r->app->lock);
     r->app->norphans = n;
-}
-
-static json_t *summary_of(const json_t *doc, const json_t *tree)
-{
-    map_t urls = MAP_INIT(NULL), images = MAP_INIT(NULL);
-    bool apps = false;
-    const json_t *nodes = json_object_get(tree, "nodes");
-    for (size_t i = 0; i < json_array_size(nodes); i++) {
-        const json_t *n = json_array_get(nodes, i);
-        add_all(&urls, json_at(n, "networkingInfo", "externalURLs"));
-        add_all(&images, json_object_get(n, "images"));
-        apps = apps ||
-               (str_eq(json_str_at(n, "kind"), "Application") && str_eq(json_str_at(n, "group"), ARGO_GROUP));
-    }
-    json_t *notes = json_at(doc, "metadata", "annotations");
-    for (void *it = json_object_iter(notes); it; it = json_object_iter_next(notes, it))
-        if (str_has_prefix(json_object_iter_key(it), "link.argocd.argoproj.io/"))
-            map_put(&urls, str_or_empty(json_string_value(json_object_iter_value(it))), NULL);
-    json_t *s = json_object();
-    put_sorted(s, "externalURLs", &urls);
-    put_sorted(s, "images", &images);
-    if (apps)
-        json_object_set_new_nocheck(s, "isAppOfApps", json_true());
-    return s;
 }
 
 /* ---- the application's memory of the comparison ---- */
@@ -300,7 +187,7 @@ static void keep_findings(struct refresh *r, const struct comparison *c)
             .wave = p->wave,
             .health = p->health.status,
             .health_message = xstrdup(p->health.message),
-            .difference = xstrdup(p->difference),
+            .where = xstrdup(p->where),
             .verdict = p->verdict,
         };
     }
@@ -325,9 +212,12 @@ static uint64_t fingerprint(struct refresh *r, const struct rendering *rendering
     AUTO_JSON spec = json_copy_deep(json_at(r->doc, "spec"));
     uint64_t h = json_hash(spec, settings_epoch(r->settings));
     h = json_hash(json_at(r->project, "spec"), h);
-    const json_t *finalizers = json_at(r->doc, "metadata", "finalizers");
-    if (finalizers)
-        h = json_hash(finalizers, h);
+    const json_t *metadata = json_at(r->doc, "status", "operationState", "syncResult",
+                                     "managedNamespaceMetadata");
+    if (metadata)
+        h = json_hash(metadata, h);
+    const char *compare = str_or_empty(object_annotation(r->doc, ANNOTATION_COMPARE));
+    h = hash_content(compare, strlen(compare), h);
     for (size_t i = 0; i < n; i++) {
         h = hash_content(str_or_empty(renderings[i].key), strlen(str_or_empty(renderings[i].key)), h);
         h = hash_content(str_or_empty(renderings[i].revision), strlen(str_or_empty(renderings[i].revision)),
@@ -373,7 +263,7 @@ static void write_status(struct refresh *r, const json_t *status)
     if (!r->requested)
         return;
     err_clear(&err);
-    if (refresh_annotation_remove(r->ctl, r->app, &r->doc, &err) < 0) {
+    if (refresh_annotation_remove(r->ctl, r->app, &r->request, &r->doc, &err) < 0) {
         log_warn(LOGF({"application", r->app->key}), "remove the refresh annotation: %s", err_text(err));
         workq_add_after(r->ctl->refresh, r->app->key, REFRESH_CHECK, SECONDS(1));
     }
@@ -402,7 +292,7 @@ static void refuse(struct refresh *r, const json_t *conditions)
         status, "conditions",
         conditions_set(json_object_get(status, "conditions"), check_types, conditions, wall_now()));
     json_put_at(status, json_str_new("Unknown"), "sync", "status");
-    put_health(status, HEALTH_UNKNOWN, NULL);
+    status_put_health(status, HEALTH_UNKNOWN, NULL);
     write_status(r, status);
     unpublish(r->ctl, r->app);
     set_cluster(r); /* one that is no longer its destination, or no longer there, is let go of */
@@ -434,7 +324,7 @@ static void tree_only(struct refresh *r)
     AUTO_JSON status = json_copy_deep(json_at(r->doc, "status"));
     if (!status)
         return;
-    json_object_set_new_nocheck(status, "summary", summary_of(r->doc, tree));
+    json_object_set_new_nocheck(status, "summary", status_summary(r->doc, tree));
     put_orphans(r, status, tree);
     write_status(r, status);
 }
@@ -518,14 +408,14 @@ static json_t *build_status(struct refresh *r, const struct comparison *c, const
     const json_t *old_conditions = json_object_get(status, "conditions");
     json_object_set_new_nocheck(status, "conditions",
                                 conditions_set(old_conditions, compare_types, c->conditions, wall_now()));
-    put_sync(status, r->doc, c);
-    put_health(status, c->health.status, c->health.message);
-    put_source_types(status, r->doc, c);
+    status_put_sync(status, r->doc, c);
+    status_put_health(status, c->health.status, c->health.message);
+    status_put_source_types(status, r->doc, c);
     json_t *resources = json_array();
     for (size_t i = 0; i < c->pairs.n; i++)
-        json_array_append_new(resources, resource_status(r->ctl, &c->pairs.v[i]));
+        json_array_append_new(resources, status_of_resource(r->ctl, &c->pairs.v[i]));
     json_object_set_new_nocheck(status, "resources", resources);
-    json_object_set_new_nocheck(status, "summary", summary_of(r->doc, tree));
+    json_object_set_new_nocheck(status, "summary", status_summary(r->doc, tree));
     json_set_str(status, "controllerNamespace", r->ctl->options.ns);
     if (r->ctl->options.persist_health)
         json_object_del(status, "resourceHealthSource");
@@ -546,13 +436,21 @@ static void stamp(struct refresh *r, json_t *status)
         json_object_set_new_nocheck(status, "reconciledAt", json_time(wall_now()));
 }
 
-/* Before the status: who sees an application synced may delete it, and its hooks are to run then. */
+/* Before the status: who sees an application synced may delete it, and its hooks are to run then. Who changes
+ * the finalizers meanwhile makes this a conflict, which is gone through again: nothing is settled until then.
+ */
 static void expect_hooks(struct refresh *r, const struct comparison *c)
 {
     AUTO_ERR err = NULL;
-    if (c->failed || app_deleting(r->doc) ||
-        deletion_expect_hooks(r->ctl, r->app, &r->doc, c->deletion_hooks, &err) == 0 ||
-        err_code(err) == ERR_NOT_FOUND)
+    if (c->failed || app_deleting(r->doc))
+        return;
+    int code = deletion_expect_hooks(r->ctl, r->app, &r->doc, c->deletion_hooks, &err);
+    uint64_t settled = code == 0 ? finalizers_hash(r->doc) : 0;
+    {
+        LOCKED(&r->app->lock);
+        r->app->finalizers = settled;
+    }
+    if (code == 0 || err_code(err) == ERR_NOT_FOUND)
         return;
     if (err_code(err) != ERR_ABORTED)
         log_warn(LOGF({"application", r->app->key}), "finalizers of deletion hooks: %s", err_text(err));
@@ -632,7 +530,8 @@ static void compare(struct refresh *r)
     bool same;
     {
         LOCKED(&r->app->lock);
-        same = print && print == r->app->fingerprint && !r->requested;
+        same = print && print == r->app->fingerprint && !r->requested &&
+               r->app->finalizers == finalizers_hash(r->doc);
     }
     if (same) {
         journal(r, "compare", "as before: nothing that it depends on has changed", NULL);
@@ -676,8 +575,8 @@ static bool cluster_is_ready(struct refresh *r)
         conditions_set(json_object_get(status, "conditions"), types, conditions, wall_now()));
     json_put_at(status, json_str_new("Unknown"), "sync", "status");
     if (!json_at(status, "sync", "comparedTo"))
-        json_put_at(status, compared_to(r->doc), "sync", "comparedTo");
-    put_health(status, HEALTH_UNKNOWN, NULL);
+        json_put_at(status, status_compared_to(r->doc), "sync", "comparedTo");
+    status_put_health(status, HEALTH_UNKNOWN, NULL);
     json_t *reasons = json_array();
     reason_add(reasons, "%s", err_text(err));
     journal(r, "compare", "Unknown", reasons);
@@ -737,7 +636,7 @@ void refresh_run(void *ctx, const char *key, uint64_t bits)
 {
     struct controller *ctl = ctx;
     struct app *app = apps_get(ctl->apps, key);
-    if (!app || ctl->stopping) {
+    if (!app || ctl->stopping || !ownership_begin(ctl, app)) {
         app_unref(ctl->apps, app);
         return;
     }
@@ -766,10 +665,11 @@ void refresh_run(void *ctx, const char *key, uint64_t bits)
             schedule_next(ctl, key);
     }
     free(r.why);
+    refresh_request_dispose(&r.request);
     json_decref(r.doc);
     json_decref(r.project);
     json_decref(r.sources);
     cluster_unref(r.cluster);
     settings_unref(r.settings);
-    app_unref(ctl->apps, app);
+    ownership_end(ctl, app);
 }

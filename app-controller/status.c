@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+enum { MAX_RACES = 8 };
+
 const struct kube_resource application_resource = {.group = ARGO_GROUP,
                                                    .version = "v1alpha1",
                                                    .kind = "Application",
@@ -38,19 +40,49 @@ static void take_answer(struct controller *ctl, json_t **doc, json_t *answer_tak
     *doc = answer_take;
 }
 
-int application_patch(struct controller *ctl, struct app *app, const json_t *patch, const char *rv,
-                      json_t **doc, err_t **err)
+static int patch_version(struct controller *ctl, struct app *app, const json_t *patch, const char *rv,
+                         const struct kube_params *params, json_t **doc, err_t **err)
 {
     AUTO_JSON body = json_copy_deep(patch);
-    if (rv)
-        json_put_at(body, json_str_new(rv), "metadata", "resourceVersion");
+    json_put_at(body, json_str_new(rv), "metadata", "resourceVersion");
     json_t *answer = NULL;
-    int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_MERGE, body, NULL,
+    int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_MERGE, body, params,
                        &answer, err);
     if (r < 0)
         return err_wrap(err, "application %s", app->key);
     take_answer(ctl, doc, answer);
     return 0;
+}
+
+/* On whatever version there is. All the same each attempt names the one that was last seen before the gate
+ * looked whether the application is still ours: a write that was held up between that look and the wire, with
+ * the whole process, meets what the next owner has written. */
+static int patch_latest(struct controller *ctl, struct app *app, const json_t *patch,
+                        const struct kube_params *params, json_t **doc, err_t **err)
+{
+    for (int attempt = 0;; attempt++) {
+        AUTO_ERR failure = NULL;
+        AUTO(free_p) char *rv = NULL;
+        {
+            LOCKED(&app->lock);
+            rv = xstrdup(app->rv);
+        }
+        int r = patch_version(ctl, app, patch, rv, params, doc, &failure);
+        if (r != -ERR_ABORTED || attempt == MAX_RACES)
+            return r < 0 ? err_move(err, TAKE(failure)) : 0;
+        json_t *now = NULL;
+        if (kube_get(ctl->kube, &application_resource, app->ns, app->name, NULL, &now, err) < 0)
+            return err_wrap(err, "application %s", app->key);
+        application_store(ctl, now);
+        json_decref(now);
+    }
+}
+
+int application_patch(struct controller *ctl, struct app *app, const json_t *patch, const char *rv,
+                      json_t **doc, err_t **err)
+{
+    return rv ? patch_version(ctl, app, patch, rv, NULL, doc, err)
+              : patch_latest(ctl, app, patch, NULL, doc, err);
 }
 
 int application_get(struct controller *ctl, struct app *app, json_t **doc, err_t **err)
@@ -105,9 +137,7 @@ int status_write(struct controller *ctl, struct app *app, json_t **doc, const js
     json_object_set_new_nocheck(patch, "status", TAKE(change));
     struct kube_failure failure = {};
     struct kube_params params = {.failure = &failure};
-    json_t *answer = NULL;
-    int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_MERGE, patch, &params,
-                       &answer, err);
+    int r = patch_latest(ctl, app, patch, &params, doc, err);
     int http = failure.http_status;
     kube_failure_dispose(&failure);
     if (r < 0 && http == 413) {
@@ -115,8 +145,7 @@ int status_write(struct controller *ctl, struct app *app, json_t **doc, const js
         return write_too_large(ctl, app, doc, err);
     }
     if (r < 0)
-        return err_wrap(err, "write status of application %s", app->key);
-    take_answer(ctl, doc, answer);
+        return err_wrap(err, "write status");
     tell_change(ctl, *doc, old, new_status, "sync", "sync");
     tell_change(ctl, *doc, old, new_status, "health", "health");
     return 0;
@@ -139,45 +168,51 @@ static void add_op(json_t *ops, const char *op, const char *annotation, const ch
     json_array_append_new(ops, o);
 }
 
-static int remove_annotation(struct controller *ctl, struct app *app, json_t **doc, err_t **err)
+void refresh_request_read(struct refresh_request *r, const json_t *doc)
 {
-    const char *type = object_annotation(*doc, ANNOTATION_REFRESH),
-               *at = object_annotation(*doc, ANNOTATION_REFRESH_AT);
-    if (!type)
+    *r = (struct refresh_request){.type = xstrdup(object_annotation(doc, ANNOTATION_REFRESH)),
+                                  .at = xstrdup(object_annotation(doc, ANNOTATION_REFRESH_AT))};
+}
+
+void refresh_request_dispose(struct refresh_request *r)
+{
+    free(r->type);
+    free(r->at);
+}
+
+static bool still_asked(const struct refresh_request *r, const json_t *doc)
+{
+    return str_eq(object_annotation(doc, ANNOTATION_REFRESH), r->type) &&
+           str_eq(object_annotation(doc, ANNOTATION_REFRESH_AT), r->at);
+}
+
+/* What is tested is what was acted upon, not what the last answer says: a request that came during the
+ * refresh is in that answer already. */
+int refresh_annotation_remove(struct controller *ctl, struct app *app, const struct refresh_request *request,
+                              json_t **doc, err_t **err)
+{
+    if (!still_asked(request, *doc))
         return 0;
     AUTO_JSON ops = json_array();
-    if (at) {
-        add_op(ops, "test", ANNOTATION_REFRESH_AT, at);
+    AUTO_ERR local = NULL;
+    if (request->at) {
+        add_op(ops, "test", ANNOTATION_REFRESH_AT, request->at);
         add_op(ops, "remove", ANNOTATION_REFRESH_AT, NULL);
-    } else {
-        add_op(ops, "test", ANNOTATION_REFRESH, type);
     }
+    add_op(ops, "test", ANNOTATION_REFRESH, request->type);
     add_op(ops, "remove", ANNOTATION_REFRESH, NULL);
     json_t *answer = NULL;
     int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_JSON, ops, NULL,
-                       &answer, err);
+                       &answer, &local);
     if (r == 0)
         take_answer(ctl, doc, answer);
-    return r;
-}
-
-int refresh_annotation_remove(struct controller *ctl, struct app *app, json_t **doc, err_t **err)
-{
-    AUTO(free_p) char *at = xstrdup(object_annotation(*doc, ANNOTATION_REFRESH_AT));
-    AUTO_ERR local = NULL;
-    int r = remove_annotation(ctl, app, doc, &local);
     if (r == 0 || r == -ERR_NOT_FOUND)
         return 0;
-    if (r != -ERR_INVALID_ARGUMENT && r != -ERR_FAILED_PRECONDITION)
-        return err_move(err, TAKE(local));
-    /* The test failed: another request came, or somebody took the annotation away. */
-    r = application_get(ctl, app, doc, err);
-    if (r < 0)
-        return r == -ERR_NOT_FOUND ? 0 : r;
-    const char *now = object_annotation(*doc, ANNOTATION_REFRESH_AT);
-    if (now && at && strcmp(now, at) != 0)
-        return 0; /* a newer request: it must run */
-    return remove_annotation(ctl, app, doc, err);
+    /* A test that fails: another request came, which its own event has taken up, or it was taken away. */
+    if ((r == -ERR_INVALID_ARGUMENT || r == -ERR_FAILED_PRECONDITION) &&
+        application_get(ctl, app, doc, NULL) == 0 && !still_asked(request, *doc))
+        return 0;
+    return err_move(err, TAKE(local));
 }
 
 static json_t *labels_of_event(struct controller *ctl, const json_t *doc)

@@ -14,8 +14,16 @@ int application_patch(struct controller *ctl, struct app *app, const json_t *pat
  * that says so. */
 int status_write(struct controller *ctl, struct app *app, json_t **doc, const json_t *new_status,
                  err_t **err);
-/* Removes the refresh annotation that was acted upon, unless another request has come meanwhile. */
-int refresh_annotation_remove(struct controller *ctl, struct app *app, json_t **doc, err_t **err);
+
+/* A refresh that somebody asked for by annotation, as it was when it was taken up. */
+struct refresh_request {
+    char *type, *at; /* "normal" or "hard"; the request's time, NULL without one */
+};
+void refresh_request_read(struct refresh_request *r, const json_t *doc);
+void refresh_request_dispose(struct refresh_request *r);
+/* Removes the annotation of the request that was acted upon, unless another one has come meanwhile. */
+int refresh_annotation_remove(struct controller *ctl, struct app *app, const struct refresh_request *request,
+                              json_t **doc, err_t **err);
 /* Reads the Application from the API server into the store. ERR_NOT_FOUND. */
 int application_get(struct controller *ctl, struct app *app, json_t **doc, err_t **err);
 /* Puts an answer of the API server into the store. */

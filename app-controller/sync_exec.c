@@ -37,7 +37,9 @@ static void run_job(void *arg)
 {
     struct job *j = arg;
     struct latch *latch = j->latch;
+    struct tenure *before = tenure_assist(&j->x->op->app->tenure);
     j->work(j);
+    tenure_assist(before);
     latch_down(latch);
 }
 
@@ -50,10 +52,8 @@ static void run_job_aside(void *arg)
     struct sync_exec *x = j->x;
     metrics_pending(x->op->ctl, pending, -1);
     metrics_requests_also(x->op->requests);
-    struct latch *latch = j->latch;
-    j->work(j);
+    run_job(j); /* the last thing that may touch the operation */
     metrics_requests_also(NULL);
-    latch_down(latch);
 }
 
 static bool submit(struct sync_exec *x, struct job *j)
@@ -239,7 +239,7 @@ static void prune_all(struct sync_exec *x, struct sync_task **tasks, size_t n)
 static bool needs_confirmation(const struct sync_exec *x, struct sync_task *const *tasks, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (x->prune && !x->confirmed && prune_needs_confirmation(tasks[i]->live, x->default_prune))
+        if (!x->confirmed && prune_needs_confirmation(tasks[i]->live, x->default_prune))
             return true;
     return false;
 }

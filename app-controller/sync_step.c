@@ -4,6 +4,7 @@
  * goes, and the end of the sync, its history entry and the removal of the request are one write. */
 #include "app-controller/sync_step.h"
 #include "app-controller/evaluation.h"
+#include "app-controller/impersonation.h"
 #include "app-controller/refresh.h"
 #include "app-controller/status.h"
 #include "common/argo/app.h"
@@ -440,6 +441,7 @@ static int respect_ignored(struct step *s, const struct applier *a, err_t **err)
 static void end_applier(struct sync_exec *x)
 {
     kube_api_unref(x->applier.api);
+    impersonation_close(x->other);
     free(x->propagation);
     free(x->migrated_manager);
 }
@@ -472,8 +474,12 @@ static void sync_planned(struct step *s)
                           .migrated_manager = migrated_manager(s),
                           .applier = {s->cluster, cluster_kube(s->cluster), cluster_api(s->cluster)}};
     AUTO_ERR err = NULL;
-    if (options_have(s->options, "RespectIgnoreDifferences=true") &&
-        respect_ignored(s, &x.applier, &err) < 0) {
+    int code = impersonation_open(s->settings, s->project, op->doc, s->cluster, true, &x.other, &err);
+    if (x.other)
+        x.applier.kube = x.other;
+    if (code == 0 && options_have(s->options, "RespectIgnoreDifferences=true"))
+        code = respect_ignored(s, &x.applier, &err);
+    if (code < 0) {
         operation_set(op, "Error", "%s", err_text(err));
         end_applier(&x);
         free(pairs);

@@ -33,6 +33,7 @@ struct sync_exec {
     struct operation *op;
     struct sync_plan *plan;
     struct applier applier;
+    kube_t *other;         /* as whom it is applied; NULL: the controller */
     const json_t *options; /* operation.sync.syncOptions */
     bool force, dry_run, prune, confirmed;
     char *propagation; /* of prunes and hook deletions */

@@ -1,4 +1,6 @@
 #include "app-controller/watch.h"
+#include "app-controller/metrics.h"
+#include "app-controller/ownership.h"
 #include "app-controller/publish.h"
 #include "common/argo/app.h"
 #include "common/base/glob.h"
@@ -134,8 +136,10 @@ static void remove_app(struct controller *ctl, const char *key)
     workq_forget(ctl->refresh, key);
     workq_forget(ctl->operations, key);
     apps_remove(ctl->apps, key, NULL);
-    if (app)
+    if (app && ownership_has(ctl, app))
         unpublish(ctl, app);
+    if (app)
+        ownership_clusters_changed(ctl);
     app_unref(ctl->apps, app);
 }
 
@@ -156,9 +160,13 @@ static void put_app(struct feed *f, const char *key, const json_t *o)
         return;
     bool turned_on = !is_new &&
                      ((app_auto_sync(o) && !app_auto_sync(old)) || (app_self_heal(o) && !app_self_heal(old)));
-    workq_add(ctl->refresh, key, REFRESH_CHECK | (turned_on ? REFRESH_TARGET : 0));
-    if (json_is_map(json_object_get(o, "operation")) || app_deleting(o))
-        workq_add(ctl->operations, key, OPERATE);
+    if (ownership_look(ctl, app)) {
+        workq_add(ctl->refresh, key, REFRESH_CHECK | (turned_on ? REFRESH_TARGET : 0));
+        if (json_is_map(json_object_get(o, "operation")) || app_deleting(o))
+            workq_add(ctl->operations, key, OPERATE);
+    }
+    if (is_new)
+        ownership_clusters_changed(ctl);
     app_unref(ctl->apps, app);
 }
 
@@ -283,16 +291,16 @@ void watch_world_changed(void *ctx, const char *what, const char *name)
     if (!ctl->apps)
         return;
     bool project = strcmp(what, "project") == 0, cluster = strcmp(what, "clusters") == 0;
+    if (cluster)
+        ownership_clusters_changed(ctl);
     AUTO(strv_free_p) char **keys = apps_keys(ctl->apps);
     for (char **k = keys; *k; k++) {
-        if (project || cluster) {
-            struct app *app = apps_get(ctl->apps, *k);
-            AUTO_JSON doc = app ? app_doc(app) : NULL;
-            app_unref(ctl->apps, app);
-            if (!doc || (project && strcmp(app_project(doc), name) != 0) ||
-                (cluster && !is_destination(doc, name)))
-                continue;
-        }
-        workq_add_low(ctl->refresh, *k, REFRESH_TARGET);
+        struct app *app = apps_get(ctl->apps, *k);
+        AUTO_JSON doc = app ? app_doc(app) : NULL;
+        bool concerned = doc && (!project || strcmp(app_project(doc), name) == 0) &&
+                         (!cluster || is_destination(doc, name));
+        if (concerned && ownership_look(ctl, app))
+            workq_add_low(ctl->refresh, *k, REFRESH_TARGET);
+        app_unref(ctl->apps, app);
     }
 }

@@ -291,6 +291,53 @@ cluster_t *world_cluster_if_open(world_t *w, const char *server)
     return c ? cluster_ref(c) : NULL;
 }
 
+struct ids {
+    struct world_cluster *v;
+    size_t n;
+};
+
+static void add_id(void *ctx, const struct cluster_spec *s)
+{
+    struct ids *ids = ctx;
+    ids->v[ids->n++] = (struct world_cluster){xstrdup(s->server), xstrdup(s->uid), s->shard};
+}
+
+struct world_cluster *world_cluster_ids(world_t *w, size_t *n)
+{
+    LOCKED(&w->lock);
+    struct ids ids = {.v = xcalloc(w->specs.n + 1, sizeof(*ids.v))};
+    each_spec(w, add_id, &ids);
+    *n = ids.n;
+    return ids.v;
+}
+
+void world_cluster_ids_free(struct world_cluster *c, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(c[i].server);
+        free(c[i].id);
+    }
+    free(c);
+}
+
+void world_close_unused(world_t *w, bool (*used)(void *ctx, const char *server), void *ctx)
+{
+    AUTO(strv_free_p) char **servers = NULL;
+    {
+        LOCKED(&w->lock);
+        size_t n = 0;
+        servers = xcalloc(w->open.n + 1, sizeof(*servers));
+        MAP_FOREACH(&w->open, e)
+            servers[n++] = xstrdup(e->key);
+    }
+    for (char **s = servers; *s; s++) {
+        if (used(ctx, *s))
+            continue;
+        LOCKED(&w->lock);
+        retire(w, *s, NULL);
+    }
+}
+
 struct listing {
     world_t *w;
     json_t *out;
@@ -539,7 +586,7 @@ world_t *world_new(const struct world_env *env)
     w->projects.value_free = pack_free_void;
     w->specs.value_free = spec_free;
     w->open.value_free = open_free;
-    w->reaper = pool_new("reaper", 1, MAX_RETIRED);
+    w->reaper = w->env.cluster_env.reaper = pool_new("reaper", 1, MAX_RETIRED);
     if (settings_parse(NULL, &w->settings, NULL, NULL) < 0)
         abort(); /* no settings at all always parse */
     start_watch(w, WATCH_CONFIG, "ConfigMap", "configmaps", NULL, "metadata.name=argocd-cm");

@@ -44,6 +44,15 @@ int world_resolve(world_t *w, const json_t *destination, char **server, char **n
                   err_t **err);
 /* All clusters: [{server, name, project, labels, info}]; no info where nothing is connected. */
 json_t *world_clusters(world_t *w) MUST_USE;
+/* Every cluster, the implicit one included, as the division of work looks at it. */
+struct world_cluster {
+    char *server, *id; /* id: the uid of the Secret; "" for the implicit one */
+    int64_t shard;     /* negative: none */
+};
+struct world_cluster *world_cluster_ids(world_t *w, size_t *n) MUST_USE;
+void world_cluster_ids_free(struct world_cluster *c, size_t n);
+/* Ends the connections to those for which used() is false; it is called without a lock. */
+void world_close_unused(world_t *w, bool (*used)(void *ctx, const char *server), void *ctx);
 cluster_t *world_cluster_if_open(world_t *w, const char *server) MUST_USE;
 
 #endif

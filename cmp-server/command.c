@@ -5,6 +5,8 @@
 #include "common/base/proc.h"
 #include "common/base/vec.h"
 
+#include <unistd.h>
+
 enum { OUTPUT_MAX = 100 << 20, ERRORS_MAX = 1 << 20, GRACE_S = 5 };
 
 extern char **environ;
@@ -28,6 +30,19 @@ static void env_set(struct env *e, const char *name, size_t n, char *entry_take)
     }
 }
 
+/* Argo CD names the helper "argocd", which images of plugins need not have: it is this program, too. */
+static void find_askpass(struct env *e)
+{
+    char self[4096];
+    size_t name = (size_t)map_get(&e->at, ASKPASS_NAME_ENV), helper = (size_t)map_get(&e->at, "GIT_ASKPASS");
+    if (!name || !helper || strcmp(e->list.v[name - 1], ASKPASS_NAME_ENV "=" ASKPASS_NAME) != 0 ||
+        strcmp(e->list.v[helper - 1], "GIT_ASKPASS=argocd") != 0)
+        return;
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (n > 0)
+        env_set(e, "GIT_ASKPASS", strlen("GIT_ASKPASS"), xasprintf("GIT_ASKPASS=%.*s", (int)n, self));
+}
+
 static void make_env(const Plugin__ManifestRequestMetadata *meta, struct env *e)
 {
     for (char **own = environ; *own; own++)
@@ -37,6 +52,7 @@ static void make_env(const Plugin__ManifestRequestMetadata *meta, struct env *e)
         if (!str_empty(v->name) && !strchr(v->name, '='))
             env_set(e, v->name, strlen(v->name), xasprintf("%s=%s", v->name, str_or_empty(v->value)));
     }
+    find_askpass(e);
     VEC_PUSH(&e->list, NULL);
 }
 

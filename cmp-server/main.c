@@ -102,6 +102,8 @@ static int serve(const struct settings *s, const struct plugin_config *config, c
 int main(int argc, char **argv)
 {
     process_setup();
+    if (askpass_is_wanted())
+        return askpass_main(argc, argv);
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);

@@ -34,6 +34,12 @@ void source_dispose(struct source *s);
 int command_run(const struct grpc_call_info *call, const struct source *s, char *const *argv, str_t *out,
                 err_t **err);
 
+/* git's helper for credentials (askpass.c): whether the process was started as it, and its main. */
+#define ASKPASS_NAME_ENV "ARGOCD_BINARY_NAME"
+#define ASKPASS_NAME     "argocd-git-ask-pass"
+bool askpass_is_wanted(void);
+int askpass_main(int argc, char **argv);
+
 /* Whether a file below `dir` matches (discover.c). `deep`: "**" crosses directories and {a,b} are
  * alternatives; else the rules of Go's filepath.Glob. */
 int discover_glob(const char *dir, const char *pattern, bool deep, bool *found, err_t **err);

@@ -157,6 +157,25 @@ static int landlock(const struct confine_rules *rules)
 #define DENY(nr)                                                                                             \
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (nr), 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
 
+static int load_filter(const struct sock_filter *filter, size_t n)
+{
+    struct sock_fprog prog = {.len = (unsigned short)n, .filter = (struct sock_filter *)filter};
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0 && errno != EINVAL && errno != ENOSYS ? -1
+                                                                                                       : 0;
+}
+
+/* Follows the other filter, which looks at the architecture. */
+static int stay_in_group(void)
+{
+    static const struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        DENY(SYS_setsid),
+        DENY(SYS_setpgid),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    return load_filter(filter, ARRAY_LEN(filter));
+}
+
 static int seccomp(void)
 {
 #ifdef SECCOMP_ARCH
@@ -203,17 +222,17 @@ static int seccomp(void)
         DENY(SYS_personality),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    struct sock_fprog prog = {.len = ARRAY_LEN(filter), .filter = (struct sock_filter *)filter};
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0 && errno != EINVAL && errno != ENOSYS)
-        return -1;
-#endif
+    return load_filter(filter, ARRAY_LEN(filter));
+#else
     return 0;
+#endif
 }
 
-int confine_self(void *rules)
+int confine_self(void *arg)
 {
+    const struct confine_rules *rules = arg;
     /* Both mechanisms ask for it; proc.h sets it too. */
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -1;
-    return landlock(rules) < 0 || seccomp() < 0 ? -1 : 0;
+    return landlock(rules) < 0 || seccomp() < 0 || (rules->stay && stay_in_group() < 0) ? -1 : 0;
 }

@@ -25,6 +25,7 @@ struct confine_rules {
         unsigned rights;
     } paths[CONFINE_MAX_RULES];
     size_t n;
+    bool stay;     /* the process group cannot be left: what kills it kills all */
     bool deny_tcp; /* no TCP at all (ABI 4) */
 };
 
@@ -35,7 +36,7 @@ void confine_allow(struct confine_rules *r, const char *path, unsigned rights);
 
 /* For proc_spec.confine; arg: const struct confine_rules *. Async-signal-safe. 0, or -1 when the kernel
  * offers Landlock but refuses the rules (then nothing may run). */
-int confine_self(void *rules);
+int confine_self(void *arg);
 
 /* The kernel's Landlock ABI, 0 without it; for logs and tests. */
 int confine_abi(void);

@@ -5,6 +5,7 @@
 #include "repo-server/child.h"
 #include "repo-server/confine.h"
 #include "repo-server/manager.h"
+#include "repo-server/plugin/askpass.h"
 #include "repo-server/quantity.h"
 
 #include <malloc.h>
@@ -25,7 +26,7 @@ struct artifact_settings {
 struct settings {
     struct daemon_options daemon;
     struct repo_options repo;
-    char *address, *metrics_address, *data, *max_directory, *tls_dir, *ssh_dir, *plugin_dir,
+    char *address, *metrics_address, *data, *disk_limit, *max_directory, *tls_dir, *ssh_dir, *plugin_dir,
         *plugin_exclusions, *gpg_enabled, *gpg_dir, *max_tar, *max_extracted;
     char **exclusions;
     int64_t port, metrics_port;
@@ -44,7 +45,7 @@ struct state {
     struct tls_files tls;
 };
 
-enum { OWN_FLAGS = 40 };
+enum { OWN_FLAGS = 43 };
 
 static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
 {
@@ -80,6 +81,20 @@ static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
          .env = "CARGOCD_REPO_SERVER_DATA",
          .fallback = "/tmp/_argocd-repo",
          .help = "Directory of the clones"},
+        {.name = "disk-limit",
+         .type = FLAG_STRING,
+         .target = &s->disk_limit,
+         .env = "CARGOCD_REPO_SERVER_DISK_LIMIT",
+         .fallback = "0",
+         .help = "Size that clones, LFS objects, charts and artifacts may have together; what was used "
+                 "longest ago "
+                 "is removed over it. 0 for half of the file system"},
+        {.name = "disk-max-idle",
+         .type = FLAG_DURATION,
+         .target = &r->disk.max_idle_ns,
+         .env = "CARGOCD_REPO_SERVER_DISK_MAX_IDLE",
+         .fallback = "168h",
+         .help = "Time after which what nobody has used is removed; 0 for never"},
         {.name = "disable-tls",
          .type = FLAG_BOOL,
          .target = &s->disable_tls,
@@ -289,6 +304,12 @@ static void own_flags(struct settings *s, struct flag out[OWN_FLAGS])
          .min = 1,
          .max = 16 << 20,
          .help = "Bytes in a message of what is streamed to plugins"},
+        {.name = "ask-pass-socket",
+         .type = FLAG_STRING,
+         .target = (char **)&r->askpass_socket,
+         .env = "ARGOCD_ASK_PASS_SOCK",
+         .fallback = ASKPASS_SOCKET,
+         .help = "Socket on which plugins with provideGitCreds ask for the credential of their repository"},
         {.name = "helm-binary",
          .type = FLAG_STRING,
          .target = (char **)&r->helm,
@@ -408,6 +429,7 @@ static int finish_artifacts(struct settings *s, err_t **err)
         {"helm-registry-max-index-size", a->max_index, &r->max_index},
         {"oci-manifest-max-extracted-size", a->max_oci, &r->max_oci},
         {"streamed-manifest-max-tar-size", s->max_tar, &r->max_streamed_tar},
+        {"disk-limit", s->disk_limit, &r->disk.max_bytes},
         {"streamed-manifest-max-extracted-size", s->max_extracted, &r->max_streamed},
     };
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++)

@@ -123,6 +123,7 @@ static int make_artifacts(repo_t *r, err_t **err)
         .tls_dir = o->git.tls_dir,
         .user_agent = str_empty(o->user_agent) ? NULL : o->user_agent,
         .timeout_ns = o->exec_timeout_ns,
+        .tokens = r->tokens,
     };
     struct artifacts_options options = {
         .root = root,
@@ -171,6 +172,9 @@ static int make_parts(repo_t *r, err_t **err)
     e = make_artifacts(r, err);
     if (e < 0)
         return e;
+    const struct disk_owner owners[] = {{r->store, git_store_disk, git_store_evict},
+                                        {r->artifacts, artifacts_disk, artifacts_evict}};
+    r->disk = disk_new(&o->disk, o->root, owners, ARRAY_LEN(owners), o->metrics);
     r->tools = tools_new(&(struct tools_options){
         .helm = o->helm ? o->helm : "helm",
         .kustomize = o->kustomize ? o->kustomize : "kustomize",
@@ -185,11 +189,13 @@ static int make_parts(repo_t *r, err_t **err)
     r->failures = failures_new(&o->pause);
     r->renders = flights_new(r->render_pool, &render_flight_ops, r);
     r->tool_runs = flights_new(r->tool_pool, &render_flight_ops, r);
+    r->askpass = askpass_new(o->askpass_socket ? o->askpass_socket : ASKPASS_SOCKET);
     r->plugins = (struct plugin_settings){.dir = o->plugin_dir,
                                           .scratch = r->scratch,
                                           .exclusions = o->plugin_exclusions,
                                           .use_generate_paths = o->plugin_generate_paths,
-                                          .chunk = o->plugin_chunk};
+                                          .chunk = o->plugin_chunk,
+                                          .askpass = r->askpass};
     r->render_settings = (struct render_settings){.max_directory_bytes = o->max_directory_bytes,
                                                   .tools = r->tools,
                                                   .remote = &r->remote,
@@ -261,6 +267,7 @@ void repo_free(repo_t *r)
     pool_free(r->step_pool);
     flights_free(r->renders);
     flights_free(r->tool_runs);
+    disk_free(r->disk);
     artifacts_free(r->artifacts);
     tokens_free(r->tokens);
     gpg_free(r->gpg);
@@ -270,6 +277,7 @@ void repo_free(repo_t *r)
     tools_free(r->tools);
     cache_free(r->cache);
     failures_free(r->failures);
+    askpass_free(r->askpass);
     free(r->methods);
     free(r->scratch);
     free(r);

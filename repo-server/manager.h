@@ -6,6 +6,7 @@
 #include "common/net/redis.h"
 #include "common/net/rpc.h"
 #include "repo-server/cache/failures.h"
+#include "repo-server/disk.h"
 #include "repo-server/git/origin.h"
 #include "common/base/metrics.h"
 
@@ -29,6 +30,7 @@ struct repo_options {
     const char *plugin_dir;                 /* ARGOCD_PLUGINSOCKFILEPATH; NULL: no plugins */
     char *const *plugin_exclusions;         /* ARGOCD_REPO_SERVER_PLUGIN_TAR_EXCLUSIONS; NULL: none */
     bool plugin_generate_paths;             /* ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS */
+    const char *askpass_socket;             /* ARGOCD_ASK_PASS_SOCK; NULL: ASKPASS_SOCKET */
     size_t plugin_chunk;                    /* ARGOCD_CMP_CHUNK_SIZE; 0: 32 KiB */
     int64_t exec_timeout_ns;
     uint64_t exec_max_memory;
@@ -36,9 +38,10 @@ struct repo_options {
         max_streamed;            /* an archive that a caller sends, and unpacked; 0: 100 MiB, 1 GiB */
     uint64_t max_index;          /* ARGOCD_REPO_SERVER_HELM_MANIFEST_MAX_INDEX_SIZE; 0: 1 GiB */
     uint64_t max_chart, max_oci; /* unpacked; 0: no limit */
-    const char *layer_types;     /* ARGOCD_REPO_SERVER_OCI_LAYER_MEDIA_TYPES; NULL: Argo CD's */
-    const char *user_agent;      /* ARGOCD_HELM_USER_AGENT; NULL: ours */
-    redis_t *redis;              /* NULL: none */
+    struct disk_options disk;
+    const char *layer_types; /* ARGOCD_REPO_SERVER_OCI_LAYER_MEDIA_TYPES; NULL: Argo CD's */
+    const char *user_agent;  /* ARGOCD_HELM_USER_AGENT; NULL: ours */
+    redis_t *redis;          /* NULL: none */
     const seal_t *seal;
     metrics_t *metrics; /* NULL: none */
 };

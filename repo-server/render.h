@@ -17,7 +17,7 @@
 #include "repo-server/tree.h"
 
 /* Changes whenever equal inputs may give another result: renderings of another version are not used. */
-enum { RENDERER_VERSION = 3 };
+enum { RENDERER_VERSION = 4 };
 
 /* Settings of the daemon. */
 struct plugin_settings;
@@ -35,7 +35,7 @@ struct git_settings;
 /* A credential for helm, as the caller found it. Texts are borrowed, NULL when there is none. */
 struct render_repo {
     const char *url, *name, *type, *username, *password, *ca_pem, *tls_client_cert, *tls_client_key;
-    bool insecure, enable_oci, plain_http;
+    bool insecure, enable_oci, plain_http, azure;
 };
 
 /* Another tree that the source may refer to: "$values". */
@@ -148,11 +148,18 @@ int kustomize_render(const struct render_input *in, const struct render_plan *pl
 
 /* source.c: the path of the application in the tree, checked as Argo CD does. The caller's. */
 int source_app_path(tree_t *tree, const json_t *source, char **out, err_t **err);
+/* The names by which sources refer to one another ("$values"): letters, digits, "_" and "-", each once. */
+int source_check_refs(char *const *names, size_t n, err_t **err);
 /* The source merged with the overrides below path. A new document. */
 int source_overridden(const struct render_input *in, const char *path, json_t **out, err_t **err);
 /* The type that the source names, or that the directory's content makes it. */
 int source_type(const struct render_input *in, const json_t *source, const char *path, const char **type,
                 err_t **err);
+
+/* The type that a file of this name makes its directory: of several, in the order of names, the last one
+ * counts ("Chart.yaml" is before "kustomization.yaml", "MyChart.yaml" after "Kustomization"). NULL: none.
+ * Static. */
+const char *source_mark(const char *name, bool helm, bool kustomize);
 
 /* manifest.c: lists expanded, empty objects dropped, tracking applied, each as text. */
 int manifests_finish(const struct render_input *in, rendered_objects_t *objects, struct render_output *out,

@@ -23,12 +23,34 @@ struct settings {
 
 static const char usage[] = "cargocd render -f application.yaml [flags]";
 
+/* Other objects may be in the file, but not a second Application: which is meant would be a guess. */
+static int take_app(view_t text, json_t **app, err_t **err)
+{
+    AUTO_JSON doc = NULL;
+    int r = yaml_read(text.p, text.n, &(struct yaml_options){.close_line = true}, &doc, err);
+    if (r < 0 || !str_eq(json_str_at(doc, "kind"), "Application"))
+        return r;
+    if (*app)
+        return err_set(err, ERR_INVALID_ARGUMENT, "there is more than one Application");
+    *app = TAKE(doc);
+    return 0;
+}
+
 static int read_app(const char *path, json_t **out, err_t **err)
 {
     AUTO_STR text = STR_MAX(APP_MAX);
-    int r = strcmp(path, "-") == 0 ? fd_read_all(0, "standard input", &text, err)
-                                   : file_read(path, &text, err);
-    return r < 0 ? r : yaml_read(str_text(&text), text.len, NULL, out, err);
+    bool input = strcmp(path, "-") == 0;
+    int r = input ? fd_read_all(0, "standard input", &text, err) : file_read(path, &text, err);
+    struct yaml_splitter split;
+    view_t piece;
+    yaml_split_init(&split, str_text(&text), text.len);
+    while (r == 0 && yaml_split_next(&split, &piece))
+        r = take_app(piece, out, err);
+    if (r == 0)
+        r = yaml_split_end(&split, err);
+    if (r == 0 && !*out)
+        r = err_set(err, ERR_INVALID_ARGUMENT, "there is no Application with a name");
+    return r < 0 ? err_wrap(err, "read %s", input ? "standard input" : path) : 0;
 }
 
 static void print_yaml(const struct offline_result *r)

@@ -10,6 +10,7 @@
 #include "repo-server/git/lists.h"
 #include "repo-server/integrity/gpg.h"
 #include "repo-server/manager.h"
+#include "repo-server/plugin/askpass.h"
 #include "repo-server/plugin/plugin.h"
 #include "repo-server/render.h"
 
@@ -28,6 +29,7 @@ struct repo {
     pool_t *render_pool, *tool_pool; /* rendering in the process, and through programs */
     git_lists_t *lists;
     git_store_t *store;
+    disk_t *disk;
     http_t *http;
     tokens_t *tokens;
     gpg_t *gpg;
@@ -37,6 +39,7 @@ struct repo {
     tools_t *tools;
     cache_t *cache;
     failures_t *failures;
+    askpass_t *askpass;
     struct plugin_settings plugins;
     struct render_settings render_settings;
     char *scratch;
@@ -190,6 +193,7 @@ struct generate {
     char *question;        /* the same and how it is asked: equal questions share one rendering */
     json_t *integrity;     /* what the project asks; NULL: nothing */
     json_t *verified;      /* what was found; NULL: nothing is asked, or not yet */
+    char *verified_text;   /* the same in a sentence, as clients before sourceIntegrity show it */
     bool verify_done;
     char *streamed; /* a directory with a pack, which goes with the request; NULL: none */
     /* the message that the request came in */

@@ -425,6 +425,7 @@ int message_origin(repo_t *r, const Cargocd__Repo__Repository *m, origin_t **out
         .no_proxy = m->no_proxy,
         .insecure = m->insecure,
         .force_basic = m->force_http_basic_auth,
+        .depth = m->depth,
         .token = message_token(m),
     };
     return origin_new(&access, &r->options.git, out, err);
@@ -434,8 +435,9 @@ int message_remote(const Cargocd__Repo__Repository *m, remote_t **out, err_t **e
 {
     if (!m || str_empty(m->url))
         return err_set(err, ERR_INVALID_ARGUMENT, "the request names no repository");
-    if (m->use_azure_workload_identity)
-        return unserved(err, m->url, "Azure credentials are");
+    bool oci = m->enable_oci || !strstr(m->url, "://") || str_has_prefix(m->url, "oci://");
+    if (m->use_azure_workload_identity && !oci)
+        return unserved(err, m->url, "Azure credentials for what is no registry are");
     struct remote_access access = {
         .url = m->url,
         .username = m->username,
@@ -447,6 +449,7 @@ int message_remote(const Cargocd__Repo__Repository *m, remote_t **out, err_t **e
         .oci = m->enable_oci || !strstr(m->url, "://"),
         .insecure = m->insecure,
         .plain_http = m->insecure_oci_force_http,
+        .azure = m->use_azure_workload_identity,
     };
     return remote_new(&access, out, err);
 }
@@ -515,10 +518,11 @@ static int read_lfs(void *arg, const struct lfs_pointer *pointer, str_t *out, er
 {
     const struct opened *o = arg;
     const struct target *t = o->target;
-    int r = git_store_lfs(o->repo->store, t->origin, pointer, out, err);
+    int r = git_store_lfs(o->repo->store, t->origin, t->commit, pointer, out, err);
     for (size_t i = 0; r < 0 && i < t->modules.n; i++) {
         AUTO_ERR ignored = NULL;
-        if (git_store_lfs(o->repo->store, t->modules.v[i].origin, pointer, out, &ignored) == 0) {
+        const struct target_module *m = &t->modules.v[i];
+        if (git_store_lfs(o->repo->store, m->origin, m->commit, pointer, out, &ignored) == 0) {
             r = 0;
             if (err)
                 err_clear(err);

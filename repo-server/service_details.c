@@ -127,7 +127,10 @@ static void details_ready(struct request *q)
 static int add_refs(struct request *q, const message_t *m, const json_t *source, err_t **err)
 {
     const json_t *files = json_at(source, "helm", "valueFiles");
-    int r = 0;
+    AUTO(free_p) char **names = xcalloc(m->n_ref_sources + 1, sizeof(*names));
+    for (size_t k = 0; k < m->n_ref_sources; k++)
+        names[k] = m->ref_sources[k]->key;
+    int r = source_check_refs(names, m->n_ref_sources, err);
     for (size_t k = 0; r == 0 && k < m->n_ref_sources; k++) {
         const char *name = m->ref_sources[k]->key;
         const Cargocd__Repo__RefTarget *t = m->ref_sources[k]->value;

@@ -5,6 +5,24 @@
 
 enum { SPEC_MAX = 1 << 20 };
 
+/* The whole ancestry is to be verified, so that it must be there. That there is more than one policy is told
+ * later. */
+static int want_history(const struct request *q, const json_t *spec, struct target *t, err_t **err)
+{
+    struct integrity_policy policy;
+    origin_t *whole = NULL;
+    if (!t->origin ||
+        integrity_policy_of(spec, t->origin->url, !q->repo->options.gpg_disabled, &policy, NULL) < 0 ||
+        policy.mode != INTEGRITY_STRICT)
+        return 0;
+    int r = origin_whole(t->origin, &q->repo->options.git, &whole, err);
+    if (r == 0) {
+        origin_unref(t->origin);
+        t->origin = whole;
+    }
+    return r;
+}
+
 int request_integrity(struct request *q, const ProtobufCBinaryData *spec, json_t **out, err_t **err)
 {
     AUTO_JSON doc = NULL;
@@ -17,10 +35,13 @@ int request_integrity(struct request *q, const ProtobufCBinaryData *spec, json_t
         return err_wrap(err, "read the project's sourceIntegrity");
     if (json_is_null(doc))
         return 0;
-    VEC_FOREACH(&q->targets, t)
+    VEC_FOREACH(&q->targets, t) {
         t->wants_tag = true;
-    *out = TAKE(doc);
-    return 0;
+        r = r < 0 ? r : want_history(q, doc, t, err);
+    }
+    if (r == 0)
+        *out = TAKE(doc);
+    return r;
 }
 
 static int list_signatures(const repo_t *r, const struct target *t, enum integrity_mode mode,

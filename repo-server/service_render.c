@@ -17,6 +17,7 @@ static void generate_free(void *p)
     json_decref(g->source);
     json_decref(g->integrity);
     json_decref(g->verified);
+    free(g->verified_text);
     if (g->streamed)
         dir_remove(g->streamed, NULL);
     free(g->streamed);
@@ -91,6 +92,7 @@ static void add_credentials(sha256_ctx_t *c, Cargocd__Repo__Repository *const *l
         for (size_t k = 0; k < ARRAY_LEN(texts); k++)
             sha256_field_str(c, str_or_empty(texts[k]));
         add_bool(c, r->enable_oci);
+        add_bool(c, r->use_azure_workload_identity);
     }
     sha256_field_str(c, "");
 }
@@ -135,6 +137,8 @@ static char *put_verified(const struct request *q, response_t *out)
 {
     const struct generate *g = q->data;
     char *text = g->verified ? json_text(g->verified, JSON_GO) : NULL;
+    if (g->verified_text)
+        out->verify_result = g->verified_text;
     if (text)
         out->source_integrity_result = (ProtobufCBinaryData){strlen(text), (uint8_t *)text};
     return text;
@@ -369,7 +373,7 @@ static void verify(void *arg)
     struct generate *g = q->data;
     AUTO_ERR err = NULL;
     g->verify_done = true;
-    int r = request_verify(q, g->integrity, &g->verified, NULL, &err);
+    int r = request_verify(q, g->integrity, &g->verified, &g->verified_text, &err);
     if (r == -ERR_DATA_LOSS && request_again(q)) {
         g->verify_done = false;
         return;
@@ -451,13 +455,21 @@ static int add_refs(struct request *q, const message_t *m, const json_t *paths, 
     return 0;
 }
 
+static int check_refs(const message_t *m, err_t **err)
+{
+    AUTO(free_p) char **names = xcalloc(m->n_ref_sources + 1, sizeof(*names));
+    for (size_t i = 0; i < m->n_ref_sources; i++)
+        names[i] = m->ref_sources[i]->key;
+    return source_check_refs(names, m->n_ref_sources, err);
+}
+
 int generate_refs(struct request *q, err_t **err)
 {
     struct generate *g = q->data;
     const message_t *m = (const message_t *)q->in;
     const json_t *helm = json_object_get(g->source, "helm");
-    int r = 0;
-    if (m->has_multiple_sources)
+    int r = check_refs(m, err);
+    if (r == 0 && m->has_multiple_sources)
         r = add_refs(q, m, json_object_get(helm, "valueFiles"), NULL, err);
     if (r == 0 && m->has_multiple_sources)
         r = add_refs(q, m, json_object_get(helm, "fileParameters"), "path", err);

@@ -28,6 +28,7 @@ static struct render_repo to_repo(struct scope *s, const Cargocd__Repo__Reposito
         .tls_client_key = m->tls_client_key,
         .insecure = m->insecure,
         .enable_oci = m->enable_oci,
+        .azure = m->use_azure_workload_identity,
         .plain_http = m->insecure_oci_force_http,
     };
 }

@@ -143,13 +143,9 @@ static int note_app(struct visit *v, const char *dir, const char *path, const st
                     err_t **err)
 {
     struct app_list *l = v->arg;
-    bool k = strcmp(e->name, "kustomization.yaml") == 0 || strcmp(e->name, "kustomization.yml") == 0 ||
-             strcmp(e->name, "Kustomization") == 0;
-    /* The names are walked in order and the last one decides, so a kustomization beats a chart. */
-    if (l->kustomize && k)
-        map_put(&l->apps, dir, "Kustomize");
-    else if (l->helm && str_has_suffix(e->name, "Chart.yaml") && !map_has(&l->apps, dir))
-        map_put(&l->apps, dir, "Helm");
+    const char *mark = source_mark(e->name, l->helm, l->kustomize);
+    if (mark)
+        map_put(&l->apps, dir, (void *)mark);
     return 0;
 }
 
@@ -171,6 +167,33 @@ static void reply_apps(struct request *q, const map_t *apps)
     free(list);
 }
 
+/* A plugin that finds the repository its own is the answer, whatever else there is. */
+static int plugin_app(struct request *q, bool *found, err_t **err)
+{
+    struct opened o;
+    struct build_env env = {};
+    AUTO_JSON source = json_object();
+    AUTO(strv_free_p) char **names = plugin_names(q->repo->render_settings.plugins);
+    if (!*names)
+        return 0;
+    int r = target_open(q->repo, &q->targets.v[0], &o, err);
+    if (r < 0)
+        return r;
+    AUTO(tree_free_p) tree_t *tree = opened_tree(&o, NULL);
+    struct render_input in = {
+        .tree = tree,
+        .source = source,
+        .env = &env,
+        .settings = &q->repo->render_settings,
+        .app_name = "",
+        .deadline = mono_after(mono_now(), 2 * q->repo->options.exec_timeout_ns),
+        .canceled = rpc_call_canceled(q->call),
+    };
+    r = plugin_detect(&in, "", found, err);
+    opened_close(&o);
+    return r;
+}
+
 static void list_apps(void *arg)
 {
     struct request *q = arg;
@@ -180,8 +203,13 @@ static void list_apps(void *arg)
     struct opened o;
     AUTO_ERR err = NULL;
     int r = target_open(q->repo, &q->targets.v[0], &o, &err);
-    struct visit v = {.tree = o.backend, .hidden = true, .on_file = note_app, .arg = &l};
+    bool plugin = false;
     if (r == 0)
+        r = plugin_app(q, &plugin, &err);
+    if (plugin)
+        map_put(&l.apps, ".", "Plugin");
+    struct visit v = {.tree = o.backend, .hidden = true, .on_file = note_app, .arg = &l};
+    if (r == 0 && !plugin)
         r = visit(&v, &o.backend->root.id, "", 0, &err);
     if (r < 0) {
         fail(q, &o, err);

@@ -1,4 +1,5 @@
 /* What a source is: its path in the tree, its overrides, its type. */
+#include "common/base/map.h"
 #include "common/json/patch.h"
 #include "common/yaml/yaml.h"
 #include "repo-server/plugin/plugin.h"
@@ -92,6 +93,33 @@ int source_overridden(const struct render_input *in, const char *path, json_t **
     return 0;
 }
 
+static bool is_ref_name(const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    return *name && !name[strspn(name, allowed)];
+}
+
+int source_check_refs(char *const *names, size_t n, err_t **err)
+{
+    map_t seen = {};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        const char *name = names[i] + (*names[i] == '$');
+        if (!is_ref_name(name))
+            r = err_set(
+                err, ERR_INVALID_ARGUMENT,
+                "failed to get ref sources: sources.ref %s cannot contain any special characters except "
+                "'_' and '-'",
+                name);
+        else if (!map_put(&seen, name, names[i]))
+            r = err_set(
+                err, ERR_INVALID_ARGUMENT,
+                "failed to get ref sources: invalid sources: multiple sources had the same `ref` key");
+    }
+    map_dispose(&seen);
+    return r;
+}
+
 /* ---- type ---- */
 
 static bool is_set(const json_t *source, const char *key)
@@ -126,21 +154,26 @@ static bool enabled(const struct render_input *in, const char *type)
     return !str_eq(type, "Kustomize") || in->kustomize_enabled;
 }
 
-/* By the names of the directory's files; a kustomization beats a chart. */
+const char *source_mark(const char *name, bool helm, bool kustomize)
+{
+    static const char *const kustomizations[] = {"kustomization.yaml", "kustomization.yml", "Kustomization"};
+    for (size_t i = 0; i < ARRAY_LEN(kustomizations); i++)
+        if (strcmp(name, kustomizations[i]) == 0)
+            return kustomize ? "Kustomize" : NULL;
+    return helm && str_has_suffix(name, "Chart.yaml") ? "Helm" : NULL;
+}
+
 static int detect(const struct render_input *in, const char *path, const char **type, err_t **err)
 {
     static const struct tree_select marks = {
         .suffixes = "Chart.yaml|kustomization.yaml|kustomization.yml|Kustomization"};
-    static const char *const kustomizations[] = {"kustomization.yaml", "kustomization.yml", "Kustomization"};
     struct tree_entries e = {};
     int r = tree_list(in->tree, path, &marks, &e, err);
     *type = "Directory";
-    for (size_t i = 0; i < e.n; i++)
-        if (in->helm_enabled && str_has_suffix(e.v[i].name, "Chart.yaml"))
-            *type = "Helm";
-    for (size_t i = 0; i < ARRAY_LEN(kustomizations); i++)
-        if (in->kustomize_enabled && tree_entries_find(&e, kustomizations[i]))
-            *type = "Kustomize";
+    for (size_t i = 0; i < e.n; i++) {
+        const char *mark = source_mark(e.v[i].name, in->helm_enabled, in->kustomize_enabled);
+        *type = mark ? mark : *type;
+    }
     tree_entries_dispose(&e);
     return r;
 }

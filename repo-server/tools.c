@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { VERSION_TIMEOUT_S = 20, ERRORS_MAX = 1 << 20, MAX_PROCESSES = 4096 };
+enum { VERSION_TIMEOUT_S = 20, ERRORS_MAX = 1 << 20, MAX_PROCESSES = 4096, CLEANER_QUEUE = 100 };
 #define MAX_FILE ((uint64_t)2 << 30)
 
 struct known {
@@ -24,6 +24,7 @@ struct tools {
     map_t known; /* by path; struct known */
     char *names[TOOL_MAX];
     char *scratch;
+    pool_t *cleaner;
     struct tools_options options;
 };
 
@@ -44,6 +45,7 @@ tools_t *tools_new(const struct tools_options *options)
     t->names[TOOL_KUSTOMIZE] = xstrdup(options->kustomize);
     t->names[TOOL_KUBECTL] = xstrdup(options->kubectl);
     t->scratch = xstrdup(options->scratch);
+    t->cleaner = pool_new("clean", 1, CLEANER_QUEUE);
     return t;
 }
 
@@ -51,6 +53,7 @@ void tools_free(tools_t *t)
 {
     if (!t)
         return;
+    pool_free(t->cleaner);
     map_dispose(&t->known);
     for (size_t i = 0; i < TOOL_MAX; i++)
         free(t->names[i]);
@@ -130,7 +133,7 @@ static int ask_version(tools_t *t, enum tool which, const char *path, char **out
     }
     words_free(&words);
     words_free(&env);
-    workdir_remove(&w);
+    workdir_remove(t, &w);
     return r;
 }
 
@@ -184,27 +187,41 @@ char *tools_version(tools_t *t, const char *name)
 int workdir_make(tools_t *t, struct workdir *out, err_t **err)
 {
     struct workdir w = {};
-    int r = dir_make_temp(t->scratch, "run-", &w.dir, err);
+    AUTO(free_p) char *dir = NULL;
+    int r = dir_make_temp(t->scratch, "run-", &dir, err);
     if (r < 0)
         return r;
+    /* Programs name files without links, and these names are masked in what they say. */
+    w.dir = realpath(dir, NULL);
+    if (!w.dir)
+        return err_set_errno(err, errno, "find the directory of a program");
     w.src = xasprintf("%s/src", w.dir);
-    w.home = xasprintf("%s/home", w.dir);
-    if (mkdir(w.src, 0700) < 0 || mkdir(w.home, 0700) < 0) {
+    w.tmp = xasprintf("%s/tmp", w.dir);
+    if (mkdir(w.src, 0700) < 0 || mkdir(w.tmp, 0700) < 0)
         r = err_set_errno(err, errno, "make a directory for a program");
-        workdir_remove(&w);
+    if (r == 0)
+        r = dir_make_temp(w.dir, "home-", &w.home, err);
+    if (r < 0) {
+        workdir_remove(t, &w);
         return r;
     }
     *out = w;
     return 0;
 }
 
-void workdir_remove(struct workdir *w)
+static void remove_dir(void *dir)
 {
-    if (w->dir)
-        dir_remove(w->dir, NULL);
-    free(w->dir);
+    dir_remove(dir, NULL);
+    free(dir);
+}
+
+void workdir_remove(tools_t *t, struct workdir *w)
+{
+    if (w->dir && pool_submit(t->cleaner, remove_dir, w->dir, NULL) < 0)
+        remove_dir(w->dir);
     free(w->src);
     free(w->home);
+    free(w->tmp);
     *w = (struct workdir){};
 }
 
@@ -222,11 +239,17 @@ static void replace_all(const char *text, const char *what, const char *with, st
 
 char *tools_mask(const struct workdir *w, const char *text)
 {
-    AUTO_STR once = STR_INIT;
-    AUTO_STR twice = STR_INIT;
-    replace_all(text, w->src, "<path to cached source>", &once);
-    replace_all(str_text(&once), w->dir, "<path to cached source>", &twice);
-    return str_take(&twice);
+    const char *const shown[][2] = {{w->src, "<path to cached source>"},
+                                    {w->home, "<path to cached source>/home"},
+                                    {w->dir, "<path to cached source>"}};
+    AUTO(free_p) char *now = xstrdup(text);
+    for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+        AUTO_STR next = STR_INIT;
+        replace_all(now, shown[i][0], shown[i][1], &next);
+        free(now);
+        now = str_take(&next);
+    }
+    return TAKE(now);
 }
 
 char *tools_describe(const struct tool_run *run)
@@ -255,7 +278,7 @@ static void child_env(const struct tool_run *run, words_t *env)
         if (getenv(proxies[i]))
             words_addf(env, "%s=%s", proxies[i], getenv(proxies[i]));
     words_addf(env, "HOME=%s", run->work->home);
-    words_addf(env, "TMPDIR=%s", run->work->home);
+    words_addf(env, "TMPDIR=%s", run->work->tmp);
     VEC_FOREACH(run->env, e)
         words_add(env, *e);
     VEC_PUSH(env, NULL);
@@ -271,6 +294,7 @@ static void allow(struct confine_rules *rules, const struct tool_run *run)
     confine_allow(rules, getenv("SSL_CERT_FILE"), CONFINE_READ);
     confine_allow(rules, getenv("SSL_CERT_DIR"), CONFINE_READ);
     rules->deny_tcp = !run->network;
+    rules->stay = true;
 }
 
 static int explain(tools_t *t, const struct tool_run *run, int r, const struct proc_result *result,

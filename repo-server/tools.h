@@ -32,12 +32,16 @@ int tools_find(tools_t *t, enum tool which, const char *path, char **where, char
  * path. NULL when the program is not there. The caller's. */
 char *tools_version(tools_t *t, const char *name) MUST_USE;
 
-/* The directory of one run: <dir>/src for sources, <dir>/home for what the program keeps. */
+/* The directory of one run: <dir>/src for sources, <dir>/tmp for the program's own, and for what it must know
+ * and sources must not (credentials) a home whose name cannot be guessed: some options let a source read by
+ * any path that it can spell. */
 struct workdir {
-    char *dir, *src, *home;
+    char *dir, *src, *home, *tmp;
 };
 int workdir_make(tools_t *t, struct workdir *out, err_t **err);
-void workdir_remove(struct workdir *w);
+/* Later, by a thread of its own: what asks for a rendering need not wait for the disk. tools_free waits for
+ * it. */
+void workdir_remove(tools_t *t, struct workdir *w);
 
 typedef VEC(char *) words_t;
 void words_add(words_t *w, const char *text);

@@ -8,10 +8,11 @@
 
 #include "common/argo/tracking.h"
 #include "common/base/log.h"
+#include "common/base/map.h"
 #include "common/base/workq.h"
 #include "proto/rpc/controller.pb-c.h"
 
-enum { MAX_COPY = 64 << 20, WAIT_MS = 20000 };
+enum { MAX_COPY = 64 << 20, WAIT_MS = 20000, TURN_MS = 1000 };
 #define NEWS_CHANNEL "cargocd|app-news"
 #define CALL_TIMEOUT SECONDS(20)
 
@@ -42,14 +43,14 @@ static int read_copy(server_t *s, const char *kind, const char *ns, const char *
 
 /* ---- calls ---- */
 
+/* Whichever replica works the application. */
 static int call(server_t *s, const char *place, const char *method, const ProtobufCMessage *in,
-                const ProtobufCMessageDescriptor *type, int64_t timeout, atomic_bool *canceled, void *out,
-                err_t **err)
+                const ProtobufCMessageDescriptor *type, int64_t timeout, void *out, err_t **err)
 {
     ProtobufCMessage *reply = NULL;
     if (!s->controller)
         return err_set(err, ERR_UNAVAILABLE, "no application controller is configured");
-    int rc = rpc_replicas_do(s->controller, place, method, in, type, timeout, canceled, &reply, err);
+    int rc = rpc_replicas_find(s->controller, place, method, in, type, timeout, &reply, err);
     if (rc < 0)
         return err_wrap(err, "ask the application controller");
     *(void **)out = reply;
@@ -80,7 +81,7 @@ int backend_tree_within(server_t *s, const char *ns, const char *name, int64_t t
         return 0;
     in.app = &ref;
     int rc = call(s, name, "controller.GetTree", &in.base,
-                  &cargocd__controller__get_tree_response__descriptor, timeout, NULL, &reply, err);
+                  &cargocd__controller__get_tree_response__descriptor, timeout, &reply, err);
     if (rc == 0)
         rc = parse_reply(&reply->tree, out, err);
     cargocd__controller__get_tree_response__free_unpacked(reply, NULL);
@@ -102,8 +103,8 @@ int backend_managed(server_t *s, const char *ns, const char *name, json_t **out,
         return 0;
     in.app = &ref;
     int rc = call(s, name, "controller.GetManagedResources", &in.base,
-                  &cargocd__controller__get_managed_resources_response__descriptor, CALL_TIMEOUT, NULL,
-                  &reply, err);
+                  &cargocd__controller__get_managed_resources_response__descriptor, CALL_TIMEOUT, &reply,
+                  err);
     if (rc == 0)
         rc = parse_reply(&reply->items, out, err);
     cargocd__controller__get_managed_resources_response__free_unpacked(reply, NULL);
@@ -128,7 +129,7 @@ int backend_resource(server_t *s, const char *ns, const char *name, const json_t
     in.namespace_ = text_of(query, "namespace");
     in.name = text_of(query, "resourceName");
     int rc = call(s, name, "controller.GetResource", &in.base,
-                  &cargocd__controller__get_resource_response__descriptor, CALL_TIMEOUT, NULL, &reply, err);
+                  &cargocd__controller__get_resource_response__descriptor, CALL_TIMEOUT, &reply, err);
     if (rc == 0)
         rc = parse_reply(&reply->object, out, err);
     cargocd__controller__get_resource_response__free_unpacked(reply, NULL);
@@ -142,32 +143,56 @@ int backend_why(server_t *s, const char *ns, const char *name, json_t **out, err
     app_ref_t ref = app_ref(ns, name);
     in.app = &ref;
     int rc = call(s, name, "controller.Why", &in.base, &cargocd__controller__why_response__descriptor,
-                  CALL_TIMEOUT, NULL, &reply, err);
+                  CALL_TIMEOUT, &reply, err);
     if (rc == 0)
         rc = parse_reply(&reply->journal, out, err);
     cargocd__controller__why_response__free_unpacked(reply, NULL);
     return rc;
 }
 
+struct infos {
+    Cargocd__Controller__ClusterInfoRequest in;
+    json_t *out;
+};
+
+static const ProtobufCMessage *ask_infos(void *ctx, const char *address, size_t n)
+{
+    (void)address;
+    (void)n;
+    return &((struct infos *)ctx)->in.base;
+}
+
+static void take_infos(void *ctx, const char *address, const ProtobufCMessage *reply)
+{
+    const Cargocd__Controller__ClusterInfoResponse *r = (const void *)reply;
+    struct infos *i = ctx;
+    AUTO_JSON list = NULL;
+    size_t k;
+    json_t *c;
+    (void)address;
+    if (parse_reply(&r->clusters, &list, NULL) < 0)
+        return;
+    json_array_foreach(list, k, c)
+        if (json_is_map(json_object_get(c, "info")))
+            json_object_set(i->out, str_or_empty(json_str_at(c, "server")), json_object_get(c, "info"));
+}
+
+/* Each replica tells of the clusters that it answers for. */
 int backend_cluster_infos(server_t *s, const char *cluster, json_t **out, err_t **err)
 {
-    Cargocd__Controller__ClusterInfoRequest in = CARGOCD__CONTROLLER__CLUSTER_INFO_REQUEST__INIT;
-    Cargocd__Controller__ClusterInfoResponse *reply = NULL;
-    AUTO_JSON list = NULL;
-    size_t i;
-    json_t *c;
-    in.server = (char *)(uintptr_t)cluster;
-    int rc = call(s, cluster, "controller.ClusterInfo", &in.base,
-                  &cargocd__controller__cluster_info_response__descriptor, SECONDS(5), NULL, &reply, err);
-    if (rc == 0)
-        rc = parse_reply(&reply->clusters, &list, err);
-    cargocd__controller__cluster_info_response__free_unpacked(reply, NULL);
-    if (rc < 0)
-        return rc;
-    *out = json_object();
-    json_array_foreach(list, i, c)
-        if (json_is_map(json_object_get(c, "info")))
-            json_object_set(*out, str_or_empty(json_str_at(c, "server")), json_object_get(c, "info"));
+    if (!s->controller)
+        return err_set(err, ERR_UNAVAILABLE, "no application controller is configured");
+    struct infos i = {.in = CARGOCD__CONTROLLER__CLUSTER_INFO_REQUEST__INIT, .out = json_object()};
+    struct rpc_each each = {ask_infos, take_infos, &i};
+    i.in.server = (char *)(uintptr_t)cluster;
+    int rc = rpc_replicas_each(s->controller, "controller.ClusterInfo",
+                               &cargocd__controller__cluster_info_response__descriptor, SECONDS(5), NULL,
+                               &each, err);
+    if (rc < 0) {
+        json_decref(i.out);
+        return err_wrap(err, "ask the application controller");
+    }
+    *out = i.out;
     return 0;
 }
 
@@ -240,35 +265,57 @@ static void on_state(void *arg, bool subscribed)
     pthread_cond_broadcast(&b->changed);
 }
 
+/* Where we are in the news of each replica. */
 struct position {
     char *epoch;
     uint64_t rev;
 };
+struct positions {
+    struct backend *b;
+    map_t by_address; /* v: struct position * */
+    Cargocd__Controller__ChangesRequest in;
+    Cargocd__Controller__Known since;
+};
 
-static int wait_for_changes(struct backend *b, struct position *at)
+static void position_free(void *p)
 {
-    Cargocd__Controller__ChangesRequest in = CARGOCD__CONTROLLER__CHANGES_REQUEST__INIT;
-    Cargocd__Controller__Known since = CARGOCD__CONTROLLER__KNOWN__INIT;
-    Cargocd__Controller__ChangesResponse *reply = NULL;
-    AUTO_ERR err = NULL;
-    since.epoch = at->epoch ? at->epoch : (char *)"";
-    since.rev = at->rev;
-    in.since = &since;
-    in.wait_ms = WAIT_MS;
-    int rc = call(b->s, "news", "controller.Changes", &in.base,
-                  &cargocd__controller__changes_response__descriptor, MILLIS(WAIT_MS) + SECONDS(5), &b->stop,
-                  &reply, &err);
-    if (rc < 0)
-        return rc;
-    if (reply->reset)
-        live_tree_news(b->s->live, NULL, NULL);
-    for (size_t i = 0; i < reply->n_apps; i++)
-        live_tree_news(b->s->live, reply->apps[i]->namespace_, reply->apps[i]->name);
+    struct position *at = p;
     free(at->epoch);
-    at->epoch = xstrdup(reply->epoch);
-    at->rev = reply->rev;
-    cargocd__controller__changes_response__free_unpacked(reply, NULL);
-    return 0;
+    free(at);
+}
+
+/* One alone may take its time; several are asked in turn. */
+static const ProtobufCMessage *ask_changes(void *ctx, const char *address, size_t n)
+{
+    struct positions *p = ctx;
+    const struct position *at = map_get(&p->by_address, address);
+    p->since.epoch = at ? at->epoch : (char *)"";
+    p->since.rev = at ? at->rev : 0;
+    p->in.since = &p->since;
+    p->in.wait_ms = n > 1 ? TURN_MS / (int64_t)n : WAIT_MS;
+    return &p->in.base;
+}
+
+static void take_changes(void *ctx, const char *address, const ProtobufCMessage *reply)
+{
+    struct positions *p = ctx;
+    const Cargocd__Controller__ChangesResponse *r = (const void *)reply;
+    struct position *at = xcalloc(1, sizeof(*at));
+    if (r->reset)
+        live_tree_news(p->b->s->live, NULL, NULL);
+    for (size_t i = 0; i < r->n_apps; i++)
+        live_tree_news(p->b->s->live, r->apps[i]->namespace_, r->apps[i]->name);
+    at->epoch = xstrdup(r->epoch);
+    at->rev = r->rev;
+    map_put(&p->by_address, address, at);
+}
+
+static int wait_for_changes(struct backend *b, struct positions *p)
+{
+    struct rpc_each each = {ask_changes, take_changes, p};
+    return rpc_replicas_each(b->s->controller, "controller.Changes",
+                             &cargocd__controller__changes_response__descriptor, MILLIS(WAIT_MS) + SECONDS(5),
+                             &b->stop, &each, NULL);
 }
 
 static void pause_for(struct backend *b, int64_t ns)
@@ -284,15 +331,18 @@ static void pause_for(struct backend *b, int64_t ns)
 static void *listen(void *arg)
 {
     struct backend *b = arg;
-    struct position at = {};
+    struct positions at = {.b = b,
+                           .by_address = MAP_INIT(position_free),
+                           .in = CARGOCD__CONTROLLER__CHANGES_REQUEST__INIT,
+                           .since = CARGOCD__CONTROLLER__KNOWN__INIT};
     while (!b->stop) {
         if (b->subscribed || !b->s->controller) {
-            free(TAKE(at.epoch)); /* what was missed is not known */
+            map_clear(&at.by_address); /* what was missed is not known */
             pause_for(b, SECONDS(30));
         } else if (wait_for_changes(b, &at) < 0)
             pause_for(b, SECONDS(2));
     }
-    free(at.epoch);
+    map_dispose(&at.by_address);
     return NULL;
 }
 

@@ -185,10 +185,9 @@ void cluster_stop(cluster_t *c)
     stop_watches(c, NULL);
 }
 
-void cluster_unref(cluster_t *c)
+static void destroy(void *arg)
 {
-    if (!c || atomic_fetch_sub(&c->refs, 1) > 1)
-        return;
+    cluster_t *c = arg;
     cluster_stop(c);
     kube_close(c->kube);
     kube_api_unref(c->api);
@@ -203,6 +202,16 @@ void cluster_unref(cluster_t *c)
     pthread_cond_destroy(&c->changed);
     pthread_cond_destroy(&c->work);
     free(c);
+}
+
+void cluster_unref(cluster_t *c)
+{
+    if (!c || atomic_fetch_sub(&c->refs, 1) > 1)
+        return;
+    /* Its end waits for the I/O thread, which may be the one that gives up the last reference: with an
+     * Application that was deleted. */
+    if (!http_on_thread(c->env.io) || pool_submit(c->env.reaper, destroy, c, NULL) < 0)
+        destroy(c);
 }
 
 /* ---- watches ---- */

@@ -28,6 +28,7 @@ struct cluster_env {
     /* Health checks of the settings run on these threads, by this. */
     eval_t *eval;
     pool_t *checks;
+    pool_t *reaper; /* ends those whose last reference the I/O thread had */
 };
 
 /* Connects in the background: discovery, then a watch per kind. spec is copied. Reference-counted. */

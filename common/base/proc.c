@@ -174,10 +174,21 @@ static const char *pump_run(struct pump *p, const struct proc_spec *spec, mono_t
     return NULL;
 }
 
+/* Sleeps until the child has ended, or so long. Kernels before 5.3 have no descriptor for it. */
+static void wait_for_end(int pidfd, int64_t ns)
+{
+    struct pollfd p = {.fd = pidfd, .events = POLLIN};
+    if (pidfd < 0)
+        sleep_ns(ns);
+    else
+        poll(&p, 1, (int)(ns / NS_PER_MS) + 1);
+}
+
 /* Waits for the child itself; kills the group when the deadline passes. True when it had to. */
 static bool reap(pid_t pid, mono_t deadline, int64_t grace_ns, int *status)
 {
     bool killed = false;
+    AUTO(close_p) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     for (int64_t nap = NS_PER_MS / 4;; nap = nap < MILLIS(20) ? nap * 2 : nap) {
         pid_t r = waitpid(pid, status, WNOHANG);
         if (r == pid)
@@ -192,7 +203,7 @@ static bool reap(pid_t pid, mono_t deadline, int64_t grace_ns, int *status)
                 deadline = mono_after(mono_now(), grace_ns ? grace_ns : SECONDS(5));
             killed = true;
         }
-        sleep_ns(nap);
+        wait_for_end(pidfd, nap);
     }
     kill(-pid, SIGKILL); /* what it left behind in its group */
     return killed;

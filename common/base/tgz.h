@@ -1,5 +1,11 @@
 /* Gzipped tar archives (POSIX.1-2001 ustar and pax; GNU's long names when reading) as streams: source trees
- * travel in them to and from config management plugins. */
+ * travel in them to and from config management plugins.
+ *
+ * What others packed (charts, artifacts, uploads) is read by repo-server/artifact with libarchive, which
+ * knows what their tars may have: no compression, sparse files of three formats, old headers. The plugins'
+ * sidecar cannot have that library: it is linked statically, and libarchive's dependencies (XML, crypto,
+ * ACLs, six compressions) do not come along. Of these archives both ends are ours or Argo CD's, so zlib and
+ * three kinds of members are all that is needed. */
 #ifndef CARGOCD_BASE_TGZ_H
 #define CARGOCD_BASE_TGZ_H
 

@@ -35,6 +35,14 @@ struct kube_tap {
 };
 void kube_tap_thread(const struct kube_tap *tap);
 
+/* Asked around each request that writes (every method but GET), each time that it is sent. */
+struct kube_gate {
+    /* Negative (with *err): it is not sent. *left_ns, how long it may take, may be lowered. */
+    int (*enter)(void *arg, const char *method, const char *path, int64_t *left_ns, err_t **err);
+    /* It was sent and has ended; status 0: without an answer. */
+    void (*leave)(void *arg, const char *method, const char *server, const char *path, int status);
+    void *arg;
+};
 struct kube_options {
     http_t *io;         /* borrowed; outlives the kube_t */
     double qps;         /* requests a second, watches excluded; 0: 50 */
@@ -47,6 +55,7 @@ struct kube_options {
     /* The same of blocking requests, in more detail; with observe_arg; may be NULL. */
     void (*measure)(void *arg, const struct kube_figures *f);
     void *observe_arg;
+    const struct kube_gate *gate; /* borrowed; NULL: none */
 };
 int kube_open(const struct kube_config *config, const struct kube_options *options, kube_t **out,
               err_t **err);

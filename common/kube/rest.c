@@ -120,6 +120,21 @@ static int send_once(kube_t *k, const struct kube_call *call, int64_t timeout_ns
     return r;
 }
 
+/* The same, where the gate lets it through. */
+static int send_gated(kube_t *k, const struct kube_call *call, int64_t timeout_ns, uint64_t *generation,
+                      struct kube_figures *f, struct http_response *out, err_t **err)
+{
+    const struct kube_gate *gate = k->core->options.gate;
+    if (!gate || strcmp(call->method, "GET") == 0)
+        return send_once(k, call, timeout_ns, generation, f, out, err);
+    int r = gate->enter(gate->arg, call->method, call->path, &timeout_ns, err);
+    if (r < 0)
+        return r;
+    r = send_once(k, call, timeout_ns, generation, f, out, err);
+    gate->leave(gate->arg, call->method, k->core->server, call->path, r < 0 ? 0 : out->status);
+    return r;
+}
+
 /* Waits its turn. */
 static int wait_turn(struct kube_core *c, const char *what, mono_t deadline, int64_t *waited, err_t **err)
 {
@@ -169,7 +184,7 @@ int kube_call(kube_t *k, const struct kube_call *call, struct http_response *out
         int r = c->canceled ? err_set(err, ERR_CANCELED, "%s: canceled", what)
                             : wait_turn(c, what, deadline, &f.waited_ns, err);
         if (r == 0)
-            r = send_once(k, call, mono_left(deadline) + 1, &generation, &f, out, err);
+            r = send_gated(k, call, mono_left(deadline) + 1, &generation, &f, out, err);
         if (r < 0)
             return r;
         if (call->warnings)

@@ -95,7 +95,7 @@ int rpc_health(rpc_client_t *c, int64_t timeout_ns, err_t **err);
 /* ---- replicas behind one name ---- */
 
 /* The replicas of a headless Service: "tls+tcp://argocd-repo-server:8081" is resolved again every few
- * seconds, with one client per address. */
+ * seconds, with one client per address. On one machine: "ipc:///one,ipc:///two". */
 typedef struct rpc_replicas rpc_replicas_t;
 int rpc_replicas_new(const struct rpc_client_options *options, rpc_replicas_t **out, err_t **err);
 void rpc_replicas_free(rpc_replicas_t *r);
@@ -104,6 +104,20 @@ void rpc_replicas_free(rpc_replicas_t *r);
 int rpc_replicas_do(rpc_replicas_t *r, const char *key, const char *method, const ProtobufCMessage *in,
                     const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, atomic_bool *canceled,
                     ProtobufCMessage **out, err_t **err);
+
+/* The same where one of them has what is asked for and the others answer ERR_UNAVAILABLE: asks on. */
+int rpc_replicas_find(rpc_replicas_t *r, const char *key, const char *method, const ProtobufCMessage *in,
+                      const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, ProtobufCMessage **out,
+                      err_t **err);
+/* Asks all that are connected, one after another; 0 when any answered. */
+struct rpc_each {
+    /* What to ask this one of n; borrowed until the answer. */
+    const ProtobufCMessage *(*question)(void *ctx, const char *address, size_t n);
+    void (*answer)(void *ctx, const char *address, const ProtobufCMessage *reply);
+    void *ctx;
+};
+int rpc_replicas_each(rpc_replicas_t *r, const char *method, const ProtobufCMessageDescriptor *out_type,
+                      int64_t timeout_ns, atomic_bool *canceled, const struct rpc_each *each, err_t **err);
 
 /* nng starts threads by the processors it sees; called by process start-up, before anything else of this
  * header. */

@@ -191,6 +191,16 @@ static void *keep_resolving(void *arg)
 
 /* ---- life ---- */
 
+/* Replicas on one machine: "ipc:///one,ipc:///two". */
+static int add_each(rpc_replicas_t *r, const char *addresses, err_t **err)
+{
+    AUTO(strv_free_p) char **list = strv_split(addresses, ",", true);
+    int rc = 0;
+    for (char **a = list; *a && rc == 0; a++)
+        rc = add(r, *a, err);
+    return rc;
+}
+
 static bool is_ip(const char *host)
 {
     unsigned char ip[sizeof(struct in6_addr)];
@@ -223,7 +233,7 @@ int rpc_replicas_new(const struct rpc_client_options *o, rpc_replicas_t **out, e
         rc = err_set(err, ERR_INVALID_ARGUMENT, "address '%s' needs a certificate, its key and an authority",
                      o->address);
     else if (fixed)
-        rc = add(r, o->address, err);
+        rc = a.ipc ? add_each(r, o->address, err) : add(r, o->address, err);
     rpc_address_dispose(&a);
     if (rc < 0) {
         unref(r);
@@ -347,12 +357,13 @@ static int64_t patience(const struct candidate *c, bool others, mono_t connect_b
     return left < MILLIS(FRESH_MILLIS) ? left : MILLIS(FRESH_MILLIS);
 }
 
-static bool next_may_help(enum err_code code, bool answered)
+/* owned: one of them has what is asked for, and the others answer that they are not available for it. */
+static bool next_may_help(enum err_code code, bool answered, bool owned)
 {
-    return code == ERR_RESOURCE_EXHAUSTED || (code == ERR_UNAVAILABLE && !answered);
+    return code == ERR_RESOURCE_EXHAUSTED || (code == ERR_UNAVAILABLE && (!answered || owned));
 }
 
-static int do_in_order(const struct candidate *c, size_t n, struct rpc_request_options *o,
+static int do_in_order(const struct candidate *c, size_t n, struct rpc_request_options *o, bool owned,
                        atomic_bool *canceled, ProtobufCMessage **out, err_t **err)
 {
     mono_t deadline = o->timeout_ns > 0 ? mono_after(mono_now(), o->timeout_ns) : MONO_NEVER;
@@ -371,9 +382,9 @@ static int do_in_order(const struct candidate *c, size_t n, struct rpc_request_o
         int r = rpc_request_do(c[i].replica->client, o, canceled, &answered, out, &e);
         if (r == 0)
             return 0;
-        if (!next_may_help(err_code(e), answered))
+        if (!next_may_help(err_code(e), answered, owned))
             return err_move(err, TAKE(e));
-        if (err_code(last) == ERR_RESOURCE_EXHAUSTED)
+        if (err_code(last) == ERR_RESOURCE_EXHAUSTED || (owned && last && !answered))
             continue; /* says more than that another one is not there */
         err_free(last);
         last = TAKE(e);
@@ -381,9 +392,8 @@ static int do_in_order(const struct candidate *c, size_t n, struct rpc_request_o
     return last ? err_move(err, TAKE(last)) : err_set(err, ERR_UNAVAILABLE, "no replica is connected");
 }
 
-int rpc_replicas_do(rpc_replicas_t *r, const char *key, const char *method, const ProtobufCMessage *in,
-                    const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, atomic_bool *canceled,
-                    ProtobufCMessage **out, err_t **err)
+static int do_some(rpc_replicas_t *r, const char *key, struct rpc_request_options *o, bool owned,
+                   atomic_bool *canceled, ProtobufCMessage **out, err_t **err)
 {
     AUTO(free_p) struct candidate *c = xcalloc(MAX_REPLICAS, sizeof(*c));
     size_t n = candidates(r, key, c);
@@ -392,9 +402,55 @@ int rpc_replicas_do(rpc_replicas_t *r, const char *key, const char *method, cons
         return err_set(err, ERR_UNAVAILABLE, "%s",
                        r->error ? err_text(r->error) : "the name has no addresses");
     }
-    struct rpc_request_options o = {
-        .method = method, .in = in, .out_type = out_type, .timeout_ns = timeout_ns};
-    int rc = do_in_order(c, n, &o, canceled, out, err);
+    int rc = do_in_order(c, n, o, owned, canceled, out, err);
     release(r, c, n, rc == -ERR_UNAVAILABLE);
     return rc;
+}
+
+int rpc_replicas_do(rpc_replicas_t *r, const char *key, const char *method, const ProtobufCMessage *in,
+                    const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, atomic_bool *canceled,
+                    ProtobufCMessage **out, err_t **err)
+{
+    struct rpc_request_options o = {
+        .method = method, .in = in, .out_type = out_type, .timeout_ns = timeout_ns};
+    return do_some(r, key, &o, false, canceled, out, err);
+}
+
+int rpc_replicas_find(rpc_replicas_t *r, const char *key, const char *method, const ProtobufCMessage *in,
+                      const ProtobufCMessageDescriptor *out_type, int64_t timeout_ns, ProtobufCMessage **out,
+                      err_t **err)
+{
+    struct rpc_request_options o = {
+        .method = method, .in = in, .out_type = out_type, .timeout_ns = timeout_ns};
+    return do_some(r, key, &o, true, NULL, out, err);
+}
+
+int rpc_replicas_each(rpc_replicas_t *r, const char *method, const ProtobufCMessageDescriptor *out_type,
+                      int64_t timeout_ns, atomic_bool *canceled, const struct rpc_each *each, err_t **err)
+{
+    AUTO(free_p) struct candidate *c = xcalloc(MAX_REPLICAS, sizeof(*c));
+    size_t n = candidates(r, "", c), answers = 0;
+    AUTO_ERR last = NULL;
+    for (size_t i = 0; i < n; i++) {
+        ProtobufCMessage *reply = NULL;
+        bool answered = false;
+        const char *address = c[i].replica->address;
+        struct rpc_request_options o = {.method = method,
+                                        .in = each->question(each->ctx, address, n),
+                                        .out_type = out_type,
+                                        .timeout_ns = timeout_ns};
+        err_clear(&last);
+        o.connect_ns = patience(&c[i], any_connected(c, n),
+                                mono_after(mono_now(), SECONDS(RPC_CONNECT_SECONDS)));
+        if (o.connect_ns < 0 ||
+            rpc_request_do(c[i].replica->client, &o, canceled, &answered, &reply, &last) < 0)
+            continue;
+        answers++;
+        each->answer(each->ctx, address, reply);
+        protobuf_c_message_free_unpacked(reply, NULL);
+    }
+    release(r, c, n, !answers);
+    if (answers)
+        return 0;
+    return last ? err_move(err, TAKE(last)) : err_set(err, ERR_UNAVAILABLE, "no replica is connected");
 }

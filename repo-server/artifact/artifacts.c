@@ -2,8 +2,6 @@
 #include "common/base/file.h"
 #include "repo-server/artifact/store.h"
 
-#define MAX_DISK ((uint64_t)4 << 30)
-
 /* ---- one question ---- */
 
 static void fetch_free(void *p)
@@ -153,7 +151,6 @@ int artifacts_new(const struct artifacts_options *options, artifacts_t **out, er
     static const struct flight_ops ops = {run, fetch_free, artifact_free};
     artifacts_t *a = xcalloc(1, sizeof(*a));
     a->options = *options;
-    a->options.max_disk = options->max_disk ? options->max_disk : MAX_DISK;
     a->packs = xasprintf("%s/packs", options->root);
     a->lists = xasprintf("%s/lists", options->root);
     a->resolved.value_free = free;

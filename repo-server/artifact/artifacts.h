@@ -9,6 +9,7 @@
 
 #include "common/base/metrics.h"
 #include "common/base/thread.h"
+#include "repo-server/disk.h"
 #include "repo-server/artifact/index.h"
 #include "repo-server/artifact/registry.h"
 
@@ -22,13 +23,16 @@ struct artifacts_options {
     uint64_t max_index;      /* bytes of an index; ARGOCD_REPO_SERVER_HELM_MANIFEST_MAX_INDEX_SIZE */
     uint64_t max_chart;      /* of a chart, unpacked; 0: no limit */
     uint64_t max_oci;        /* of an artifact, unpacked; 0: no limit */
-    uint64_t max_disk;       /* of all contents; 0: 4 GiB */
     const char *layer_types; /* media types separated by commas; NULL: Argo CD's */
     metric_t *oci_requests, *oci_durations, *oci_failures[5]; /* may be NULL; failures: see oci.c */
 };
 typedef struct artifacts artifacts_t;
 int artifacts_new(const struct artifacts_options *options, artifacts_t **out, err_t **err);
 void artifacts_free(artifacts_t *a);
+
+/* Contents and lists, for disk.h. */
+void artifacts_disk(void *artifacts, disk_items_t *out);
+bool artifacts_evict(void *artifacts, const struct disk_item *item);
 
 /* What is asked for. */
 struct artifact_want {

@@ -142,7 +142,6 @@ static int download(struct fetch *f, const struct index_entry *e, const char *pa
     struct pack_options options = {.max_bytes = max, .root = directory_of(f->chart)};
     if (r == 0)
         r = pack_make(fd, pack, &options, err);
-    store_trim(f->a);
     return r;
 }
 

@@ -64,7 +64,6 @@ static int download(struct fetch *f, struct registry *reg, const char *digest,
     lseek(fd, 0, SEEK_SET);
     if (r == 0)
         r = pack_make(fd, pack, options, err);
-    store_trim(f->a);
     return r;
 }
 

@@ -1,6 +1,6 @@
 /* Reads the archive in one pass: contents go straight to the file, names into a tree in memory, which is
- * written behind them at the end. Links are judged when all names are known: their text alone decides, as in
- * Argo CD, not what is there. */
+ * written behind them at the end (why libarchive, and not base/tgz.h: see there). Links are judged when all
+ * names are known: their text alone decides, as in Argo CD, not what is there. */
 #include "common/base/base.h"
 #include "common/base/hash.h"
 #include "common/base/map.h"

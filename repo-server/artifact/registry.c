@@ -6,9 +6,11 @@
 #include <ctype.h>
 #include <stdio.h>
 
+/* A tag of an index is the index's digest, as for Argo CD; what is in it is not chosen from. */
 #define ACCEPT                                                                                               \
-    "Accept: application/vnd.oci.image.manifest.v1+json, "                                                   \
-    "application/vnd.docker.distribution.manifest.v2+json"
+    "Accept: application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, "          \
+    "application/vnd.docker.distribution.manifest.v2+json, "                                                 \
+    "application/vnd.docker.distribution.manifest.list.v2+json"
 
 enum {
     MANIFEST_MAX = 4 << 20,
@@ -33,8 +35,7 @@ bool oci_is_digest(const char *text)
 
 /* ---- ways in ---- */
 
-/* The value of a parameter of a challenge: realm="…". The caller's; NULL when it has none. */
-static char *challenge_parameter(const char *challenge, const char *name)
+char *challenge_parameter(const char *challenge, const char *name)
 {
     size_t n = strlen(name);
     for (const char *p = challenge; (p = strcasestr(p, name)); p += n) {
@@ -49,11 +50,11 @@ static char *challenge_parameter(const char *challenge, const char *name)
     return NULL;
 }
 
-static char *basic_header(const remote_t *r)
+static char *basic_header(const char *username, const char *password)
 {
     AUTO_STR pair = STR_INIT;
     AUTO_STR text = STR_INIT;
-    str_printf(&pair, "%s:%s", str_or_empty(r->username), str_or_empty(r->password));
+    str_printf(&pair, "%s:%s", str_or_empty(username), str_or_empty(password));
     base64_encode(pair.p, pair.len, &text);
     wipe(pair.p, pair.len);
     return xasprintf("Authorization: Basic %s", str_text(&text));
@@ -78,6 +79,25 @@ static char *token_url(const struct registry *r, const char *challenge)
     return str_take(&url);
 }
 
+/* What the server of tokens is to see; NULL: nothing. */
+static int token_credential(struct registry *r, char **basic, err_t **err)
+{
+    const remote_t *remote = r->remote;
+    char *password = NULL;
+    if (!remote->azure) {
+        if (remote->username || remote->password)
+            *basic = basic_header(remote->username, remote->password);
+        return 0;
+    }
+    int e = registry_azure_password(remote, r->settings, r->canceled, &password, err);
+    if (e < 0)
+        return e;
+    *basic = basic_header(AZURE_USER, password);
+    wipe(password, strlen(password));
+    free(password);
+    return 0;
+}
+
 /* The server of tokens is one that the registry names, and gets the user name and password: so it must not be
  * reached in the clear when the registry is not. */
 static int get_token(struct registry *r, const char *challenge, err_t **err)
@@ -90,7 +110,9 @@ static int get_token(struct registry *r, const char *challenge, err_t **err)
     if (str_has_prefix(r->remote->base, "https://") && !str_has_prefix(url, "https://"))
         return err_set(err, ERR_UNAUTHENTICATED, "%s: tokens are given out over an open connection",
                        r->remote->shown);
-    AUTO(free_p) char *basic = r->remote->username || r->remote->password ? basic_header(r->remote) : NULL;
+    AUTO(free_p) char *basic = NULL;
+    if (token_credential(r, &basic, err) < 0)
+        return err_again(err);
     struct remote_get get = {.url = url,
                              .identity = REMOTE_CERT,
                              .authorization = basic,
@@ -123,7 +145,7 @@ static int authorize(struct registry *r, const str_t *headers, const char *url, 
     if (challenge && strncasecmp(challenge, "bearer ", 7) == 0)
         return get_token(r, challenge + 7, err);
     if (challenge && strncasecmp(challenge, "basic", 5) == 0 && r->remote->username) {
-        r->authorization = basic_header(r->remote);
+        r->authorization = basic_header(r->remote->username, r->remote->password);
         return 0;
     }
     return remote_refused(url, 401, err);
@@ -258,7 +280,8 @@ int registry_manifest(struct registry *r, const char *reference, char digest[OCI
     e = oci_is_digest(reference) && strcmp(reference, digest) != 0
             ? wrong_digest(reference, digest, err)
             : json_read(str_text(&a.body), a.body.len, &doc, err);
-    if (e == 0 && !json_is_array(json_object_get(doc, "layers")))
+    if (e == 0 && !json_is_array(json_object_get(doc, "layers")) &&
+        !json_is_array(json_object_get(doc, "manifests")))
         e = err_set(err, ERR_INVALID_ARGUMENT, "%s:%s: not the manifest of an artifact", r->remote->shown,
                     reference);
     remote_answer_dispose(&a);

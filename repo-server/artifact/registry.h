@@ -19,6 +19,14 @@ struct registry {
 };
 void registry_dispose(struct registry *r);
 
+/* The password of the user AZURE_USER for an Azure registry, by this workload's identity: the token that
+ * Azure gives for it is exchanged at the registry for one of its own. *out is the caller's, to be wiped. */
+#define AZURE_USER "00000000-0000-0000-0000-000000000000"
+int registry_azure_password(const remote_t *remote, const struct remote_settings *settings,
+                            atomic_bool *canceled, char **out, err_t **err);
+/* A parameter of a challenge: realm="…". NULL when it has none. The caller's. */
+char *challenge_parameter(const char *challenge, const char *name) MUST_USE;
+
 /* Whether it answers, and lets us in. */
 int registry_ping(struct registry *r, err_t **err);
 /* The names of all tags, as they are listed. *out is the caller's, NULL-terminated. */

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define FORM_TYPE "Content-Type: application/x-www-form-urlencoded"
+
 enum { TLS_FILE_MAX = 4 << 20, MAX_REDIRECTS = 10, IDLE_S = 60, URL_MAX = 8192 };
 
 /* ---- who is asked, and by whom ---- */
@@ -30,7 +32,7 @@ static void compute_access_key(remote_t *r)
                            r->tls_client_key, r->proxy, r->no_proxy};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         sha256_field_str(c, str_or_empty(parts[i]));
-    unsigned char flags = (unsigned char)(r->insecure | r->oci << 1);
+    unsigned char flags = (unsigned char)(r->insecure | r->oci << 1 | r->azure << 2);
     sha256_field(c, &flags, 1);
     sha256_end_hex(c, r->access_key);
 }
@@ -100,6 +102,7 @@ int remote_new(const struct remote_access *a, remote_t **out, err_t **err)
     r->proxy = given(a->proxy);
     r->no_proxy = given(a->no_proxy);
     r->insecure = a->insecure;
+    r->azure = a->azure;
     compute_access_key(r);
     *out = TAKE(r);
     return 0;
@@ -267,16 +270,21 @@ int remote_get(const remote_t *r, const struct remote_settings *s, const struct 
         return e;
     http_endpoint_t *point = endpoint(r, s, get, parsed.host);
     http_url_dispose(&parsed);
-    const char *headers[3] = {get->accept ? get->accept : get->authorization,
-                              get->accept ? get->authorization : NULL, NULL};
+    const char *headers[4] = {}, *all[] = {get->accept, get->authorization, get->form ? FORM_TYPE : NULL};
+    for (size_t i = 0, n = 0; i < ARRAY_LEN(all); i++)
+        if (all[i])
+            headers[n++] = all[i];
     struct http_request request = {
+        .method = get->form ? "POST" : "GET",
         .url = get->url,
+        .body = get->form,
+        .body_size = get->form ? strlen(get->form) : 0,
         .endpoint = point,
         .headers = headers,
         .lane = HTTP_LANE_STREAM,
         .timeout_ns = s->timeout_ns,
         .idle_timeout_ns = SECONDS(IDLE_S),
-        .max_redirects = MAX_REDIRECTS,
+        .max_redirects = get->form ? 0 : MAX_REDIRECTS,
     };
     *out = (struct remote_answer){.body.max = get->max + 1};
     struct waiter w = {.lock = LOCK_INIT, .answer = out, .get = get};

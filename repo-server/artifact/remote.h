@@ -5,6 +5,7 @@
 
 #include "common/base/hash.h"
 #include "common/net/http.h"
+#include "repo-server/git/tokens.h"
 
 /* Settings of the daemon. Texts are borrowed for the life of the process. */
 struct remote_settings {
@@ -12,6 +13,7 @@ struct remote_settings {
     const char *tls_dir;    /* one file per host with the authorities to trust there */
     const char *user_agent; /* ARGOCD_HELM_USER_AGENT; NULL: ours */
     int64_t timeout_ns;     /* of one exchange; ARGOCD_EXEC_TIMEOUT */
+    tokens_t *tokens;       /* exchanges credentials; NULL: none is exchanged */
 };
 
 /* What a repository Secret says. Borrowed by remote_new, which copies. */
@@ -23,6 +25,7 @@ struct remote_access {
     bool oci;        /* a registry, whatever the URL's scheme */
     bool insecure;   /* the server's certificate is not verified */
     bool plain_http; /* registries only */
+    bool azure;      /* a registry that knows this workload's identity */
 };
 
 /* Immutable, reference-counted; credentials are wiped with the last reference. */
@@ -33,7 +36,7 @@ typedef struct remote {
     char *shown;  /* the URL for messages */
     char *origin; /* scheme, host and port of base */
     char *username, *password, *tls_client_cert, *tls_client_key, *proxy, *no_proxy;
-    bool oci, insecure;
+    bool oci, insecure, azure;
     char access_key[SHA256_HEX]; /* digest of the URL and of all of the credential: who asks for what */
 } remote_t;
 
@@ -57,6 +60,7 @@ struct remote_get {
     enum remote_identity identity;
     const char *authorization; /* header line; NULL: none */
     const char *accept;        /* header line; NULL: none */
+    const char *form;          /* sent as a POST; NULL: a GET */
     uint64_t max;              /* bytes of the body */
     int fd;                    /* where the body goes, if the status is 200; -1: into the answer */
     atomic_bool *canceled;

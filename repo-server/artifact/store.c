@@ -1,7 +1,6 @@
 #include "repo-server/artifact/store.h"
 #include "common/base/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -66,47 +65,15 @@ int store_scratch(const artifacts_t *a, err_t **err)
 
 /* ---- space ---- */
 
-struct used {
-    char *path;
-    int64_t at;
-    uint64_t size;
-};
-typedef VEC(struct used) used_list_t;
-
-static int cmp_used(const void *a, const void *b)
+void artifacts_disk(void *artifacts, disk_items_t *out)
 {
-    const struct used *x = a, *y = b;
-    return (x->at > y->at) - (x->at < y->at);
+    const artifacts_t *a = artifacts;
+    disk_add_files(a->packs, 0, out);
+    disk_add_files(a->lists, 0, out);
 }
 
-static uint64_t find_used(const char *dir, used_list_t *out)
+/* Who reads one has it open. */
+bool artifacts_evict(void *artifacts, const struct disk_item *item)
 {
-    DIR *d = opendir(dir);
-    struct dirent *e;
-    uint64_t total = 0;
-    while (d && (e = readdir(d))) {
-        AUTO(free_p) char *path = xasprintf("%s/%s", dir, e->d_name);
-        struct stat st;
-        if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
-            continue;
-        total += (uint64_t)st.st_size;
-        VEC_PUSH(out, (struct used){TAKE(path), st.st_mtim.tv_sec, (uint64_t)st.st_size});
-    }
-    if (d)
-        closedir(d);
-    return total;
-}
-
-void store_trim(artifacts_t *a)
-{
-    used_list_t list = {};
-    uint64_t total = find_used(a->packs, &list), max = a->options.max_disk;
-    VEC_SORT(&list, cmp_used);
-    for (size_t i = 0; i + 1 < list.n && total > max; i++) { /* the newest stays, whatever its size */
-        unlink(list.v[i].path);
-        total -= list.v[i].size;
-    }
-    VEC_FOREACH(&list, u)
-        free(u->path);
-    VEC_FREE(&list);
+    return unlink(item->path) == 0;
 }

@@ -45,8 +45,6 @@ char *store_pack_path(const artifacts_t *a, const char *key) MUST_USE;
 bool store_has_pack(const char *path);
 /* A file without a name, for what comes over the network. -1: an error. */
 int store_scratch(const artifacts_t *a, err_t **err);
-/* Removes what was used longest ago while there is more than may be. */
-void store_trim(artifacts_t *a);
 
 /* lists.c: the versions of a chart (all charts when `chart` is NULL) of a Helm repository. */
 int list_index(struct fetch *f, const char *chart, index_entries_t *out, err_t **err);

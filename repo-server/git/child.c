@@ -21,8 +21,7 @@ int git_child_failed(enum err_code code, const char *what, err_t **err)
     return err_set(err, code, "%s: %s", what, e && e->message ? e->message : "unknown error");
 }
 
-/* The session's error when it has one: it has a code, libgit2's is only a text. */
-static int session_failed(struct git_session *s, const char *what, err_t **err)
+int git_child_session_failed(struct git_session *s, const char *what, err_t **err)
 {
     if (s->err)
         return err_move(err, TAKE(s->err));
@@ -46,7 +45,7 @@ static int connect_origin(struct git_session *s, git_repository *repo, git_remot
     if (r == 0)
         r = git_remote_connect_ext(remote, GIT_DIRECTION_FETCH, &options);
     if (r < 0) {
-        r = session_failed(s, "connect", err);
+        r = git_child_session_failed(s, "connect", err);
         git_remote_free(remote);
         return r;
     }
@@ -65,7 +64,7 @@ static int list(struct git_session *s, str_t *out, err_t **err)
     const git_remote_head **heads = NULL;
     size_t n = 0;
     if (git_remote_ls(&heads, &n, remote) < 0)
-        r = session_failed(s, "list references", err);
+        r = git_child_session_failed(s, "list references", err);
     for (size_t i = 0; r == 0 && i < n; i++) {
         char oid[GIT_OID_HEX];
         git_oid_tostr(oid, sizeof(oid), &heads[i]->oid);
@@ -80,7 +79,7 @@ static int list(struct git_session *s, str_t *out, err_t **err)
 
 /* ---- fetch ---- */
 
-static int open_or_init(const char *dir, git_repository **out, err_t **err)
+int git_child_open(const char *dir, git_repository **out, err_t **err)
 {
     if (git_repository_open_bare(out, dir) == 0)
         return 0;
@@ -89,7 +88,7 @@ static int open_or_init(const char *dir, git_repository **out, err_t **err)
     return 0;
 }
 
-static bool has_object(git_repository *repo, const char *hex)
+bool git_child_has(git_repository *repo, const char *hex)
 {
     git_oid oid;
     git_odb *odb = NULL;
@@ -117,7 +116,7 @@ static int write_refs(git_remote *remote, git_repository *repo, const char *dir,
         char oid[GIT_OID_HEX];
         git_oid_tostr(oid, sizeof(oid), &heads[i]->oid);
         if (str_has_prefix(heads[i]->name, "refs/") && !str_has_suffix(heads[i]->name, "^{}") &&
-            has_object(repo, oid))
+            git_child_has(repo, oid))
             VEC_PUSH(&lines, xasprintf("%s %s", oid, heads[i]->name));
     }
     VEC_SORT(&lines, cmp_lines);
@@ -146,7 +145,7 @@ static int download(struct git_session *s, git_repository *repo, char **specs, s
     options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE;
     git_strarray specs_array = {specs, n};
     if (git_remote_download(remote, &specs_array, &options) < 0)
-        r = session_failed(s, "fetch", err);
+        r = git_child_session_failed(s, "fetch", err);
     if (r == 0 && keep_refs)
         r = write_refs(remote, repo, s->job->dir, err);
     git_remote_free(remote);
@@ -158,14 +157,14 @@ static int fetch_want(struct git_session *s, git_repository *repo, err_t **err)
 {
     const char *want = s->job->want;
     bool oid = git_is_commit(want);
-    if (oid ? has_object(repo, want)
+    if (oid ? git_child_has(repo, want)
             : str_has_prefix(want, "refs/heads/") || str_has_prefix(want, "refs/tags/"))
         return 0;
     AUTO(free_p) char *spec = xasprintf("+%s:refs/cargocd/%s", want, oid ? want : want + strlen("refs/"));
     int r = download(s, repo, &spec, 1, false, err);
     if (r < 0)
         return err_wrap(err, "fetch %s", want);
-    if (oid && !has_object(repo, want))
+    if (oid && !git_child_has(repo, want))
         return err_set(err, ERR_NOT_FOUND, "commit %s is not in the repository", want);
     return 0;
 }
@@ -173,7 +172,7 @@ static int fetch_want(struct git_session *s, git_repository *repo, err_t **err)
 static int fetch(struct git_session *s, str_t *out, err_t **err)
 {
     git_repository *repo = NULL;
-    int r = open_or_init(s->job->dir, &repo, err);
+    int r = git_child_open(s->job->dir, &repo, err);
     char *specs[] = {"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"};
     if (r == 0)
         r = download(s, repo, specs, ARRAY_LEN(specs), true, err);
@@ -191,6 +190,8 @@ static int confine(const struct git_session *s, err_t **err)
     confine_system(&rules);
     confine_allow(&rules, s->job->dir, CONFINE_READ | CONFINE_WRITE);
     confine_allow(&rules, s->job->scratch, CONFINE_READ | CONFINE_WRITE);
+    if (s->job->op == GIT_OP_LFS)
+        confine_allow(&rules, s->job->tls_dir, CONFINE_READ);
     confine_allow(&rules, getenv("SSL_CERT_FILE"), CONFINE_READ);
     confine_allow(&rules, getenv("SSL_CERT_DIR"), CONFINE_READ);
     if (s->job->op != GIT_OP_PACK && s->url.scheme == GIT_SCHEME_FILE)
@@ -225,7 +226,7 @@ static int perform(const struct git_job *job, str_t *out, err_t **err)
         r = list(&s, out, err);
         break;
     case GIT_OP_FETCH:
-        r = fetch(&s, out, err);
+        r = job->depth > 0 ? git_child_shallow(&s, err) : fetch(&s, out, err);
         break;
     case GIT_OP_LFS:
         r = git_child_lfs(&s, err);

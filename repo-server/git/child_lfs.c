@@ -1,11 +1,12 @@
 /* One object of Git LFS by the batch API (https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md):
  * the server is asked where the object is, and it is downloaded from there.
  *
- * The API is at the repository's URL; over ssh the server tells by git-lfs-authenticate where it is and what
- * to present there. The credential is sent to the API's server; to another one only what the API gave for
- * it. */
+ * The API is at the repository's URL, or at that of the commit's .lfsconfig; over ssh the server tells by
+ * git-lfs-authenticate where it is and what to present there. The credential is sent to the repository's
+ * server only; to another one what the API gave for it. */
 #include "common/base/hash.h"
 #include "common/json/json.h"
+#include "repo-server/artifact/remote.h"
 #include "repo-server/git/child.h"
 #include "repo-server/git/transport.h"
 
@@ -39,6 +40,45 @@ struct exchange {
     char reason[CURL_ERROR_SIZE];
 };
 
+static unsigned port_of(const struct git_url *u)
+{
+    return u->port ? u->port : u->scheme == GIT_SCHEME_HTTPS ? 443 : 80;
+}
+
+static bool is_same(const struct git_url *a, const struct git_url *b)
+{
+    return a->scheme == b->scheme && port_of(a) == port_of(b) && strcmp(a->host, b->host) == 0;
+}
+
+static bool same_server(const struct git_url *a, const char *url)
+{
+    struct git_url u;
+    if (git_url_parse(url, &u, NULL) < 0)
+        return false;
+    bool same = is_same(a, &u);
+    git_url_dispose(&u);
+    return same;
+}
+
+/* What the repository's Secret says of TLS is said of its server. */
+static void set_up(struct exchange *x, const char *url)
+{
+    struct git_session *s = x->session;
+    struct git_url u = {};
+    if (same_server(&s->url, url)) {
+        git_http_setup(s, x->curl);
+        return;
+    }
+    AUTO(free_p)
+    char *ca = git_url_parse(url, &u, NULL) == 0 ? remote_authorities(s->job->tls_dir, u.host) : NULL;
+    bool ssh = s->url.scheme == GIT_SCHEME_SSH && u.host && strcmp(u.host, s->url.host) == 0;
+    if (ssh && s->job->insecure) /* the same host, unverified by either protocol */
+        git_http_setup(s, x->curl);
+    else
+        git_http_setup_elsewhere(s, x->curl, ca);
+    git_url_dispose(&u);
+}
+
 static void exchange_begin(struct exchange *x, struct git_session *s, const char *url)
 {
     *x = (struct exchange){.session = s, .curl = curl_easy_init()};
@@ -46,7 +86,7 @@ static void exchange_begin(struct exchange *x, struct git_session *s, const char
         oom();
     curl_easy_setopt(x->curl, CURLOPT_ERRORBUFFER, x->reason);
     curl_easy_setopt(x->curl, CURLOPT_URL, url);
-    git_http_setup(s, x->curl);
+    set_up(x, url);
 }
 
 static void exchange_end(struct exchange *x)
@@ -92,39 +132,59 @@ static int perform(struct exchange *x)
     return git_session_fail(x->session, e, "the LFS server answered %ld", status);
 }
 
-static bool same_server(const struct git_url *a, const char *url)
-{
-    struct git_url u;
-    if (git_url_parse(url, &u, NULL) < 0)
-        return false;
-    bool same = a->scheme == u.scheme && a->port == u.port && strcmp(a->host, u.host) == 0;
-    git_url_dispose(&u);
-    return same;
-}
-
 /* ---- where the API is ---- */
 
 struct api {
     char *url;
     json_t *doc;           /* of git-lfs-authenticate */
-    const json_t *headers; /* NULL: the session's credential */
+    const json_t *headers; /* NULL: the session's credential, where the server is the session's */
 };
+
+static int no_lfs(struct git_session *s)
+{
+    return git_session_fail(s, ERR_FAILED_PRECONDITION, "the server has no Git LFS");
+}
+
+static int find_by_ssh(struct git_session *s, const struct git_url *where, struct api *out)
+{
+    AUTO_STR text = STR_MAX(ANSWER_MAX);
+    if (s->url.scheme != GIT_SCHEME_SSH)
+        return git_session_fail(s, ERR_FAILED_PRECONDITION,
+                                ".lfsconfig names an ssh server, for which the repository has no key");
+    if (git_ssh_run(s, where, "git-lfs-authenticate", "download", &text) < 0)
+        return -1;
+    if (json_read(str_text(&text), text.len, &out->doc, NULL) < 0)
+        return no_lfs(s);
+    out->headers = json_object_get(out->doc, "header");
+    out->url = xstrdup(str_or_empty(json_str_at(out->doc, "href")));
+    return str_has_prefix(out->url, "https://") || str_has_prefix(out->url, "http://") ? 0 : no_lfs(s);
+}
+
+/* What .lfsconfig says is what a committer says: it leads to servers, not to files, and takes no credential
+ * along to another one (same_server, find_by_ssh: a key is shown to any, as for submodules). */
+static int find_as_configured(struct git_session *s, struct api *out)
+{
+    struct git_url u;
+    if (git_url_parse(s->job->lfs_url, &u, NULL) < 0)
+        return git_session_fail(s, ERR_INVALID_ARGUMENT, "the URL in .lfsconfig cannot be read");
+    int r = 0;
+    if (u.scheme == GIT_SCHEME_SSH)
+        r = find_by_ssh(s, &u, out);
+    else if (u.scheme == GIT_SCHEME_HTTP || u.scheme == GIT_SCHEME_HTTPS)
+        out->url = git_http_base(&u);
+    else
+        r = git_session_fail(s, ERR_INVALID_ARGUMENT, "the URL in .lfsconfig must be http, https or ssh");
+    git_url_dispose(&u);
+    return r;
+}
 
 static int find_api(struct git_session *s, struct api *out)
 {
     const struct git_url *u = &s->url;
-    AUTO_STR text = STR_MAX(ANSWER_MAX);
-    if (u->scheme == GIT_SCHEME_SSH) {
-        if (git_ssh_run(s, "git-lfs-authenticate", "download", &text) < 0)
-            return -1;
-        if (json_read(str_text(&text), text.len, &out->doc, NULL) < 0)
-            return git_session_fail(s, ERR_FAILED_PRECONDITION, "the server has no Git LFS");
-        out->headers = json_object_get(out->doc, "header");
-        out->url = xstrdup(str_or_empty(json_str_at(out->doc, "href")));
-        if (!str_has_prefix(out->url, "https://") && !str_has_prefix(out->url, "http://"))
-            return git_session_fail(s, ERR_FAILED_PRECONDITION, "the server has no Git LFS");
-        return 0;
-    }
+    if (s->job->lfs_url)
+        return find_as_configured(s, out);
+    if (u->scheme == GIT_SCHEME_SSH)
+        return find_by_ssh(s, u, out);
     if (u->scheme != GIT_SCHEME_HTTP && u->scheme != GIT_SCHEME_HTTPS)
         return git_session_fail(s, ERR_FAILED_PRECONDITION, "Git LFS wants http, https or ssh");
     AUTO(free_p) char *base = git_http_base(u);
@@ -171,7 +231,7 @@ static int ask_batch(struct git_session *s, const struct api *api, const struct 
     exchange_begin(&x, s, url);
     if (api->headers)
         add_headers(&x, api->headers);
-    else
+    else if (same_server(&s->url, url))
         git_http_credentials(s, x.curl, &x.headers);
     add_header(&x, "Accept: " MEDIA_TYPE);
     add_header(&x, "Content-Type: " MEDIA_TYPE);

@@ -51,18 +51,23 @@ static void set_blob(CURL *c, CURLoption option, const char *text)
     curl_easy_setopt(c, option, &blob);
 }
 
-static void set_tls(CURL *c, const struct git_job *job)
+struct tls {
+    bool insecure;
+    const char *ca_pem, *client_cert, *client_key;
+};
+
+static void set_tls(CURL *c, const struct tls *t)
 {
-    if (job->insecure) {
+    if (t->insecure) {
         curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
-    } else if (job->ca_pem) {
-        set_blob(c, CURLOPT_CAINFO_BLOB, job->ca_pem);
+    } else if (t->ca_pem) {
+        set_blob(c, CURLOPT_CAINFO_BLOB, t->ca_pem);
         curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
     }
-    if (job->tls_client_cert && job->tls_client_key) {
-        set_blob(c, CURLOPT_SSLCERT_BLOB, job->tls_client_cert);
-        set_blob(c, CURLOPT_SSLKEY_BLOB, job->tls_client_key);
+    if (t->client_cert && t->client_key) {
+        set_blob(c, CURLOPT_SSLCERT_BLOB, t->client_cert);
+        set_blob(c, CURLOPT_SSLKEY_BLOB, t->client_key);
     }
 }
 
@@ -87,11 +92,10 @@ void git_http_credentials(struct git_session *s, void *curl, void *headers)
     }
 }
 
-void git_http_setup(struct git_session *s, void *curl)
+static void set_up(struct git_session *s, CURL *c, const struct tls *tls)
 {
-    CURL *c = curl;
     const struct git_job *job = s->job;
-    set_tls(c, job);
+    set_tls(c, tls);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR,
@@ -106,6 +110,17 @@ void git_http_setup(struct git_session *s, void *curl)
         curl_easy_setopt(c, CURLOPT_PROXY, job->proxy);
     if (job->no_proxy && *job->no_proxy)
         curl_easy_setopt(c, CURLOPT_NOPROXY, job->no_proxy);
+}
+
+void git_http_setup(struct git_session *s, void *curl)
+{
+    const struct git_job *job = s->job;
+    set_up(s, curl, &(struct tls){job->insecure, job->ca_pem, job->tls_client_cert, job->tls_client_key});
+}
+
+void git_http_setup_elsewhere(struct git_session *s, void *curl, const char *ca_pem)
+{
+    set_up(s, curl, &(struct tls){.ca_pem = ca_pem});
 }
 
 static void prepare(struct stream *s)

@@ -21,12 +21,14 @@ static const struct {
     {"dir", offsetof(struct git_job, dir)},
     {"scratch", offsetof(struct git_job, scratch)},
     {"want", offsetof(struct git_job, want)},
+    {"lfsUrl", offsetof(struct git_job, lfs_url)},
+    {"tlsDir", offsetof(struct git_job, tls_dir)},
 };
 
 void git_job_write(const struct git_job *job, str_t *out)
 {
-    str_printf(out, "{\"op\":\"%s\",\"insecure\":%s,\"forceBasic\":%s", op_names[job->op],
-               job->insecure ? "true" : "false", job->force_basic ? "true" : "false");
+    str_printf(out, "{\"op\":\"%s\",\"insecure\":%s,\"forceBasic\":%s,\"depth\":%lld", op_names[job->op],
+               job->insecure ? "true" : "false", job->force_basic ? "true" : "false", (long long)job->depth);
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         const char *value = *(const char *const *)((const char *)job + texts[i].offset);
         if (value) {
@@ -44,7 +46,8 @@ int git_job_read(const char *p, size_t n, json_t **doc, struct git_job *out, err
     if (r < 0)
         return err_wrap(err, "read the job");
     struct git_job job = {.insecure = json_bool_at(d, "insecure"),
-                          .force_basic = json_bool_at(d, "forceBasic")};
+                          .force_basic = json_bool_at(d, "forceBasic"),
+                          .depth = json_int_at(d, "depth")};
     const char *op = str_or_empty(json_str_at(d, "op"));
     bool known = false;
     for (size_t i = 0; i < ARRAY_LEN(op_names); i++) {

@@ -24,6 +24,9 @@ struct git_job {
     const char *dir;     /* the bare repository; where the object of LFS goes, by its oid */
     const char *scratch; /* an empty directory for files that ssh wants */
     const char *want;    /* GIT_OP_LFS: "<oid> <size>" */
+    const char *lfs_url; /* GIT_OP_LFS: where its server is; NULL: where the repository is */
+    const char *tls_dir; /* GIT_OP_LFS: one file per host with the authorities to trust there */
+    int64_t depth;       /* GIT_OP_FETCH: commits of history behind what is wanted; 0: all */
     bool insecure;
     bool force_basic;
 };

@@ -1,7 +1,6 @@
 #include "repo-server/git/modules.h"
 #include "common/base/vec.h"
-
-#include <ctype.h>
+#include "repo-server/git/config_text.h"
 
 enum { TEXT_MAX = 1 << 20 };
 
@@ -14,34 +13,7 @@ void git_modules_dispose(git_modules_t *m)
     VEC_FREE(m);
 }
 
-/* ---- the file: git-config's syntax, as far as it occurs there ---- */
-
-/* A value up to a comment: quotes and backslashes as git-config has them. */
-static char *read_value(view_t v)
-{
-    AUTO_STR s = STR_INIT;
-    bool quoted = false;
-    size_t keep = 0; /* trailing blanks outside of quotes do not count */
-    v = view_trim(v);
-    for (size_t i = 0; i < v.n; i++) {
-        char c = v.p[i];
-        if (c == '"') {
-            quoted = !quoted;
-            keep = s.len;
-        } else if (c == '\\' && i + 1 < v.n) {
-            char e = v.p[++i];
-            str_putc(&s, e == 'n' ? '\n' : e == 't' ? '\t' : e);
-            keep = s.len;
-        } else if (!quoted && (c == '#' || c == ';')) {
-            break;
-        } else {
-            str_putc(&s, c);
-            keep = quoted || !isspace((unsigned char)c) ? s.len : keep;
-        }
-    }
-    str_truncate(&s, keep);
-    return str_take(&s);
-}
+/* ---- the file ---- */
 
 static void set_field(struct git_module *m, const char *key, char *value_take)
 {
@@ -67,47 +39,44 @@ static void drop_incomplete(git_modules_t *m)
     }
 }
 
+struct parse {
+    git_modules_t *out;
+    bool inside;
+};
+
+static int on_section(void *arg, view_t head, err_t **err)
+{
+    static const char start[] = "submodule \"";
+    struct parse *p = arg;
+    p->inside = head.n > sizeof(start) - 2 && strncasecmp(head.p, start, sizeof(start) - 1) == 0;
+    if (p->inside && p->out->n >= GIT_MODULES_MAX)
+        return err_set(err, ERR_RESOURCE_EXHAUSTED, "more than %d submodules", GIT_MODULES_MAX);
+    if (p->inside)
+        VEC_PUSH(p->out, (struct git_module){});
+    return 0;
+}
+
+static void on_value(void *arg, const char *key, char *value_take)
+{
+    struct parse *p = arg;
+    if (p->inside)
+        set_field(&p->out->v[p->out->n - 1], key, value_take);
+    else
+        free(value_take);
+}
+
 int git_modules_parse(const char *p, size_t n, git_modules_t *out, err_t **err)
 {
-    view_t rest = {p, n}, line;
-    bool inside = false;
-    while (n && view_split(&rest, '\n', &line)) {
-        line = view_trim(line);
-        if (!line.n || *line.p == '#' || *line.p == ';')
-            continue;
-        if (*line.p == '[') {
-            inside = line.n > 11 && strncasecmp(line.p, "[submodule \"", 12) == 0;
-            if (inside && out->n >= GIT_MODULES_MAX)
-                return err_set(err, ERR_RESOURCE_EXHAUSTED, "more than %d submodules", GIT_MODULES_MAX);
-            if (inside)
-                VEC_PUSH(out, (struct git_module){});
-            continue;
-        }
-        view_t value = line, key;
-        if (!inside || !view_split(&value, '=', &key) || !value.p)
-            continue;
-        key = view_trim(key);
-        AUTO(free_p) char *name = xstrndup(key.p, key.n);
-        set_field(&out->v[out->n - 1], name, read_value(value));
-    }
+    struct parse parse = {.out = out};
+    const struct config_handler handler = {&parse, on_section, on_value};
+    int r = config_text_read(p, n, &handler, err);
+    if (r < 0)
+        return r;
     drop_incomplete(out);
     return 0;
 }
 
 /* ---- the tree ---- */
-
-static int read_text(git_repository *repo, git_tree *tree, str_t *out, err_t **err)
-{
-    const git_tree_entry *e = git_tree_entry_byname(tree, ".gitmodules");
-    git_blob *blob = NULL;
-    if (!e || git_tree_entry_type(e) != GIT_OBJECT_BLOB || git_tree_entry_filemode(e) == GIT_FILEMODE_LINK)
-        return 0;
-    if (git_blob_lookup(&blob, repo, git_tree_entry_id(e)) < 0)
-        return err_set(err, ERR_DATA_LOSS, ".gitmodules of the clone cannot be read");
-    str_add(out, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
-    git_blob_free(blob);
-    return str_overflowed(out) ? err_set(err, ERR_RESOURCE_EXHAUSTED, ".gitmodules is too large") : 0;
-}
 
 /* Those that the tree does not hold (any more) are left out. */
 static void find_commits(git_tree *tree, git_modules_t *m)
@@ -128,25 +97,29 @@ static void find_commits(git_tree *tree, git_modules_t *m)
     }
 }
 
-int git_modules_of(git_lease_t *lease, const char *commit, git_modules_t *out, err_t **err)
+static int keep_existing(git_lease_t *lease, const char *commit, git_modules_t *out, err_t **err)
 {
     git_oid oid;
     git_commit *c = NULL;
     git_tree *tree = NULL;
-    AUTO_STR text = STR_MAX(TEXT_MAX);
+    int r = 0;
     if (git_oid_fromstr(&oid, commit) < 0 || git_commit_lookup(&c, git_lease_repo(lease), &oid) < 0 ||
-        git_commit_tree(&tree, c) < 0) {
-        git_commit_free(c);
-        return err_set(err, ERR_DATA_LOSS, "commit %s of the clone cannot be read", commit);
-    }
-    int r = read_text(git_lease_repo(lease), tree, &text, err);
-    if (r == 0)
-        r = git_modules_parse(str_text(&text), text.len, out, err);
-    if (r == 0)
+        git_commit_tree(&tree, c) < 0)
+        r = err_set(err, ERR_DATA_LOSS, "commit %s of the clone cannot be read", commit);
+    else
         find_commits(tree, out);
     git_tree_free(tree);
     git_commit_free(c);
     return r;
+}
+
+int git_modules_of(git_lease_t *lease, const char *commit, git_modules_t *out, err_t **err)
+{
+    AUTO_STR text = STR_MAX(TEXT_MAX);
+    int r = config_text_of(lease, commit, ".gitmodules", &text, err);
+    if (r == 0)
+        r = git_modules_parse(str_text(&text), text.len, out, err);
+    return r < 0 || !out->n ? r : keep_existing(lease, commit, out, err);
 }
 
 /* ---- where they are ---- */

@@ -4,6 +4,7 @@
 #include "common/base/proc.h"
 #include "common/base/vec.h"
 #include "repo-server/git/job.h"
+#include "repo-server/tree.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -51,6 +52,13 @@ static char *given(const char *s)
     return str_empty(s) ? NULL : xstrdup(s);
 }
 
+/* Clones with cut histories are apart: in those of whole ones, a parent that is missing is damage. */
+static char *storage_key(const origin_t *r)
+{
+    AUTO(free_p) char *key = git_url_storage_key(r->url);
+    return r->depth ? xasprintf("%s#shallow", key) : TAKE(key);
+}
+
 int origin_new(const struct git_access *access, const struct git_settings *settings, origin_t **out,
                err_t **err)
 {
@@ -65,7 +73,8 @@ int origin_new(const struct git_access *access, const struct git_settings *setti
     if (r->parsed.scheme == GIT_SCHEME_FILE && !settings->allow_file)
         return err_set(err, ERR_INVALID_ARGUMENT,
                        "repository '%s': local paths are not allowed as repositories", r->shown);
-    r->storage_key = git_url_storage_key(r->url);
+    r->depth = access->depth > 0 && r->parsed.scheme != GIT_SCHEME_FILE ? access->depth : 0;
+    r->storage_key = storage_key(r);
     r->username = given(access->username);
     r->password = given(access->password);
     r->bearer_token = given(access->bearer_token);
@@ -84,6 +93,29 @@ int origin_new(const struct git_access *access, const struct git_settings *setti
     compute_access_key(r);
     *out = TAKE(r);
     return 0;
+}
+
+int origin_whole(origin_t *r, const struct git_settings *settings, origin_t **out, err_t **err)
+{
+    if (!r->depth) {
+        *out = origin_ref(r);
+        return 0;
+    }
+    struct git_access access = {
+        .url = r->url,
+        .username = r->username,
+        .password = r->password,
+        .bearer_token = r->bearer_token,
+        .ssh_private_key = r->ssh_private_key,
+        .tls_client_cert = r->tls_client_cert,
+        .tls_client_key = r->tls_client_key,
+        .proxy = r->proxy,
+        .no_proxy = r->no_proxy,
+        .token = r->token,
+        .insecure = r->insecure,
+        .force_basic = r->force_basic,
+    };
+    return origin_new(&access, settings, out, err);
 }
 
 origin_t *origin_ref(origin_t *r)
@@ -250,6 +282,26 @@ static struct token_route token_route(const origin_t *r, const struct git_settin
     return (struct token_route){r->url, r->proxy, r->no_proxy, s->tls_dir, r->insecure, s->list_timeout_ns};
 }
 
+int origin_login(const origin_t *r, const struct git_settings *s, struct token *out, err_t **err)
+{
+    struct token_route route = token_route(r, s);
+    *out = (struct token){};
+    if (r->parsed.scheme != GIT_SCHEME_HTTP && r->parsed.scheme != GIT_SCHEME_HTTPS)
+        return 0;
+    if (r->token.kind) {
+        int e = tokens_get(s->tokens, &r->token, &route, out, err);
+        if (e < 0)
+            return e;
+    } else if (r->bearer_token && !(r->force_basic && r->password)) {
+        *out = (struct token){.secret = xstrdup(r->bearer_token), .bearer = true};
+    } else if (r->password) {
+        *out = (struct token){given(r->username), xstrdup(r->password), false};
+    }
+    if (out->secret && !out->username)
+        out->username = xstrdup("x-access-token");
+    return 0;
+}
+
 /* Puts the token in the place of the credential. */
 static int present_token(const origin_t *r, const struct git_settings *s, struct git_job *job,
                          struct token *token, err_t **err)
@@ -293,29 +345,26 @@ static bool transient(int r)
     return r == -ERR_UNAVAILABLE || r == -ERR_DEADLINE_EXCEEDED;
 }
 
-static int ask(const origin_t *r, const struct git_settings *s, enum git_op op, const char *dir,
-               const char *want, str_t *answer, view_t *out, err_t **err)
+/* The job names what is to be done; who asks, and where, is added. */
+static int ask(const origin_t *r, const struct git_settings *s, struct git_job *job, str_t *answer,
+               view_t *out, err_t **err)
 {
-    struct git_job job = {
-        .op = op,
-        .url = r->url,
-        .username = r->username,
-        .password = r->password,
-        .bearer_token = r->bearer_token,
-        .ssh_private_key = r->ssh_private_key,
-        .tls_client_cert = r->tls_client_cert,
-        .tls_client_key = r->tls_client_key,
-        .proxy = r->proxy,
-        .no_proxy = r->no_proxy,
-        .insecure = r->insecure,
-        .force_basic = r->force_basic,
-        .dir = dir,
-        .want = want,
-    };
-    int64_t timeout = op == GIT_OP_LIST ? s->list_timeout_ns : s->fetch_timeout_ns, pause = s->retry_ns;
+    job->url = r->url;
+    job->username = r->username;
+    job->password = r->password;
+    job->bearer_token = r->bearer_token;
+    job->ssh_private_key = r->ssh_private_key;
+    job->tls_client_cert = r->tls_client_cert;
+    job->tls_client_key = r->tls_client_key;
+    job->proxy = r->proxy;
+    job->no_proxy = r->no_proxy;
+    job->insecure = r->insecure;
+    job->force_basic = r->force_basic;
+    job->depth = r->depth;
+    int64_t timeout = job->op == GIT_OP_LIST ? s->list_timeout_ns : s->fetch_timeout_ns, pause = s->retry_ns;
     for (unsigned attempt = 1;; attempt++) {
-        int e = r->token.kind ? ask_with_token(r, s, &job, timeout, answer, out, err)
-                              : ask_once(r, s, &job, timeout, answer, out, err);
+        int e = r->token.kind ? ask_with_token(r, s, job, timeout, answer, out, err)
+                              : ask_once(r, s, job, timeout, answer, out, err);
         if (!transient(e) || attempt >= s->attempts || (s->stop && *s->stop))
             return e;
         if (err)
@@ -329,8 +378,9 @@ static int ask(const origin_t *r, const struct git_settings *s, enum git_op op, 
 int origin_list(const origin_t *r, const struct git_settings *s, git_refs_t **out, err_t **err)
 {
     AUTO_STR answer = STR_MAX(GIT_ANSWER_MAX + 16);
+    struct git_job job = {.op = GIT_OP_LIST};
     view_t lines;
-    int e = ask(r, s, GIT_OP_LIST, NULL, NULL, &answer, &lines, err);
+    int e = ask(r, s, &job, &answer, &lines, err);
     if (e == 0)
         e = git_refs_read(lines.p, lines.n, out, err);
     return e < 0 ? err_wrap(err, "failed to list refs of %s", r->shown) : 0;
@@ -340,23 +390,25 @@ int origin_fetch(const origin_t *r, const struct git_settings *s, const char *di
                  err_t **err)
 {
     AUTO_STR answer = STR_MAX(1 << 20);
+    struct git_job job = {.op = GIT_OP_FETCH, .dir = dir, .want = want};
     view_t nothing;
     int e = dir_make(dir, 0700, err); /* the child may only work inside of it */
     if (e == 0)
-        e = ask(r, s, GIT_OP_FETCH, dir, want, &answer, &nothing, err);
+        e = ask(r, s, &job, &answer, &nothing, err);
     return e < 0 ? err_wrap(err, "failed to fetch %s", r->shown) : 0;
 }
 
-int origin_lfs(const origin_t *r, const struct git_settings *s, const char *dir, const char *oid,
-               uint64_t size, err_t **err)
+int origin_lfs(const origin_t *r, const struct git_settings *s, const char *dir, const char *url,
+               const struct lfs_pointer *pointer, err_t **err)
 {
     AUTO_STR answer = STR_MAX(1 << 20);
-    AUTO(free_p) char *want = xasprintf("%s %llu", oid, (unsigned long long)size);
+    AUTO(free_p) char *want = xasprintf("%s %llu", pointer->oid, (unsigned long long)pointer->size);
+    struct git_job job = {.op = GIT_OP_LFS, .dir = dir, .want = want, .lfs_url = url, .tls_dir = s->tls_dir};
     view_t nothing;
     int e = dir_make(dir, 0700, err);
     if (e == 0)
-        e = ask(r, s, GIT_OP_LFS, dir, want, &answer, &nothing, err);
-    return e < 0 ? err_wrap(err, "failed to fetch the LFS object %s of %s", oid, r->shown) : 0;
+        e = ask(r, s, &job, &answer, &nothing, err);
+    return e < 0 ? err_wrap(err, "failed to fetch the LFS object %s of %s", pointer->oid, r->shown) : 0;
 }
 
 int git_pack_join(const char *dir, const struct git_settings *s, char ***old, err_t **err)

@@ -35,6 +35,7 @@ struct git_access {
     struct token_source token; /* kind TOKEN_NONE: none */
     bool insecure;
     bool force_basic;
+    int64_t depth; /* commits of history that are fetched; 0 or less: all */
 };
 
 /* Immutable, reference-counted; credentials are wiped with the last reference. */
@@ -42,17 +43,20 @@ typedef struct origin {
     _Atomic int refs;
     char *url;
     struct git_url parsed;
-    char *storage_key; /* git_url_storage_key(url) */
+    char *storage_key; /* git_url_storage_key(url), and whether histories are cut there */
     char *shown;       /* git_url_for_message(url) */
     char *username, *password, *bearer_token, *ssh_private_key, *tls_client_cert, *tls_client_key, *proxy,
         *no_proxy;
     struct token_source token; /* its texts are owned */
     bool insecure, force_basic;
+    int64_t depth;       /* 0: whole histories, as from where no part of one can be fetched */
     char access_key[65]; /* digest of the URL as it is spelled and of all of the credential: who asks */
 } origin_t;
 
 int origin_new(const struct git_access *access, const struct git_settings *settings, origin_t **out,
                err_t **err);
+/* The same repository with whole histories: r itself when it is that. A reference for the caller. */
+int origin_whole(origin_t *r, const struct git_settings *settings, origin_t **out, err_t **err);
 origin_t *origin_ref(origin_t *r);
 void origin_unref(origin_t *r);
 
@@ -61,12 +65,18 @@ void origin_unref(origin_t *r);
  * again as the settings say. */
 int origin_list(const origin_t *r, const struct git_settings *s, git_refs_t **out, err_t **err);
 /* Brings branches, tags and, if it is not among them, `want` (a commit in full, or the full name of a
- * reference; NULL: nothing more) into the bare repository at `dir`, which is made when it is not there. */
+ * reference; NULL: nothing more) into the bare repository at `dir`, which is made when it is not there. With
+ * a depth: only `want`, a commit in full or the abbreviated tip of a branch or tag. */
 int origin_fetch(const origin_t *r, const struct git_settings *s, const char *dir, const char *want,
                  err_t **err);
-/* Brings an object of Git LFS to the file <dir>/<oid>; its content fits the oid. */
-int origin_lfs(const origin_t *r, const struct git_settings *s, const char *dir, const char *oid,
-               uint64_t size, err_t **err);
+/* Brings an object of Git LFS to the file <dir>/<oid>; its content fits the oid. `url`: of the server that
+ * has it; NULL: the repository's. */
+struct lfs_pointer;
+int origin_lfs(const origin_t *r, const struct git_settings *s, const char *dir, const char *url,
+               const struct lfs_pointer *pointer, err_t **err);
+/* What is presented over HTTP, exchanged for a token if need be; out->secret NULL: nothing. Without a user
+ * name it is Argo CD's for tokens. */
+int origin_login(const origin_t *r, const struct git_settings *s, struct token *out, err_t **err);
 /* Joins the small packs of the bare repository into one, so that sizes fall geometrically. The packs that it
  * replaces stay; their paths without suffix are in *old (NULL-terminated, the caller's), to be removed when
  * nobody reads them. */

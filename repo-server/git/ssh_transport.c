@@ -102,10 +102,9 @@ static int key_options(struct git_session *s, argv_t *args)
     return 0;
 }
 
-static int build_command(struct git_session *s, const char *program, const char *argument, argv_t *args,
-                         argv_t *env)
+static int build_command(struct git_session *s, const struct git_url *u, const char *program,
+                         const char *argument, argv_t *args, argv_t *env)
 {
-    const struct git_url *u = &s->url;
     static const char *const fixed[] = {"BatchMode=yes", "IdentitiesOnly=yes",
                                         "GlobalKnownHostsFile=/dev/null", "ForwardAgent=no",
                                         "LogLevel=ERROR"};
@@ -147,13 +146,13 @@ static void free_args(argv_t *a)
     VEC_FREE(a);
 }
 
-static int start(struct ssh *h, const char *program, const char *argument)
+static int start(struct ssh *h, const struct git_url *where, const char *program, const char *argument)
 {
     argv_t args = {}, env = {};
     const char *path = getenv("PATH");
     VEC_PUSH(&env, xasprintf("PATH=%s", path ? path : "/usr/bin:/bin"));
     VEC_PUSH(&env, xasprintf("HOME=%s", h->session->job->scratch));
-    int r = build_command(h->session, program, argument, &args, &env);
+    int r = build_command(h->session, where, program, argument, &args, &env);
     VEC_PUSH(&args, NULL);
     VEC_PUSH(&env, NULL);
     if (r == 0) {
@@ -266,7 +265,7 @@ static int ssh_action(git_smart_subtransport_stream **out, git_smart_subtranspor
     struct ssh *h = CONTAINER_OF(t, struct ssh, parent);
     if (action != GIT_SERVICE_UPLOADPACK_LS && action != GIT_SERVICE_UPLOADPACK)
         return git_session_fail(h->session, ERR_INTERNAL, "only fetching is supported");
-    if (!h->running && start(h, "git-upload-pack", NULL) < 0)
+    if (!h->running && start(h, &h->session->url, "git-upload-pack", NULL) < 0)
         return -1;
     *out = &h->stream;
     return 0;
@@ -300,12 +299,13 @@ int git_ssh_subtransport(git_smart_subtransport **out, git_transport *owner, voi
     return 0;
 }
 
-int git_ssh_run(struct git_session *s, const char *command, const char *argument, str_t *out)
+int git_ssh_run(struct git_session *s, const struct git_url *where, const char *command, const char *argument,
+                str_t *out)
 {
     struct ssh h = {.session = s, .said.max = 64 << 10};
     char buf[4096];
     size_t n = 0;
-    int r = start(&h, command, argument);
+    int r = start(&h, where, command, argument);
     if (r == 0)
         close_p(&h.pipes.to);
     /* Its end is told as a failure by the reader; what came before that is the answer. */

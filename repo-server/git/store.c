@@ -8,18 +8,24 @@
 #include "common/base/hash.h"
 #include "common/base/map.h"
 #include "common/base/vec.h"
+#include "repo-server/git/lfs_config.h"
 #include "repo-server/git/store_files.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { DEFAULT_JOIN = 20, DEFAULT_IDLE = 16, MAX_RUNS = 8 };
 
+#define TOUCH_NS SECONDS(30)
+
 struct clone {
     char *dir;
     unsigned generation, leases;
+    bool fetching; /* its flight is under way */
     bool corrupt;
+    mono_t touched;     /* when its use was last written to its directory's time */
     char **superfluous; /* packs; NULL: none */
 };
 
@@ -71,6 +77,16 @@ static struct clone *find_clone(git_store_t *s, const char *key)
 
 /* ---- leases ---- */
 
+/* Its directory's time is that of its last use, also for who starts after us. */
+static bool touch_is_due(struct clone *c)
+{
+    mono_t now = mono_now();
+    if (c->touched.ns && now.ns - c->touched.ns < TOUCH_NS)
+        return false;
+    c->touched = now;
+    return true;
+}
+
 static int open_handle(git_store_t *s, struct clone *c, git_lease_t *l, err_t **err)
 {
     struct stat st;
@@ -101,9 +117,11 @@ int git_lease_open(git_store_t *s, const char *storage_key, git_lease_t **out, e
 {
     struct clone *c;
     git_lease_t *l;
+    bool touch;
     {
         LOCKED(&s->lock);
         c = find_clone(s, storage_key);
+        touch = touch_is_due(c);
         l = take_idle(s, c);
         if (!l) {
             l = xcalloc(1, sizeof(*l));
@@ -113,6 +131,8 @@ int git_lease_open(git_store_t *s, const char *storage_key, git_lease_t **out, e
         }
         c->leases++;
     }
+    if (touch)
+        utimensat(AT_FDCWD, c->dir, NULL, 0);
     int r = l->repo ? 0 : open_handle(s, c, l, err);
     if (r == 0) {
         *out = l;
@@ -225,8 +245,8 @@ static int measured_fetch(git_store_t *s, const struct job *j, const char *dir, 
  * nobody a clone that is good. */
 static int replace_clone(git_store_t *s, struct clone *c, const struct job *j, err_t **err)
 {
-    AUTO(free_p) char *fresh = xasprintf("%s.new", c->dir);
-    AUTO(free_p) char *old = xasprintf("%s.old", c->dir);
+    AUTO(free_p) char *fresh = xasprintf("%s" STORE_NEW, c->dir);
+    AUTO(free_p) char *old = xasprintf("%s" STORE_OLD, c->dir);
     int r = dir_remove(fresh, err);
     if (r == 0)
         r = measured_fetch(s, j, fresh, err);
@@ -273,6 +293,7 @@ static int run_fetch(void *ctx, const char *key, void *job, atomic_bool *cancele
         LOCKED(&s->lock);
         c = find_clone(s, key);
         corrupt = c->corrupt;
+        c->fetching = true;
     }
     /* The first fetch too goes beside: what stands under the clone's name is always whole. */
     bool anew = corrupt || access(c->dir, F_OK) != 0;
@@ -285,7 +306,55 @@ static int run_fetch(void *ctx, const char *key, void *job, atomic_bool *cancele
     }
     if (r == 0)
         join_packs(s, c);
+    {
+        LOCKED(&s->lock);
+        c->fetching = false;
+    }
     return r < 0 ? err_move(err, TAKE(why)) : 0;
+}
+
+/* ---- space ---- */
+
+void git_store_disk(void *store, disk_items_t *out)
+{
+    git_store_t *s = store;
+    AUTO(free_p) char *clones = xasprintf("%s/git", s->root);
+    store_list(clones, out);
+}
+
+static struct clone *clone_at(git_store_t *s, const char *dir)
+{
+    MAP_FOREACH(&s->clones, e)
+        if (strcmp(((const struct clone *)e->value)->dir, dir) == 0)
+            return e->value;
+    return NULL;
+}
+
+/* Out of the way in one step, while nobody reads or fetches; what takes time comes after. */
+static bool set_aside(git_store_t *s, const char *dir, const char *gone)
+{
+    LOCKED(&s->lock);
+    struct clone *c = clone_at(s, dir);
+    if (c && (c->leases || c->fetching))
+        return false;
+    if (c) {
+        next_generation(s, c);
+        strv_free(TAKE(c->superfluous));
+        c->corrupt = false;
+    }
+    return rename(dir, gone) == 0;
+}
+
+bool git_store_evict(void *store, const struct disk_item *item)
+{
+    struct stat st;
+    if (lstat(item->path, &st) < 0)
+        return false;
+    if (!S_ISDIR(st.st_mode))
+        return unlink(item->path) == 0;
+    AUTO(free_p) char *gone = xasprintf("%s" STORE_GONE, item->path);
+    dir_remove(gone, NULL);
+    return set_aside(store, item->path, gone) && dir_remove(gone, NULL) == 0;
 }
 
 int git_store_new(const struct git_store_options *options, git_store_t **out, err_t **err)
@@ -295,6 +364,7 @@ int git_store_new(const struct git_store_options *options, git_store_t **out, er
     int r = dir_make(clones, 0700, err);
     if (r < 0)
         return r;
+    store_sweep(clones);
     git_libgit2_init();
     store_setup_libgit2();
     git_store_t *s = xcalloc(1, sizeof(*s));
@@ -363,9 +433,10 @@ static void fly(struct want *w, bool fresh)
 {
     struct job *j = xmalloc(sizeof(*j));
     /* A full id that no branch leads to, or a reference beside branches and tags, must be asked for by its
-     * name. */
+     * name. With a depth, nothing but what is asked for comes. */
     bool full = git_is_commit(w->commit);
-    *j = (struct job){origin_ref(w->origin), w->ref ? xstrdup(w->ref) : full ? xstrdup(w->commit) : NULL};
+    const char *ask = w->origin->depth ? w->commit : w->ref ? w->ref : full ? w->commit : NULL;
+    *j = (struct job){origin_ref(w->origin), ask ? xstrdup(ask) : NULL};
     w->runs++;
     flight_join(w->store->flights, w->origin->storage_key, fresh, j, fetched, w, &w->ours);
 }
@@ -378,8 +449,10 @@ static void fetched(void *arg, void *result, err_t *err)
     int r = look(w->store, w->origin->storage_key, w->commit, full, &why);
     if (r == 0) {
         want_done(w, full, NULL); /* even when the fetch as such failed, by another's want */
-    } else if (!w->ours && w->runs < MAX_RUNS && (!err || err->code == ERR_NOT_FOUND)) {
-        fly(w, true); /* that run was for another's commit, or begun before ours was pushed */
+    } else if (!w->ours && (w->runs < MAX_RUNS || w->origin->depth) && (!err || err->code == ERR_NOT_FOUND)) {
+        /* That run was for another's commit, or begun before ours was pushed. With a depth each run serves
+         * one of those who wait at least, so that they come to an end. */
+        fly(w, true);
     } else if (err) {
         want_done(w, NULL, err);
     } else {
@@ -412,26 +485,42 @@ static bool read_kept(const char *path, const struct lfs_pointer *pointer, str_t
     size_t before = out->len;
     if (file_read(path, out, NULL) == 0 && out->len - before == pointer->size) {
         sha256_hex(str_text(out) + before, out->len - before, hex);
-        if (strcmp(hex, pointer->oid) == 0)
+        if (strcmp(hex, pointer->oid) == 0) {
+            utimensat(AT_FDCWD, path, NULL, 0); /* its last use */
             return true;
+        }
     }
     str_truncate(out, before);
     return false;
 }
 
-int git_store_lfs(git_store_t *s, const origin_t *o, const struct lfs_pointer *pointer, str_t *out,
-                  err_t **err)
+static int where_is_lfs(git_store_t *s, const origin_t *o, const char *commit, char **url, err_t **err)
+{
+    AUTO(git_lease_close_p) git_lease_t *l = NULL;
+    int r = git_lease_open(s, o->storage_key, &l, err);
+    if (r == 0)
+        r = lfs_config_of(l, commit, url, err);
+    if (r == -ERR_DATA_LOSS && l)
+        git_lease_corrupt(l);
+    return r;
+}
+
+int git_store_lfs(git_store_t *s, const origin_t *o, const char *commit, const struct lfs_pointer *pointer,
+                  str_t *out, err_t **err)
 {
     AUTO(free_p) char *dir = NULL;
+    AUTO(free_p) char *url = NULL;
     {
         LOCKED(&s->lock);
-        dir = xasprintf("%s.lfs/%.2s", find_clone(s, o->storage_key)->dir, pointer->oid);
+        dir = xasprintf("%s" STORE_LFS "/%.2s", find_clone(s, o->storage_key)->dir, pointer->oid);
     }
     AUTO(free_p) char *path = xasprintf("%s/%s", dir, pointer->oid);
     if (read_kept(path, pointer, out))
         return 0;
     mono_t start = mono_now();
-    int r = origin_lfs(o, s->options.settings, dir, pointer->oid, pointer->size, err);
+    int r = where_is_lfs(s, o, commit, &url, err);
+    if (r == 0)
+        r = origin_lfs(o, s->options.settings, dir, url, pointer, err);
     metric_inc(s->options.requests, LABELS(o->shown, "fetch"));
     metric_observe_since(s->options.durations, start, LABELS(o->shown, "fetch"));
     if (r < 0) {

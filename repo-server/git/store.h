@@ -5,6 +5,7 @@
 #define CARGOCD_REPO_GIT_STORE_H
 
 #include "common/base/metrics.h"
+#include "repo-server/disk.h"
 #include "repo-server/flight.h"
 #include "repo-server/git/origin.h"
 #include "repo-server/tree.h"
@@ -33,10 +34,14 @@ typedef void (*git_store_fn)(void *arg, const char *commit, err_t *err);
 void git_store_want(git_store_t *s, origin_t *o, const char *commit, const char *ref, git_store_fn fn,
                     void *arg);
 
-/* Appends an object of Git LFS that a file of the origin's repository points to, fetching it when it is not
- * kept yet. Blocks. */
-int git_store_lfs(git_store_t *s, const origin_t *o, const struct lfs_pointer *pointer, str_t *out,
-                  err_t **err);
+/* Appends an object of Git LFS that a file of the origin's commit points to, fetching it when it is not kept
+ * yet, from where the commit's .lfsconfig says. Blocks. */
+int git_store_lfs(git_store_t *s, const origin_t *o, const char *commit, const struct lfs_pointer *pointer,
+                  str_t *out, err_t **err);
+
+/* What is kept, for disk.h: clones as a whole, and each object of LFS. */
+void git_store_disk(void *store, disk_items_t *out);
+bool git_store_evict(void *store, const struct disk_item *item);
 
 /* A reader's exclusive handle on a clone. What it has opened stays readable while it lasts. */
 typedef struct git_lease git_lease_t;

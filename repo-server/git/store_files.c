@@ -1,7 +1,9 @@
 #include "repo-server/git/store_files.h"
+#include "common/base/file.h"
 #include "common/base/str.h"
 
 #include <dirent.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* libgit2's defaults (256 MiB of cache, 8 GiB of mapped windows) are those of a program that serves one
@@ -16,6 +18,46 @@ void store_setup_libgit2(void)
     git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, (ssize_t)4 << 20);
     git_libgit2_opts(GIT_OPT_SET_MWINDOW_SIZE, (size_t)1 << 20);
     git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, (size_t)32 << 20);
+}
+
+static bool ends_with_any(const char *name, const char *const *ends, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_has_suffix(name, ends[i]))
+            return true;
+    return false;
+}
+
+static const char *const unfinished[] = {STORE_NEW, STORE_OLD, STORE_GONE};
+
+void store_list(const char *dir, disk_items_t *out)
+{
+    DIR *d = opendir(dir);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        struct stat st;
+        AUTO(free_p) char *path = xasprintf("%s/%s", dir, e->d_name);
+        if (e->d_name[0] == '.' || ends_with_any(e->d_name, unfinished, ARRAY_LEN(unfinished)) ||
+            lstat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+            continue;
+        if (str_has_suffix(e->d_name, STORE_LFS))
+            disk_add_files(path, 1, out);
+        else
+            VEC_PUSH(out, (struct disk_item){xstrdup(path), disk_bytes_of(path), st.st_mtim.tv_sec, NULL});
+    }
+    if (d)
+        closedir(d);
+}
+
+void store_sweep(const char *dir)
+{
+    DIR *d = opendir(dir);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        AUTO(free_p) char *path = xasprintf("%s/%s", dir, e->d_name);
+        if (ends_with_any(e->d_name, unfinished, ARRAY_LEN(unfinished)))
+            dir_remove(path, NULL);
+    }
+    if (d)
+        closedir(d);
 }
 
 static DIR *open_pack_dir(const char *dir, char **path)

@@ -93,7 +93,8 @@ static void key_of(const struct token_source *s, const struct token_route *r, ch
     sha256_ctx_t *c = sha256_begin();
     snprintf(numbers, sizeof(numbers), "%d %lld %lld", (int)s->kind, (long long)s->app_id,
              (long long)s->installation_id);
-    const char *texts[] = {numbers, s->secret, s->base_url, s->client_id, s->tenant_id, owner, r->proxy};
+    const char *texts[] = {numbers,      s->secret, s->base_url, s->client_id,
+                           s->tenant_id, owner,     r->proxy,    s->scope};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         sha256_field_str(c, str_or_empty(texts[i]));
     sha256_end_hex(c, out);
@@ -376,7 +377,8 @@ static int azure(const struct asking *a, err_t **err)
     AUTO_STR tenant_text = STR_INIT;
     url_escape(str_or_empty(tenant), false, &tenant_text);
     AUTO(free_p) char *url = xasprintf("%s/%s/oauth2/v2.0/token", base, str_text(&tenant_text));
-    str_puts(&form, "grant_type=client_credentials&scope=" DEVOPS_SCOPE "&client_id=");
+    str_printf(&form, "grant_type=client_credentials&scope=%s&client_id=",
+               a->source->scope ? a->source->scope : DEVOPS_SCOPE);
     url_escape(str_or_empty(client), false, &form);
     str_puts(&form, workload ? "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type"
                                "%3Ajwt-bearer&client_assertion="

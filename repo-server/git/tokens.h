@@ -15,6 +15,7 @@ struct token_source {
     int64_t app_id, installation_id; /* installation 0: found by the owner that the URL names */
     const char *base_url;            /* GitHub Enterprise's API, Azure's authority; NULL: the public one */
     const char *client_id, *tenant_id;
+    const char *scope; /* of Azure, escaped for a form; NULL: that of Azure DevOps */
 };
 
 /* How the exchange's server is reached: as the repository's. */

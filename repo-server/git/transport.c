@@ -31,3 +31,19 @@ int git_session_transport(git_transport **out, git_remote *owner, void *payload)
     }
     return git_session_fail(s, ERR_INTERNAL, "no transport for this URL");
 }
+
+int git_session_subtransport(git_smart_subtransport **out, struct git_session *s)
+{
+    switch (s->url.scheme) {
+    case GIT_SCHEME_HTTP:
+    case GIT_SCHEME_HTTPS:
+        return git_http_subtransport(out, NULL, s);
+    case GIT_SCHEME_SSH:
+        return git_ssh_subtransport(out, NULL, s);
+    case GIT_SCHEME_GIT:
+        return git_smart_subtransport_git(out, NULL, NULL);
+    case GIT_SCHEME_FILE:
+        break;
+    }
+    return git_session_fail(s, ERR_FAILED_PRECONDITION, "no part of a history can be fetched from this URL");
+}

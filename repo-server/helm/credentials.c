@@ -50,6 +50,8 @@ static char *digest(const struct render_repo *r)
     const char *parts[] = {r->url, r->username, r->password, r->tls_client_cert, r->tls_client_key};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         sha256_field_str(c, str_or_empty(parts[i]));
+    if (r->azure)
+        sha256_field_str(c, "azure");
     sha256_end_hex(c, hex);
     return xstrdup(hex);
 }

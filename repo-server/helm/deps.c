@@ -2,6 +2,7 @@
  * repositories were made known to helm, each with the credential that the caller found for it. Secrets go to
  * helm by standard input where it takes them so; `helm repo add` takes the password by standard input too. */
 #include "common/argo/project.h"
+#include "repo-server/artifact/registry.h"
 #include "repo-server/helm/chart_yaml.h"
 #include "repo-server/helm/helm.h"
 
@@ -81,10 +82,37 @@ static int add_http_repo(struct helm *h, const char *url, const char *name, cons
     return r;
 }
 
+static int azure_password(struct helm *h, const char *url, const struct render_repo *repo, char **out,
+                          err_t **err)
+{
+    AUTO(remote_unref_p) remote_t *remote = NULL;
+    struct remote_access access = {.url = url,
+                                   .oci = true,
+                                   .insecure = repo->insecure,
+                                   .plain_http = repo->plain_http,
+                                   .tls_client_cert = repo->tls_client_cert,
+                                   .tls_client_key = repo->tls_client_key,
+                                   .proxy = h->in->proxy,
+                                   .no_proxy = h->in->no_proxy,
+                                   .azure = true};
+    if (!h->in->settings->remote)
+        return err_set(err, ERR_FAILED_PRECONDITION, "%s: Azure is not asked here", url);
+    int r = remote_new(&access, &remote, err);
+    return r < 0 ? r : registry_azure_password(remote, h->in->settings->remote, h->in->canceled, out, err);
+}
+
 static int login_oci(struct helm *h, const char *url, const struct render_repo *repo, err_t **err)
 {
-    if (!repo || str_empty(repo->username) || str_empty(repo->password))
+    if (!repo || (!repo->azure && (str_empty(repo->username) || str_empty(repo->password))))
         return 0;
+    struct render_repo with = *repo;
+    AUTO(free_p) char *password = NULL;
+    if (repo->azure && azure_password(h, url, repo, &password, err) < 0)
+        return err_again(err);
+    if (password) {
+        with.username = AZURE_USER;
+        with.password = password;
+    }
     words_t args = {};
     words_add(&args, "registry");
     words_add(&args, "login");
@@ -93,21 +121,11 @@ static int login_oci(struct helm *h, const char *url, const struct render_repo *
     if (repo->plain_http)
         words_add(&args, "--plain-http");
     words_addf(&args, "%.*s", (int)strcspn(url, "/"), url);
-    int r = run_with(h, &args, repo, err);
+    int r = run_with(h, &args, &with, err);
     words_free(&args);
+    if (password)
+        wipe(password, strlen(password));
     return r;
-}
-
-/* `helm dependency build` takes one file of authorities for all hosts. */
-static int write_authorities(struct helm *h, err_t **err)
-{
-    const char *own = getenv("SSL_CERT_FILE");
-    AUTO(free_p) char *path = xasprintf("%s/authorities.pem", h->work.home);
-    if (!h->authorities.len)
-        return 0;
-    if (own)
-        file_read(own, &h->authorities, NULL);
-    return file_write(path, h->authorities.p, h->authorities.len, 0600, err);
 }
 
 /* One dependency: a directory of this tree comes along, a repository is made known. */
@@ -177,15 +195,13 @@ int helm_build_dependencies(struct helm *h, err_t **err)
         return explain(h, err);
     words_t args = {};
     AUTO_STR out = STR_INIT;
-    r = write_authorities(h, err);
     words_add(&args, "dependency");
     words_add(&args, "build");
     if (h->insecure || h->in->insecure)
         words_add(&args, "--insecure-skip-tls-verify");
     if (h->plain_http)
         words_add(&args, "--plain-http");
-    if (r == 0)
-        r = helm_run(h, &args, network, NULL, &out, NULL, err);
+    r = helm_run(h, &args, network, NULL, &out, NULL, err);
     words_free(&args);
     if (r < 0)
         return explain(h, err);

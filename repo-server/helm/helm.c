@@ -4,6 +4,7 @@
  * that helm itself reads, and everything only when some template reads files (".Files"). The capabilities
  * that texts ask for become facts (capabilities.c). helm runs without a network unless values are remote or
  * dependencies are to be fetched. */
+#include "common/base/file.h"
 #include "repo-server/helm/helm.h"
 #include "common/yaml/yaml.h"
 
@@ -206,13 +207,28 @@ static int build_args(struct helm *h, words_t *args, bool *remote, err_t **err)
 
 /* ---- running ---- */
 
+/* helm takes one file of authorities for all hosts. */
+static int write_authorities(const struct helm *h, const char *path, err_t **err)
+{
+    const char *own = getenv("SSL_CERT_FILE");
+    AUTO_STR all = STR_INIT;
+    str_add(&all, h->authorities.p, h->authorities.len);
+    if (own)
+        file_read(own, &all, NULL);
+    return file_write(path, str_text(&all), all.len, 0600, err);
+}
+
 int helm_run(struct helm *h, const words_t *args, bool network, const char *input, str_t *out, str_t *errs,
              err_t **err)
 {
     static const char *const homes[] = {"XDG_CACHE_HOME",  "XDG_CONFIG_HOME",  "XDG_DATA_HOME",
                                         "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"};
     words_t env = {};
+    bool private = network && h->authorities.len;
     AUTO(free_p) char *ca = xasprintf("%s/authorities.pem", h->work.home);
+    int r = private ? write_authorities(h, ca, err) : 0;
+    if (r < 0)
+        return r;
     AUTO(free_p) char *cwd = xasprintf("%s/%s", h->work.src, h->plan->path);
     for (size_t i = 0; i < ARRAY_LEN(homes); i++)
         words_addf(&env, "%s=%s", homes[i], h->work.home);
@@ -222,7 +238,7 @@ int helm_run(struct helm *h, const words_t *args, bool network, const char *inpu
         words_addf(&env, "no_proxy=%s", str_or_empty(h->in->no_proxy));
     }
     struct tool_run run = {
-        .ca_file = network && h->authorities.len ? ca : NULL,
+        .ca_file = private ? ca : NULL,
         .own_proxy = !str_empty(h->in->proxy),
         .work = &h->work,
         .program = h->program,
@@ -236,7 +252,7 @@ int helm_run(struct helm *h, const words_t *args, bool network, const char *inpu
         .canceled = h->in->canceled,
     };
     VEC_PUSH(&h->out->commands, tools_describe(&run));
-    int r = tools_run(h->in->settings->tools, &run, out, errs, err);
+    r = tools_run(h->in->settings->tools, &run, out, errs, err);
     words_free(&env);
     return r;
 }
@@ -342,7 +358,7 @@ int helm_render(const struct render_input *in, const struct render_plan *plan, r
     words_free(&h.asked);
     str_dispose(&h.authorities);
     capabilities_dispose(&h.caps);
-    workdir_remove(&h.work);
+    workdir_remove(in->settings->tools, &h.work);
     free(h.program);
     return r;
 }

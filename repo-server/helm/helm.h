@@ -29,7 +29,7 @@ struct helm {
     bool names_only;           /* nothing is exported: files are named "<role>\n<path in that tree>" */
     unsigned credentials;      /* files written */
     bool insecure, plain_http; /* what some dependency needs */
-    str_t authorities;         /* of the hosts of dependencies */
+    str_t authorities;         /* of the hosts of dependencies and values */
     words_t asked;             /* repositories of dependencies */
     VEC(char *) charts;        /* directories that were brought */
     VEC(struct export) refs;   /* one for each of in->refs that is used */

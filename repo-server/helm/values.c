@@ -15,6 +15,10 @@ struct place {
 static int unknown_ref(struct helm *h, const char *name, err_t **err)
 {
     AUTO_STR all = STR_INIT;
+    /* It was fetched for what the Application says, before its .argocd-source.yaml was read. */
+    if (h->in->ref_names && strv_contains(h->in->ref_names, name))
+        return err_set(err, ERR_FAILED_PRECONDITION,
+                       "failed to find repo of \"%s\": the Application itself names no file of it", name);
     for (size_t i = 0; h->in->ref_names && h->in->ref_names[i]; i++)
         str_printf(&all, "%s%s", i ? ", " : "", h->in->ref_names[i]);
     for (size_t i = 0; !h->in->ref_names && i < h->in->nrefs; i++)
@@ -264,6 +268,17 @@ static int remote_scheme(struct helm *h, const char *path, bool *remote, err_t *
     return 0;
 }
 
+/* helm is to trust the server as the ConfigMap of trusted certificates says. */
+static void trust_host(struct helm *h, const char *url)
+{
+    const struct remote_settings *s = h->in->settings->remote;
+    const char *host = strstr(url, "://") + 3;
+    AUTO(free_p) char *name = xstrndup(host, strcspn(host, ":/?#"));
+    AUTO(free_p) char *ca = s ? remote_authorities(s->tls_dir, name) : NULL;
+    if (ca)
+        str_printf(&h->authorities, "%s\n", ca);
+}
+
 static int add_value_file(struct helm *h, const char *raw, struct value_files *l, err_t **err)
 {
     AUTO(free_p) char *text = build_env_subst(h->in->env, raw, h->in->trace);
@@ -272,6 +287,7 @@ static int add_value_file(struct helm *h, const char *raw, struct value_files *l
     if (r < 0)
         return r;
     if (remote) {
+        trust_host(h, text);
         add_file(l, xstrdup(text), false);
         return 0;
     }

@@ -4,6 +4,7 @@
 #include "common/base/thread.h"
 #include "repo-server/confine.h"
 #include "repo-server/jsonnet/frame.h"
+#include "repo-server/jsonnet/imports.h"
 #include "repo-server/jsonnet/prelude.h"
 
 #include <ctype.h>
@@ -22,7 +23,6 @@ static const struct jsonnet_options forever = {.deadline = MONO_NEVER};
 
 struct session {
     struct JsonnetVm *vm;
-    str_t importers; /* texts of all files that import others, to tell import from importstr */
 };
 
 /* The library frees what callbacks give it, so it must come from the library. */
@@ -36,25 +36,13 @@ static char *vm_text(struct JsonnetVm *vm, const char *p, size_t n)
 
 /* ---- imports ---- */
 
-/* Whether a text imports `rel` as text. The library does not say which it is. */
-static bool is_importstr(const str_t *texts, const char *rel)
+/* A program as the library is to see it. */
+static char *program_of(const char *text)
 {
-    static const char word[] = "importstr";
-    size_t n = strlen(rel);
-    for (const char *p = str_text(texts); (p = strstr(p, word));) {
-        p += sizeof(word) - 1;
-        while (isspace((unsigned char)*p) || *p == '@')
-            p++;
-        if ((*p == '"' || *p == '\'') && strncmp(p + 1, rel, n) == 0 && p[n + 1] == *p)
-            return true;
-    }
-    return false;
-}
-
-static void keep_importer(struct session *s, const char *text)
-{
-    if (strstr(text, "importstr"))
-        str_printf(&s->importers, "%s\n", text);
+    AUTO_STR code = STR_INIT;
+    str_puts(&code, PREFIX);
+    jsonnet_mark_imports(text, strlen(text), &code);
+    return str_take(&code);
 }
 
 static char *refused(struct session *s, const char *why, int *success)
@@ -78,6 +66,7 @@ static int ask(const char *base, const char *rel, char *type, str_t *reply)
 static char *import(void *ctx, const char *base, const char *rel, char **found_here, int *success)
 {
     struct session *s = ctx;
+    bool as_is = *rel == JSONNET_AS_IS;
     AUTO_STR reply = STR_MAX(FRAME_MAX);
     AUTO_JSON doc = NULL;
     char type;
@@ -86,6 +75,7 @@ static char *import(void *ctx, const char *base, const char *rel, char **found_h
         *found_here = vm_text(s->vm, rel, strlen(rel));
         return vm_text(s->vm, jsonnet_prelude, sizeof(jsonnet_prelude) - 1);
     }
+    rel += as_is;
     if (!utf8_valid(rel, strlen(rel)))
         return refused(s, "the name is not UTF-8", success);
     if (ask(base, rel, &type, &reply) < 0)
@@ -94,10 +84,7 @@ static char *import(void *ctx, const char *base, const char *rel, char **found_h
         return refused(s, str_text(&reply), success);
     const char *found = str_or_empty(json_str_at(doc, "found")),
                *text = str_or_empty(json_str_at(doc, "text"));
-    bool raw = is_importstr(&s->importers, rel);
-    AUTO(free_p) char *code = raw ? xstrdup(text) : xasprintf("%s%s", PREFIX, text);
-    if (!raw)
-        keep_importer(s, text);
+    AUTO(free_p) char *code = as_is ? xstrdup(text) : program_of(text);
     *success = 1;
     *found_here = vm_text(s->vm, found, strlen(found));
     return vm_text(s->vm, code, strlen(code));
@@ -151,12 +138,25 @@ static void set_variables(struct JsonnetVm *vm, const json_t *list,
     }
 }
 
-/* Positions on first lines ("a.jsonnet:1:80-85", "a.jsonnet:(1:80)-(3:4)") without what we put there. */
+/* The length of a mark, as it is or escaped; 0: there is none. */
+static size_t mark_at(const char *p)
+{
+    static const char escaped[] = "\\u0001";
+    return *p == JSONNET_AS_IS ? 1 : str_has_prefix(p, escaped) ? sizeof(escaped) - 1 : 0;
+}
+
+/* Positions on first lines ("a.jsonnet:1:80-85", "a.jsonnet:(1:80)-(3:4)") without what we put there, and
+ * names without their marks. */
 static void put_positions(const char *text, str_t *out)
 {
     const unsigned long ours = sizeof(PREFIX) - 1;
     bool same_line = false;
     for (const char *p = text; *p;) {
+        size_t mark = mark_at(p);
+        if (mark) {
+            p += mark;
+            continue;
+        }
         bool at_line = (*p == ':' || *p == '(') && p[1] == '1' && p[2] == ':' && isdigit((unsigned char)p[3]);
         bool at_end = same_line && *p == '-' && isdigit((unsigned char)p[1]);
         size_t head = at_line ? 3 : 1;
@@ -177,9 +177,8 @@ static void evaluate(const json_t *job)
     static const char *const digest_params[] = {"name", "str", NULL}, *const atan_params[] = {"y", "x", NULL};
     struct session s = {.vm = jsonnet_make()};
     const char *text = str_or_empty(json_str_at(job, "text"));
-    AUTO(free_p) char *code = xasprintf("%s%s", PREFIX, text);
+    AUTO(free_p) char *code = program_of(text);
     int failed = 0;
-    keep_importer(&s, text);
     jsonnet_import_callback(s.vm, import, &s);
     jsonnet_native_callback(s.vm, "cargocd.digest", digest, s.vm, digest_params);
     jsonnet_native_callback(s.vm, "cargocd.atan2", arc_tangent, s.vm, atan_params);
@@ -196,7 +195,6 @@ static void evaluate(const json_t *job)
     if (r < 0)
         _exit(1);
     jsonnet_realloc(s.vm, out, 0);
-    str_dispose(&s.importers);
     jsonnet_destroy(s.vm);
 }
 

@@ -38,8 +38,7 @@ static int kind_of(struct closure *c, const char *path, enum node_kind *kind, er
     return r;
 }
 
-/* Hosts and schemes by which kustomize takes an entry for a repository or a file on the network. */
-static bool looks_remote(const char *entry)
+bool kustomize_looks_remote(const char *entry)
 {
     static const char *const hosts[] = {"github.com/", "gitlab.com/", "bitbucket.org/",
                                         "git::",       "gh:",         "git@"};
@@ -66,7 +65,10 @@ static int reach(struct closure *c, const char *dir, const char *entry, unsigned
         return visit(c, path, depth + 1, err);
     if (kind == NODE_FILE)
         return export_path(c->out, path, err);
-    c->remote = c->remote || looks_remote(entry);
+    if (kustomize_looks_remote(entry)) {
+        c->remote = true;
+        map_put(&c->remotes, entry, c);
+    }
     return 0;
 }
 

@@ -1,4 +1,5 @@
-/* `kustomize edit add component` takes patterns, and drops what matches nothing. */
+/* `kustomize edit add component` takes patterns, and names of the network where nothing matches. With
+ * ignoreMissingComponents Argo CD leaves out before what is no directory or file by that very name. */
 #include "common/base/glob.h"
 #include "repo-server/kustomize/kustomize.h"
 
@@ -82,12 +83,34 @@ static int expand(const struct render_input *in, const char *dir, const char *pa
     return search_from(&s, dir, "", 0, err);
 }
 
+static bool exists(const struct render_input *in, const char *dir, const char *name)
+{
+    enum node_kind kind = NODE_ABSENT;
+    AUTO(free_p) char *path = path_join(dir, name);
+    return kind_at(in->tree, path, &kind, NULL) == 0 && kind != NODE_ABSENT;
+}
+
 int component_paths(const struct render_input *in, const json_t *spec, const char *dir, words_t *out,
                     err_t **err)
 {
     const json_t *list = json_object_get(spec, "components");
+    bool may_miss = json_bool_at(spec, "ignoreMissingComponents");
     int r = 0;
-    for (size_t i = 0; r == 0 && i < json_array_size(list); i++)
-        r = expand(in, dir, str_or_empty(json_string_value(json_array_get(list, i))), out, err);
+    for (size_t i = 0; r == 0 && i < json_array_size(list); i++) {
+        const char *name = str_or_empty(json_string_value(json_array_get(list, i)));
+        size_t before = out->n;
+        if (may_miss && !exists(in, dir, name))
+            continue;
+        r = expand(in, dir, name, out, err);
+        if (r < 0 || out->n > before)
+            continue;
+        if (!kustomize_looks_remote(name))
+            return err_set(
+                err, ERR_FAILED_PRECONDITION,
+                "`kustomize edit add component %s` failed exit status 1: Error: %s has no match: must build "
+                "at directory: not a valid directory",
+                name, name);
+        words_add(out, name);
+    }
     return r;
 }

@@ -69,85 +69,104 @@ static void put_named(json_t *list, json_t *entry_take)
 
 /* ---- images ---- */
 
-struct image {
-    view_t name, new_name, tag, digest;
-};
-
-static bool is_tag(view_t v)
+/* [name=]new[:tag][@digest], as the program splits it: the first slash ends a host, which may have a port;
+ * then the first colon and the first at sign count. */
+static void split_image(const char *text, json_t *out, const char *name_key)
 {
-    for (size_t i = 0; i < v.n; i++)
-        if (!isalnum((unsigned char)v.p[i]) && !strchr("._-", v.p[i]))
-            return v.n == 1 && v.p[0] == '*';
-    return true;
+    const char *slash = strchr(text, '/'), *from = slash && slash > text ? slash : text;
+    const char *at = strchr(from, '@'), *colon = strchr(from, ':');
+    if (at && colon && at < colon)
+        colon = NULL;
+    const char *name_end = colon ? colon
+                           : at  ? at
+                                 : text + strlen(text),
+               *tag_end = at ? at : text + strlen(text);
+    json_object_set_new(out, name_key, json_stringn(text, (size_t)(name_end - text)));
+    if (colon)
+        json_object_set_new(out, "newTag", json_stringn(colon + 1, (size_t)(tag_end - colon - 1)));
+    if (at)
+        json_put_str(out, "digest", at + 1);
 }
 
-/* name:tag@digest, name:tag, name@digest, name */
-static bool split_image(view_t text, view_t *name, view_t *tag, view_t *digest)
-{
-    const char *at = text.n ? memchr(text.p, '@', text.n) : NULL;
-    if (at) {
-        *digest = (view_t){at + 1, (size_t)(text.p + text.n - at - 1)};
-        text.n = (size_t)(at - text.p);
-    }
-    const char *colon = text.n ? memrchr(text.p, ':', text.n) : NULL;
-    view_t after = colon ? (view_t){colon + 1, (size_t)(text.p + text.n - colon - 1)} : (view_t){};
-    if (colon && is_tag(after)) {
-        *tag = after;
-        text.n = (size_t)(colon - text.p);
-    }
-    *name = text;
-    return text.n && (!at || digest->n);
-}
-
-static bool parse_image(const char *arg, struct image *out)
+/* NULL when it says nothing but a name. */
+static json_t *parse_image(const char *arg)
 {
     const char *equals = strchr(arg, '=');
-    *out = (struct image){};
-    if (!equals)
-        return split_image(view_of(arg), &out->name, &out->tag, &out->digest) &&
-               (out->tag.p || out->digest.p);
-    out->name = (view_t){arg, (size_t)(equals - arg)};
-    return out->name.n && split_image(view_of(equals + 1), &out->new_name, &out->tag, &out->digest);
+    json_t *entry = json_object();
+    if (equals && equals > arg) {
+        json_object_set_new(entry, "name", json_stringn(arg, (size_t)(equals - arg)));
+        split_image(equals + 1, entry, "newName");
+    } else {
+        split_image(equals ? equals + 1 : arg, entry, "name");
+    }
+    if (equals || !str_eq(json_str_at(entry, "name"), arg))
+        return entry;
+    json_decref(entry);
+    return NULL;
 }
 
-/* "*" keeps what is there. */
-static void put_part(json_t *entry, const char *key, view_t v, const json_t *before)
+static json_t *find_named(json_t *list, const char *name)
 {
-    if (v.n == 1 && v.p[0] == '*')
-        json_put_str(entry, key, json_str_at(before, key));
-    else if (v.n)
-        json_object_set_new(entry, key, json_stringn(v.p, v.n));
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (str_eq(str_or_empty(json_str_at(json_array_get(list, i), "name")), name))
+            return json_array_get(list, i);
+    return NULL;
+}
+
+/* "*" is what `before` has, nothing when there is none. */
+static void keep_stars(json_t *entry, const json_t *before)
+{
+    static const char *const fields[] = {"newName", "newTag", "digest"};
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        const char *now = json_str_at(entry, fields[i]), *old = json_str_at(before, fields[i]);
+        if (str_eq(now, "*") && !str_empty(old))
+            json_set_str(entry, fields[i], old);
+        else if (now && (!*now || strcmp(now, "*") == 0))
+            json_object_del(entry, fields[i]);
+    }
+}
+
+/* What the file has and the source does not name comes after; of equal names there the first counts. */
+static void add_others(struct edit *e, const char *key, json_t *list_take)
+{
+    const json_t *have = json_object_get(e->doc, key);
+    for (size_t i = 0; i < json_array_size(have); i++) {
+        json_t *item = json_array_get(have, i);
+        if (!find_named(list_take, str_or_empty(json_str_at(item, "name"))))
+            json_array_append(list_take, item);
+    }
+    json_object_set_new(e->doc, key, list_take);
+    sort_by_name(e, key);
 }
 
 static int set_images(struct edit *e, err_t **err)
 {
     const json_t *images = json_object_get(e->spec, "images");
-    json_t *list = json_array_size(images) ? part(e, "images", true) : NULL;
+    json_t *have = json_object_get(e->doc, "images");
+    AUTO_JSON list = json_array();
     AUTO_STR line = STR_INIT;
     for (size_t i = 0; i < json_array_size(images); i++) {
-        struct image image;
         AUTO(free_p)
         char *arg = build_env_subst(e->in->env, str_or_empty(json_string_value(json_array_get(images, i))),
                                     e->in->trace);
-        if (!parse_image(arg, &image))
-            return err_set(err, ERR_INVALID_ARGUMENT,
-                           "kustomize edit set image: '%s' is not of the form [old=]new[:tag][@digest]", arg);
-        AUTO(free_p) char *name = xstrndup(image.name.p, image.name.n);
-        json_t *before = NULL, *entry = json_object();
-        for (size_t k = 0; k < json_array_size(list); k++)
-            if (str_eq(json_str_at(json_array_get(list, k), "name"), name))
-                before = json_array_get(list, k);
-        json_set_str(entry, "name", name);
-        put_part(entry, "newName", image.new_name, before);
-        put_part(entry, "newTag", image.tag, before);
-        put_part(entry, "digest", image.digest, before);
-        put_named(list, entry);
+        json_t *entry = parse_image(arg);
         str_printf(&line, " %s", arg);
+        if (!entry)
+            return err_set(
+                err, ERR_INVALID_ARGUMENT,
+                "`kustomize edit set image%s` failed exit status 1: Error: invalid format of image "
+                "'%s', use [old=]new[:tag][@digest]",
+                str_text(&line), arg);
+        put_named(list, entry);
     }
-    if (list) {
-        sort_by_name(e, "images");
-        command(e, "kustomize edit set image%s", str_text(&line));
+    if (!json_array_size(images))
+        return 0;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *entry = json_array_get(list, i);
+        keep_stars(entry, find_named(have, str_or_empty(json_str_at(entry, "name"))));
     }
+    add_others(e, "images", TAKE(list));
+    command(e, "kustomize edit set image%s", str_text(&line));
     return 0;
 }
 
@@ -156,7 +175,7 @@ static int set_images(struct edit *e, err_t **err)
 static int set_replicas(struct edit *e, err_t **err)
 {
     const json_t *replicas = json_object_get(e->spec, "replicas");
-    json_t *list = json_array_size(replicas) ? part(e, "replicas", true) : NULL;
+    AUTO_JSON list = json_array();
     AUTO_STR line = STR_INIT;
     for (size_t i = 0; i < json_array_size(replicas); i++) {
         const json_t *r = json_array_get(replicas, i), *count = json_object_get(r, "count");
@@ -170,11 +189,17 @@ static int set_replicas(struct edit *e, err_t **err)
         json_object_set_new(entry, "count", json_integer(n));
         put_named(list, entry);
         str_printf(&line, " %s=%lld", name, (long long)n);
+        if (strchr(name, '='))
+            return err_set(
+                err, ERR_INVALID_ARGUMENT,
+                "`kustomize edit set replicas%s` failed exit status 1: Error: invalid format of replicas, "
+                "use name=count",
+                str_text(&line));
     }
-    if (list) {
-        sort_by_name(e, "replicas");
-        command(e, "kustomize edit set replicas%s", str_text(&line));
-    }
+    if (!json_array_size(replicas))
+        return 0;
+    add_others(e, "replicas", TAKE(list));
+    command(e, "kustomize edit set replicas%s", str_text(&line));
     return 0;
 }
 
@@ -191,8 +216,10 @@ static int put_pairs(struct edit *e, json_t *into, const json_t *pairs, const ch
         if (!force && json_object_get(into, keys[i]))
             return err_set(err, ERR_FAILED_PRECONDITION,
                            "%s %s already in kustomization file. Use --force to override.", what, keys[i]);
-        json_set_str(into, keys[i], value);
         str_printf(&line, " %s:%s", keys[i], value);
+        size_t n = strlen(value);
+        bool quoted = n >= 2 && value[0] == '"' && value[n - 1] == '"';
+        json_object_set_new(into, keys[i], json_stringn(value + quoted, n - 2 * (size_t)quoted));
     }
     if (line.len)
         command(e, "kustomize edit add %s%s%s", what, flags, str_text(&line));

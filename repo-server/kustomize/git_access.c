@@ -3,15 +3,17 @@
 #include "common/base/file.h"
 #include "repo-server/git/origin.h"
 
+#include <dirent.h>
 #include <stdio.h>
 
-enum { KNOWN_HOSTS_MAX = 1 << 20 };
+enum { KNOWN_HOSTS_MAX = 1 << 20, HOSTS_MAX = 1000 };
 
 struct access {
     const struct render_input *in;
     const struct workdir *work;
     words_t *env;
     str_t config;
+    size_t files; /* of authorities */
 };
 
 /* A value of git's configuration, quoted. */
@@ -29,6 +31,12 @@ static void put_value(struct access *a, const char *key, const char *value)
     str_puts(&a->config, "\"\n");
 }
 
+static int write_text(struct access *a, const char *name, const char *text, err_t **err)
+{
+    AUTO(free_p) char *path = xasprintf("%s/%s", a->work->home, name);
+    return file_write(path, text, strlen(text), 0600, err);
+}
+
 static int put_file(struct access *a, const char *name, const char *text, const char *key, err_t **err)
 {
     if (str_empty(text))
@@ -36,7 +44,7 @@ static int put_file(struct access *a, const char *name, const char *text, const 
     AUTO(free_p) char *path = xasprintf("%s/%s", a->work->home, name);
     if (key)
         put_value(a, key, path);
-    return file_write(path, text, strlen(text), 0600, err);
+    return write_text(a, name, text, err);
 }
 
 static char *base_url(const origin_t *o)
@@ -88,27 +96,112 @@ static int put_http(struct access *a, const origin_t *o, err_t **err)
     return r;
 }
 
+/* Without a key ssh servers may still let somebody in; they are known by the same list. */
 static int put_ssh(struct access *a, const origin_t *o, err_t **err)
 {
     AUTO_STR known = STR_MAX(KNOWN_HOSTS_MAX);
     AUTO(free_p) char *from = xasprintf("%s/ssh_known_hosts", str_or_empty(a->in->git->ssh_dir));
-    AUTO(free_p) char *key = xasprintf("%s\n", str_or_empty(o->ssh_private_key));
+    bool ssh = o && o->parsed.scheme == GIT_SCHEME_SSH, has_key = ssh && o->ssh_private_key;
+    AUTO(free_p) char *key = xasprintf("%s\n", has_key ? o->ssh_private_key : "");
     file_read(from, &known, NULL);
-    int r = put_file(a, "known_hosts", str_text(&known), NULL, err);
-    if (r == 0)
+    int r = write_text(a, "known_hosts", str_text(&known), err);
+    if (r == 0 && has_key)
         r = put_file(a, "id", key, NULL, err);
     wipe(key, strlen(key));
     words_addf(a->env,
-               "GIT_SSH_COMMAND=ssh -F none -i %s/id -o IdentitiesOnly=yes -o BatchMode=yes "
+               "GIT_SSH_COMMAND=ssh -F none -i %s/%s -o IdentitiesOnly=yes -o BatchMode=yes "
                "-o UserKnownHostsFile=%s/known_hosts -o StrictHostKeyChecking=%s",
-               a->work->home, a->work->home, o->insecure ? "no" : "yes");
+               a->work->home, has_key ? "id" : "none", a->work->home, ssh && o->insecure ? "no" : "yes");
     return r;
 }
 
-int git_access_write(const struct render_input *in, const struct workdir *work, words_t *env, err_t **err)
+/* ---- authorities ---- */
+
+/* "https://host:8443/x": host and what stands behind it up to the path. NULL: no https. */
+static char *https_host(const char *url, char **port)
+{
+    const char *at = str_after(url, "https://");
+    if (!at)
+        return NULL;
+    size_t n = strcspn(at, "/?#");
+    const char *user = memrchr(at, '@', n);
+    if (user) {
+        n -= (size_t)(user + 1 - at);
+        at = user + 1;
+    }
+    size_t host = strcspn(at, ":/?#");
+    size_t digits = host < n && at[host] == ':' ? strspn(at + host + 1, "0123456789") : 0;
+    *port = digits ? xasprintf(":%.*s", (int)digits, at + host + 1) : xstrdup("");
+    return xstrndup(at, host);
+}
+
+/* git asks for the port, too: without one it is the scheme's. The source's own server has its section. */
+static int trust(struct access *a, const char *host, const char *port, const char *ca, err_t **err)
+{
+    AUTO(free_p) char *name = xasprintf("git-ca-%zu.pem", a->files++);
+    AUTO(free_p) char *base = xasprintf("https://%s%s", host, port);
+    AUTO(free_p) char *own = a->in->origin ? base_url(a->in->origin) : xstrdup("");
+    if (strcmp(base, own) == 0)
+        return 0;
+    str_printf(&a->config, "[http \"%s/\"]\n", base);
+    return put_file(a, name, ca, "sslCAInfo", err);
+}
+
+/* A name that can stand in a section of git's configuration. */
+static bool is_host(const char *name)
+{
+    return *name != '.' && *name && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-")];
+}
+
+/* What bases name further bases is not known yet, so that all hosts of the ConfigMap are told, by the usual
+ * port. */
+static int trust_all(struct access *a, err_t **err)
+{
+    DIR *d = str_empty(a->in->git->tls_dir) ? NULL : opendir(a->in->git->tls_dir);
+    int r = 0;
+    for (struct dirent *e; r == 0 && d && a->files < HOSTS_MAX && (e = readdir(d));) {
+        AUTO(free_p)
+        char *ca = is_host(e->d_name) ? remote_authorities(a->in->git->tls_dir, e->d_name) : NULL;
+        if (ca)
+            r = trust(a, e->d_name, "", ca, err);
+    }
+    if (d)
+        closedir(d);
+    return r;
+}
+
+/* Those that are named, by their ports; and for files that kustomize fetches itself, all in one file. */
+static int trust_named(struct access *a, const map_t *remotes, char **ca_file, err_t **err)
+{
+    AUTO_STR all = STR_INIT;
+    map_t seen = {};
+    int r = 0;
+    MAP_FOREACH(remotes, e) {
+        AUTO(free_p) char *port = NULL;
+        AUTO(free_p)
+        char *host = https_host(str_after(e->key, "git::") ? e->key + strlen("git::") : e->key, &port);
+        AUTO(free_p) char *ca = host && is_host(host) ? remote_authorities(a->in->git->tls_dir, host) : NULL;
+        if (!ca || r < 0 || a->files >= HOSTS_MAX)
+            continue;
+        if (map_put(&seen, host, a))
+            str_printf(&all, "%s\n", ca);
+        if (*port)
+            r = trust(a, host, port, ca, err);
+    }
+    map_dispose(&seen);
+    if (r < 0 || !all.len)
+        return r;
+    if (getenv("SSL_CERT_FILE"))
+        file_read(getenv("SSL_CERT_FILE"), &all, NULL);
+    *ca_file = xasprintf("%s/authorities.pem", a->work->home);
+    return write_text(a, "authorities.pem", str_text(&all), err);
+}
+
+int git_access_write(const struct render_input *in, const struct workdir *work, const map_t *remotes,
+                     words_t *env, char **ca_file, err_t **err)
 {
     const origin_t *o = in->origin;
-    struct access a = {in, work, env, STR_INIT};
+    struct access a = {.in = in, .work = work, .env = env};
     int r = 0;
     words_add(env, "GIT_CONFIG_NOSYSTEM=1");
     words_add(env, "GIT_TERMINAL_PROMPT=0");
@@ -117,8 +210,12 @@ int git_access_write(const struct render_input *in, const struct workdir *work, 
                                             : "GIT_ALLOW_PROTOCOL=https:http:ssh:git");
     if (o && (o->parsed.scheme == GIT_SCHEME_HTTP || o->parsed.scheme == GIT_SCHEME_HTTPS))
         r = put_http(&a, o, err);
-    else if (o && o->parsed.scheme == GIT_SCHEME_SSH && o->ssh_private_key)
+    if (r == 0 && in->git)
         r = put_ssh(&a, o, err);
+    if (r == 0 && in->git)
+        r = trust_all(&a, err);
+    if (r == 0 && in->git)
+        r = trust_named(&a, remotes, ca_file, err);
     if (r == 0)
         r = put_file(&a, ".gitconfig", str_text(&a.config), NULL, err);
     if (a.config.len)

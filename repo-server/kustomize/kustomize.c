@@ -232,6 +232,7 @@ static int add_helm(struct run *r, words_t *args, err_t **err)
 static int build(struct run *r, str_t *text, err_t **err)
 {
     words_t args = {}, env = {};
+    AUTO(free_p) char *ca = NULL;
     bool inflate = has_option(r, "--enable-helm"),
          network = r->closure.remote || (inflate && r->closure.helm);
     int e = 0;
@@ -248,13 +249,14 @@ static int build(struct run *r, str_t *text, err_t **err)
             trace_fact(r->in->trace, FACT_ENV, build_env_names[i], value);
     }
     if (e == 0 && r->closure.remote)
-        e = git_access_write(r->in, &r->work, &env, err);
+        e = git_access_write(r->in, &r->work, &r->closure.remotes, &env, &ca, err);
     if (network && !str_empty(r->in->proxy)) {
         words_addf(&env, "http_proxy=%s", r->in->proxy);
         words_addf(&env, "https_proxy=%s", r->in->proxy);
         words_addf(&env, "no_proxy=%s", str_or_empty(r->in->no_proxy));
     }
     struct tool_run run = {
+        .ca_file = ca,
         .own_proxy = !str_empty(r->in->proxy),
         .work = &r->work,
         .program = r->program,
@@ -305,11 +307,12 @@ int kustomize_render(const struct render_input *in, const struct render_plan *pl
     if (e == 0)
         e = parse_stream(str_text(&text), text.len, "kustomize build", objects, err);
     export_close(&r.src);
-    workdir_remove(&r.work);
+    workdir_remove(in->settings->tools, &r.work);
     strv_free(r.options);
     free(r.program);
     free(r.helm);
     free(r.version);
     free(r.script);
+    map_dispose(&r.closure.remotes);
     return e;
 }

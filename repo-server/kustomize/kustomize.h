@@ -10,6 +10,7 @@ struct closure {
     const struct render_input *in;
     struct export *out; /* files are brought here */
     bool remote;        /* something is on the network */
+    map_t remotes;      /* … by these names */
     bool helm;          /* charts are inflated */
     bool *env;          /* by build_env_names: an env file names it */
     map_t seen;         /* directories */
@@ -29,6 +30,9 @@ int kustomization_file(tree_t *tree, const char *dir, char **out, err_t **err);
  * looked for. */
 int kustomization_edit(json_t *kustomization, const json_t *spec, const struct render_input *in,
                        const char *dir, words_t *commands, err_t **err);
+/* Hosts and schemes by which kustomize takes an entry for a repository or a file on the network. */
+bool kustomize_looks_remote(const char *entry);
+
 /* The components of the source that are there, patterns expanded. */
 int component_paths(const struct render_input *in, const json_t *spec, const char *dir, words_t *out,
                     err_t **err);

@@ -1,6 +1,7 @@
 #include "repo-server/plugin/plugin.h"
 #include "common/base/vec.h"
 #include "proto/cmp/plugin.pb-c.h"
+#include "repo-server/plugin/askpass.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -47,6 +48,8 @@ struct session {
     struct plugin_archive archive;
     bool packed;
     grpc_client_t *client;
+    bool wants_creds;
+    char *nonce; /* of the credential that it was given */
 };
 
 static void session_dispose(struct session *s)
@@ -55,6 +58,8 @@ static void session_dispose(struct session *s)
     if (s->packed)
         plugin_archive_dispose(&s->archive);
     plugin_env_free(&s->env);
+    if (s->nonce)
+        askpass_remove(s->in->settings->plugins->askpass, s->nonce);
 }
 
 static struct grpc_exchange exchange(const struct session *s, const char *method)
@@ -159,6 +164,7 @@ static int check_configuration(struct session *s, bool *discovers, err_t **err)
     if (!m)
         return err_set(err, ERR_INTERNAL, "the plugin's answer is malformed");
     *discovers = m->is_discovery_configured;
+    s->wants_creds = m->provide_git_creds;
     plugin__check_plugin_configuration_response__free_unpacked(m, NULL);
     return 0;
 }
@@ -302,6 +308,8 @@ int plugin_render(const struct render_input *in, const struct render_plan *plan,
     struct session s;
     ProtobufCMessage *m = NULL;
     int r = open_session(&s, in, plan, err);
+    if (r == 0 && s.wants_creds && (r = plugin_creds_give(in, &s.env, &s.nonce, err)) < 0)
+        err_wrap(err, "failed to retrieve git creds environment variables");
     if (r == 0 &&
         (r = call(&s, SERVICE "GenerateManifest", &plugin__manifest_response__descriptor, &m, err)) < 0)
         err_wrap(err, "error generating manifests in cmp");

@@ -14,6 +14,7 @@ struct plugin_settings {
         *exclusions; /* ARGOCD_REPO_SERVER_PLUGIN_TAR_EXCLUSIONS: shell globs over paths; NULL: none */
     bool use_generate_paths; /* ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS */
     size_t chunk;            /* ARGOCD_CMP_CHUNK_SIZE, bytes */
+    struct askpass *askpass; /* gives credentials to plugins that ask for them; NULL: none are given */
 };
 
 /* The names of the plugins that are there, sorted, NULL-terminated; the caller's. Empty for NULL settings. */
@@ -38,6 +39,9 @@ void plugin_env_build(const struct render_input *in, plugin_env_t *env);
 /* What of spec.source.plugin becomes variables. */
 int plugin_env_source(const struct render_input *in, const json_t *plugin, plugin_env_t *env, err_t **err);
 void plugin_env_free(plugin_env_t *env);
+/* plugin_creds.c: how to get the credential of the source's repository. *nonce (NULL: nothing was given) is
+ * for askpass_remove when the plugin is done. */
+int plugin_creds_give(const struct render_input *in, plugin_env_t *env, char **nonce, err_t **err);
 
 /* The source as a gzipped tar in a file without a name. */
 struct plugin_archive {

@@ -1,71 +1,9 @@
 /* The repository server as a process: many who ask for one repository, many repositories, many requests.
  * Children (Git, tools) are not counted. Usage: bench_sources DIRECTORY-OF-PROGRAMS */
-#include "tests/unit/repo-server/fixture/fixture.h"
-#include "common/base/file.h"
-#include "common/base/proc.h"
-#include "common/net/http.h"
-#include "common/net/rpc.h"
-#include "proto/rpc/repo.pb-c.h"
 #include "tests/bench/bench.h"
-
-#include <signal.h>
+#include "tests/bench/repo.h"
 
 enum { CALLERS = 200, REPOS = 50, APPS = 20, REQUESTS = 100000, WINDOW = 500 };
-
-typedef Cargocd__Repo__GenerateManifestRequest request_t;
-typedef Cargocd__Repo__GenerateManifestResponse response_t;
-
-struct daemon {
-    struct proc_pipes p;
-    rpc_client_t *client;
-    http_t *http;
-    unsigned port;
-};
-
-static void check(int r, err_t *err)
-{
-    if (r < 0) {
-        fprintf(stderr, "%s\n", err_text(err));
-        exit(1);
-    }
-}
-
-static void daemon_start(struct daemon *d, const char *programs)
-{
-    AUTO_ERR err = NULL;
-    AUTO(free_p) char *program = xasprintf("%s/cargocd-repo-server", programs);
-    AUTO(free_p) char *address = xasprintf("ipc://%s/d.sock", fx_dir());
-    AUTO(free_p) char *data = xasprintf("%s/data", fx_dir());
-    char port[16];
-    d->port = fx_free_port();
-    snprintf(port, sizeof(port), "%u", d->port);
-    char *argv[] = {program, "--address",         address,     "--data",
-                    data,    "--metrics-address", "127.0.0.1", "--metrics-port",
-                    port,    "--loglevel",        "error",     "--revision-cache-expiration",
-                    "1h",    "--git-allow-file",  NULL};
-    char *env[] = {"PATH=/usr/bin:/bin", NULL};
-    check(proc_spawn(&(struct proc_spec){.argv = argv, .env = env}, false, &d->p, &err), err);
-    check(rpc_client_new(&(struct rpc_client_options){.address = address}, &d->client, &err), err);
-    d->http = http_new("bench");
-    for (int i = 0; i < 1000 && rpc_health(d->client, SECONDS(1), NULL) < 0; i++)
-        sleep_ns(MILLIS(5));
-}
-
-static void daemon_stop(struct daemon *d)
-{
-    rpc_client_free(d->client);
-    http_free(d->http);
-    kill(d->p.pid, SIGTERM);
-    proc_end(&d->p);
-}
-
-static double pss_mb(const struct daemon *d)
-{
-    AUTO(free_p) char *path = xasprintf("/proc/%d/smaps_rollup", (int)d->p.pid);
-    AUTO_STR text = STR_MAX(1 << 20);
-    const char *at = file_read(path, &text, NULL) == 0 ? strstr(str_text(&text), "\nPss:") : NULL;
-    return at ? strtod(at + 5, NULL) / 1024 : 0;
-}
 
 /* The sum of the samples that begin so. */
 static double figure(const struct daemon *d, const char *sample)
@@ -87,25 +25,11 @@ static double figure(const struct daemon *d, const char *sample)
 
 /* ---- asking ---- */
 
-struct ask {
-    Cargocd__Repo__Repository repo;
-    request_t q;
-    char url[256], source[64], name[32], key[128];
-};
-
-static void ask_init(struct ask *a, const char *repo, unsigned app)
+static void ask_app(struct ask *a, const char *repo, unsigned app)
 {
-    cargocd__repo__repository__init(&a->repo);
-    cargocd__repo__generate_manifest_request__init(&a->q);
-    snprintf(a->url, sizeof(a->url), "file://%s/%s.git", fx_dir(), repo);
-    snprintf(a->source, sizeof(a->source), "{\"path\":\"app-%u\"}", app);
-    snprintf(a->name, sizeof(a->name), "%s-%u", repo, app);
-    a->repo.url = a->url;
-    a->q.repo = &a->repo;
-    a->q.source = (ProtobufCBinaryData){strlen(a->source), (uint8_t *)a->source};
-    a->q.app_name = a->name;
-    a->q.namespace_ = (char *)"prod";
-    a->q.app_label_key = (char *)"app.kubernetes.io/instance";
+    AUTO(free_p) char *path = xasprintf("app-%u", app);
+    AUTO(free_p) char *name = xasprintf("%s-%u", repo, app);
+    ask_init(a, repo, path, name);
 }
 
 struct crowd {
@@ -150,15 +74,8 @@ static double ask_many(struct daemon *d, struct ask *asks, size_t nasks, size_t 
 
 static void learn_key(struct daemon *d, struct ask *a)
 {
-    AUTO_ERR err = NULL;
-    response_t *out = NULL;
-    check(rpc_do(d->client, "repo.GenerateManifest", &a->q.base,
-                 &cargocd__repo__generate_manifest_response__descriptor, SECONDS(60), NULL,
-                 (ProtobufCMessage **)&out, &err),
-          err);
-    snprintf(a->key, sizeof(a->key), "%s", out->key);
+    ask_once(d, a, NULL);
     a->q.have_key = a->key;
-    protobuf_c_message_free_unpacked(&out->base, NULL);
 }
 
 /* ---- the figures ---- */
@@ -187,7 +104,7 @@ static void bench_one_fetch(struct daemon *d)
 {
     struct ask *asks = xcalloc(APPS, sizeof(*asks));
     for (unsigned i = 0; i < APPS; i++)
-        ask_init(&asks[i], "repo0", i);
+        ask_app(&asks[i], "repo0", i);
     double ms = ask_many(d, asks, APPS, CALLERS, CALLERS + 1);
     bench_print("render-200-callers-one-repository", ms, "ms", 0);
     bench_print("render-200-callers-fetches", figure(d, "argocd_git_request_total{repo=\"file://") - 1,
@@ -201,7 +118,7 @@ static void bench_many_repositories(struct daemon *d)
     struct ask *asks = xcalloc(n, sizeof(*asks));
     for (unsigned i = 0; i < n; i++) {
         AUTO(free_p) char *name = xasprintf("repo%u", i % REPOS);
-        ask_init(&asks[i], name, i / REPOS);
+        ask_app(&asks[i], name, i / REPOS);
     }
     double ms = ask_many(d, asks, n, n, 50);
     bench_print("render-50-repositories-1000-applications", ms, "ms", 0);
@@ -210,6 +127,7 @@ static void bench_many_repositories(struct daemon *d)
         learn_key(d, &asks[i]);
     ask_many(d, asks, n, REQUESTS / 10, WINDOW);
     double before = pss_mb(d);
+    bench_print("repo-server-pss-after-10000-requests", before, "MB", 60);
     ms = ask_many(d, asks, n, REQUESTS, WINDOW);
     bench_print("render-100000-requests-rate", REQUESTS / ms * 1000, "1/s", 0);
     bench_print("repo-server-growth-over-100000-requests", pss_mb(d) - before, "MB", 3);

@@ -5,8 +5,10 @@ BENCHES := $(patsubst tests/bench/bench_%.c,%,$(wildcard tests/bench/bench_*.c))
 
 BENCH_ARCHIVES_render := repo repotest proto
 BENCH_ARCHIVES_sources := repo repotest proto
+BENCH_ARCHIVES_tools  := repo repotest proto
 BENCH_LDLIBS_render   := $(LDLIBS_repo) -lcmocka
 BENCH_LDLIBS_sources  := $(LDLIBS_repo) -lcmocka
+BENCH_LDLIBS_tools    := $(LDLIBS_repo) -lcmocka
 
 define bench_rule
 $(B)/bin/bench_$(1): $(B)/obj/tests/bench/bench_$(1).o $(BENCH_ARCHIVES_$(1):%=$(B)/lib/%.a) $(B)/lib/common.a

@@ -1,4 +1,6 @@
-/* .gitmodules of repositories: few, with path and URL; a URL against another never leaves its host. */
+/* .gitmodules of repositories: few, with path and URL; a URL against another never leaves its host. The same
+ * as .lfsconfig, which is of that syntax. */
+#include "repo-server/git/lfs_config.h"
 #include "repo-server/git/modules.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -14,5 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             REQUIRE(str_has_prefix(full, "https://h/"));
     }
     git_modules_dispose(&m);
+    AUTO(free_p) char *url = lfs_config_url((const char *)data, size);
+    REQUIRE(!url || *url);
     return 0;
 }

@@ -140,15 +140,32 @@ class Case:
                  *("%s:%s" % (k, subst(v)) for k, v in spec["commonAnnotations"].items()))
         if spec.get("namespace"):
             edit("set", "namespace", "--", spec["namespace"])
-        if spec.get("patches") or spec.get("version") or spec.get("ignoreMissingComponents"):
-            return None  # no command of the tool
-        if spec.get("components"):
-            edit("add", "component", *spec["components"])
+        if spec.get("version"):
+            return None  # another program
+        if spec.get("patches"):
+            commands.append((app, lambda: self.append_patches(app, spec["patches"])))
+        components = [c for c in spec.get("components") or []
+                      if not spec.get("ignoreMissingComponents") or os.path.exists(os.path.join(app, c))]
+        if components:
+            edit("add", "component", *components)
         options = (self.request.get("buildOptions") or "").split()
         if "--enable-helm" in options:
             return None  # which helm a kustomize can use depends on both
         build = ["kustomize", "build", app] if tool("kustomize") else ["kubectl", "kustomize", app]
         return commands + [(root, build + options)]
+
+    @staticmethod
+    def append_patches(app, patches):
+        """No command of the tool: Argo CD does it. An error's text, or None."""
+        path = next(p for p in (os.path.join(app, n) for n in ("kustomization.yaml", "kustomization.yml", "Kustomization")) if os.path.exists(p))
+        with open(path, encoding="utf-8") as f:
+            doc = yaml.load(f, Loader)
+        if not isinstance(doc.setdefault("patches", []), list):
+            return "expected 'patches' field in kustomization.yaml to be a list"
+        doc["patches"] += patches
+        with open(path, "w", encoding="utf-8") as f:
+            yaml.safe_dump(doc, f)
+        return None
 
     # ---- running and comparing ----
 
@@ -159,12 +176,17 @@ class Case:
             os.mkdir(root)
             self.checkout(root)
             commands = getattr(self, self.kind())(root, scratch)
-            if not commands or not all(tool(argv[0]) for _, argv in commands):
+            if not commands or not all(callable(argv) or tool(argv[0]) for _, argv in commands):
                 return None
             env = dict(os.environ, HOME=scratch, **self.env)
             for cwd, argv in commands:
                 if not os.path.isdir(cwd):
                     return None
+                if callable(argv):
+                    why = argv()
+                    if why:
+                        return None, why
+                    continue
                 done = subprocess.run([tool(argv[0]), *argv[1:]], cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False)
                 if "missing in charts/ directory" in done.stderr:
                     subprocess.run([tool("helm"), "dependency", "build"], cwd=cwd, env=env, capture_output=True, timeout=60, check=False)

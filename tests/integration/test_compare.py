@@ -41,6 +41,21 @@ class Compare(Case):
         self.assertEqual(len(app["status"]["resources"]), 2)
         self.env.wait_app("refreshed", lambda a: "argocd.argoproj.io/refresh" not in a["metadata"].get("annotations", {}))
 
+    def test_no_request_is_lost(self):
+        """One that comes while a refresh runs is not taken for the one that is answered."""
+        repo = self.env.repo()
+        repo.commit({"cm.yaml": config_map("busy")})
+        self.env.app("busy", self.env.git.url(repo))
+        self.env.wait_status("busy", "OutOfSync")
+        sha = None
+        for i in range(10):
+            for half in "ab":
+                sha = repo.commit({"cm.yaml": config_map("busy", {"round": "%d%s" % (i, half)})})
+                self.env.patch_app("busy", {"metadata": {"annotations": {
+                    "argocd.argoproj.io/refresh": "normal", "argocd.argoproj.io/refresh-timestamp": "%d%s" % (i, half)}}})
+            self.env.wait_app("busy", lambda a, s=sha: a["status"]["sync"]["revision"] == s)
+        self.env.wait_app("busy", lambda a: not a["metadata"].get("annotations"))
+
     def test_drift_shows_at_once(self):
         repo = self.env.repo()
         repo.commit({"cm.yaml": config_map("drift", {"a": "1"})})

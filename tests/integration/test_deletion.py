@@ -82,7 +82,6 @@ class Hooks(DeletionCase):
         self.env.refresh("follows")
         self.env.wait("fewer finalizers", lambda: self.finalizers("follows") == sorted(HOOKS[:2] + [CASCADE]))
         self.env.patch_app("follows", {"metadata": {"finalizers": [CASCADE]}})
-        self.env.refresh("follows")
         self.env.wait("finalizers to be there again", lambda: self.finalizers("follows") == sorted(HOOKS[:2] + [CASCADE]))
         repo.commit({"pre.yaml": None})
         self.env.refresh("follows")
@@ -222,7 +221,7 @@ class Options(DeletionCase):
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))
         self.env.patch_app("careful", {"metadata": {"annotations": {"argocd.argoproj.io/deletion-approved": stamp}}})
         self.env.wait_operation("careful")
-        self.assertIsNone(self.live(ns, "b"))
+        self.env.wait("the pruned object to go", lambda: self.live(ns, "b") is None)
 
     def test_prune_false(self):
         options = {"argocd.argoproj.io/sync-options": "Prune=false"}

@@ -80,6 +80,13 @@ class MultiSource(Case):
         self.wait_condition("nobody", "ComparisonError", 'source referenced "$nobody", which is not one of the available sources')
         self.several("none", self.source(charts, path="chart", helm=helm), self.source(charts, path="chart"))
         self.wait_condition("none", "ComparisonError", 'source referenced "$nobody", but no source has a \'ref\' field defined')
+        for name, path in [("values", "$vals/../../../etc/passwd"), ("encoded", "$vals/chart/../../x"), ("file", "")]:
+            outside = {"valueFiles": [path]} if path else {"fileParameters": [{"name": "a", "path": "$vals/../../etc/hostname"}]}
+            self.several("outside-" + name, self.source(charts, path="chart", helm=outside), self.source(charts, ref="vals"))
+            self.wait_condition("outside-" + name, "ComparisonError", "resolved to outside repository root")
+        charts.commit({"chart/.argocd-source.yaml": "helm: {valueFiles: [$vals/chart/values.yaml]}"})
+        self.several("overridden", self.source(charts, path="chart"), self.source(charts, ref="vals"))
+        self.wait_condition("overridden", "ComparisonError", 'failed to find repo of "$vals"')
 
     def test_one_that_fails_fails_all(self):
         one, two = self.env.repo(), self.env.repo()

@@ -38,9 +38,10 @@ class Render(unittest.TestCase):
         return os.path.join(self.dir, name)
 
     def render(self, app, *args, status=0):
+        text = app if isinstance(app, str) else yaml.safe_dump(app)
         scratch = os.path.join(self.dir, "tmp")
         os.makedirs(scratch, exist_ok=True)
-        done = subprocess.run([os.path.join(BIN, "cargocd"), "render", "-f", "-", *args], input=yaml.safe_dump(app), cwd=self.dir,
+        done = subprocess.run([os.path.join(BIN, "cargocd"), "render", "-f", "-", *args], input=text, cwd=self.dir,
                               env=dict(os.environ, TMPDIR=scratch), capture_output=True, text=True, timeout=100, check=False)
         self.assertEqual(done.returncode, status, done.stderr)
         self.assertEqual(os.listdir(scratch), [], "directories are left")
@@ -78,6 +79,15 @@ class Render(unittest.TestCase):
         done = self.render(app, "--kube-version", "1.31.2", "--api-versions", "x/v1,y/v1", "-o", "json")
         self.assertEqual([o["data"] for o in json.loads(done.stdout)], [{"k": "v1.31.2", "h": "true", "v": "ref"}])
 
+    def test_the_application_among_other_objects(self):
+        src = self.folder({"a.yaml": config_map("a")})
+        app = application(source={"repoURL": "https://git.example/x.git", "path": "."})
+        both = yaml.safe_dump_all([{"kind": "AppProject", "metadata": {"name": "p"}}, app])
+        self.assertIn("name: a\n", self.render("---\n" + both, "--local", src).stdout)
+        done = self.render(both + "---\n" + yaml.safe_dump(dict(app, metadata={"name": "other"})), "--local", src, status=20)
+        self.assertEqual(done.stderr, "rpc error: code = InvalidArgument desc = read standard input: there is more than one Application\n")
+        self.assertIn("read standard input: line 2, column 1: ", self.render("a: [", status=20).stderr)
+
     def test_errors_are_the_servers(self):
         src = self.folder({"a.yaml": config_map("a")})
         app = application(source={"repoURL": "https://git.example/x.git", "path": "nope"})
@@ -85,7 +95,7 @@ class Render(unittest.TestCase):
         self.assertEqual(done.stdout, "")
         self.assertEqual(done.stderr, "rpc error: code = InvalidArgument desc = nope: app path does not exist\n")
         done = self.render({"kind": "Pod"}, status=20)
-        self.assertIn("not an Application with a name", done.stderr)
+        self.assertIn("there is no Application with a name", done.stderr)
         done = self.render(application(source={"repoURL": "https://git.example/x.git", "chart": "x"}), "--local", src, status=20)
         self.assertIn("a local directory stands for a Git repository", done.stderr)
         self.assertEqual(subprocess.run([os.path.join(BIN, "cargocd"), "render"], capture_output=True, check=False).returncode, 1)

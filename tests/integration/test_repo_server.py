@@ -36,6 +36,7 @@ PARAMETERS = [
     (None, "ARGOCD_EXEC_FATAL_TIMEOUT", "10s"), (None, "ARGOCD_GPG_ENABLED", "true"), (None, "ARGOCD_GPG_DATA_PATH", None),
     (None, "ARGOCD_TLS_DATA_PATH", "/app/config/tls"), (None, "ARGOCD_SSH_DATA_PATH", "/app/config/ssh"),
     (None, "ARGOCD_PLUGINSOCKFILEPATH", "/home/argocd/cmp-server/plugins"), (None, "ARGOCD_CMP_CHUNK_SIZE", None),
+    (None, "ARGOCD_ASK_PASS_SOCK", "/tmp/reposerver-ask-pass.sock"),
     (None, "ARGOCD_GITHUB_APP_CREDS_EXPIRATION_DURATION", "60"), (None, "ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS", "3"),
     (None, "ARGOCD_PAUSE_GEN_MINUTES", "60"), (None, "ARGOCD_PAUSE_GEN_REQUESTS", "0"), ("redis", "REDIS_SERVER", None),
     ("redisdb", "REDISDB", "0"), ("sentinel", "REDIS_SENTINEL_HOSTS", None), ("sentinelmaster", "REDIS_SENTINEL_MASTER", None),
@@ -96,6 +97,27 @@ class RepoServer(Case):
             self.assertIn("\n" + sample, "\n" + text)
         buckets = re.findall(r'argocd_git_request_duration_seconds_bucket\{repo="%s",request_type="fetch",le="([^"]+)"' % re.escape(url), text)
         self.assertEqual(buckets, ["0.1", "0.25", "0.5", "1", "2", "4", "10", "20", "+Inf"])
+
+    def test_depth_of_a_repository(self):
+        repo = self.env.repo()
+        commits = [repo.commit({"cm.yaml": config_map("deep", {"value": str(n)})}) for n in range(3)]
+        url = self.env.git.url(repo)
+        self.env.kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": {
+            "name": "deep", "namespace": self.env.ns, "labels": {"argocd.argoproj.io/secret-type": "repository"}},
+            "stringData": {"url": url, "depth": "1"}})
+        ns = self.env.app("deep", url)
+        self.env.wait_status("deep", "OutOfSync")
+        commits.append(repo.commit({"cm.yaml": config_map("deep", {"value": "latest"})}))
+        self.env.refresh("deep")
+        wait_for("the new commit", lambda: self.env.get_app("deep")["status"]["sync"]["revision"] == commits[3])
+        self.env.sync("deep")
+        self.env.wait_operation("deep")
+        self.assertEqual(self.env.kube.get("v1", "ConfigMap", ns, "deep")["data"], {"value": "latest"})
+        clones = [d for d in glob.glob(os.path.join(self.env.dir, "repos", "git", "*")) if os.path.exists(d + "/shallow")]
+        self.assertEqual(len(clones), 1)
+        there = [subprocess.run(["git", "--git-dir", clones[0], "cat-file", "-e", c], capture_output=True, check=False).returncode == 0
+                 for c in commits]
+        self.assertEqual(there, [False, False, True, True])
 
     def test_credentials_are_in_no_process_list_and_no_log(self):
         """Looks at every process that the server starts while it lists, fetches and fails."""

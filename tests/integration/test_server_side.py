@@ -156,3 +156,166 @@ class Apply(ServerSideCase):
         o = self.live(ns, "web", "Deployment", "apps/v1")
         self.assertEqual(o["spec"]["replicas"], 3)
         self.assertEqual(o["spec"]["template"]["spec"]["containers"][0]["env"], [{"name": "A", "value": "2"}])
+
+    def test_managed_namespace_metadata(self):
+        repo = self.env.repo()
+        repo.commit({"cm.yaml": config_map("data")})
+        ns = self.env.create_namespace() + "x"
+        self.env.namespaces.append(ns)
+        self.env.app("spaces", self.env.git.url(repo), dest_ns=ns, syncPolicy={
+            "managedNamespaceMetadata": {"labels": {"team": "a"}, "annotations": {"note": "b"}}, "syncOptions": ["CreateNamespace=true"]})
+        self.env.wait_status("spaces", "OutOfSync")
+        self.sync("spaces", options=("CreateNamespace=true",))
+        o = self.env.kube.get("v1", "Namespace", None, ns)
+        self.assertEqual((o["metadata"]["labels"].get("team"), o["metadata"]["annotations"].get("note")), ("a", "b"))
+        self.env.kube.merge("v1", "Namespace", None, ns, {"metadata": {"labels": {"foreign": "yes"}}})
+        self.env.patch_app("spaces", {"spec": {"syncPolicy": {"managedNamespaceMetadata": {"labels": {"team": None, "tier": "c"}}}}})
+        self.env.wait_status("spaces", "OutOfSync")
+        self.sync("spaces", options=("CreateNamespace=true",))
+        labels = self.env.kube.get("v1", "Namespace", None, ns)["metadata"]["labels"]
+        self.assertEqual({k: labels.get(k) for k in ("team", "tier", "foreign")}, {"team": None, "tier": "c", "foreign": "yes"})
+        self.env.wait_status("spaces", "Synced")
+
+
+class Diff(ServerSideCase):
+    MODES = {"smd": (SERVER_SIDE, None), "dry": (SERVER_SIDE, "ServerSideDiff=true"),
+             "hooked": (SERVER_SIDE, "ServerSideDiff=true,IncludeMutationWebhook=true")}
+
+    def each(self, files):
+        for mode, (policy, note) in self.MODES.items():
+            name = "d%s-%s" % (mode, self._testMethodName[5:].replace("_", "-"))
+            repo = self.env.repo()
+            repo.commit(files)
+            ns = self.env.app(name, self.env.git.url(repo), syncPolicy=policy)
+            if note:
+                self.env.patch_app(name, {"metadata": {"annotations": {"argocd.argoproj.io/compare-options": note}}})
+            self.env.wait_status(name, "OutOfSync")
+            self.sync(name)
+            self.env.wait_status(name, "Synced")
+            yield name, ns, repo
+
+    def stays(self, name, status):
+        self.env.refresh(name)
+        self.env.wait("the refresh", lambda: "argocd.argoproj.io/refresh" not in self.env.get_app(name)["metadata"].get("annotations", {}))
+        self.env.wait_status(name, status)
+
+    def test_fields_changed_removed_and_foreign(self):
+        files = {"d.yaml": deployment(1, A="1", B="2"), "cm.yaml": config_map("data", {"a": "1", "b": "2"})}
+        for name, ns, repo in self.each(files):
+            self.kubectl("apply", "--server-side", "--field-manager=other", "-f", "-", stdin=config_map("data", {"own": "x"}, ns=ns))
+            self.stays(name, "Synced")
+            self.push(name, repo, {"d.yaml": deployment(1, A="1"), "cm.yaml": config_map("data", {"a": "1"})})
+            app = self.env.get_app(name)
+            self.assertEqual([r["status"] for r in app["status"]["resources"]], ["OutOfSync", "OutOfSync"])
+            self.sync(name)
+            self.env.wait_status(name, "Synced")
+            self.env.kube.merge("v1", "ConfigMap", ns, "data", {"data": {"a": "drifted"}})
+            self.env.wait_status(name, "OutOfSync")
+            self.env.kube.merge("v1", "ConfigMap", ns, "data", {"data": {"a": "1"}})
+            self.env.wait_status(name, "Synced")
+            self.env.kube.merge("apps/v1", "Deployment", ns, "web", {"metadata": {"annotations": {"someone": "else"}}})
+            self.stays(name, "Synced")
+            self.env.kube.delete("v1", "ConfigMap", ns, "data")
+            self.env.wait_status(name, "OutOfSync")
+
+    def test_secrets(self):
+        secret = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\nstringData:\n  key: '%s'\n"
+        for name, ns, repo in self.each({"s.yaml": secret % "one"}):
+            self.env.kube.merge("v1", "Secret", ns, "s", {"data": {"key": "dHdv"}})
+            self.env.wait_status(name, "OutOfSync")
+            self.sync(name)
+            self.env.wait_status(name, "Synced")
+            self.assertEqual(self.env.kube.get("v1", "Secret", ns, "s")["data"]["key"], "b25l")
+
+    def test_ignored_after_the_dry_run(self):
+        for name, ns, _ in self.each({"d.yaml": deployment(1, A="1")}):
+            self.env.patch_app(name, {"spec": {"ignoreDifferences": [{"group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]}]}})
+            self.env.kube.merge("apps/v1", "Deployment", ns, "web", {"spec": {"replicas": 2}})
+            self.stays(name, "Synced")
+
+    def test_server_side_diff_sees_a_target_that_the_server_refuses(self):
+        repo = self.env.repo()
+        repo.commit({"cm.yaml": config_map("data", {"a": "1"})})
+        self.env.app("refusing", self.env.git.url(repo), syncPolicy=SERVER_SIDE)
+        self.env.patch_app("refusing", {"metadata": {"annotations": {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}}})
+        self.env.wait_status("refusing", "OutOfSync")
+        self.sync("refusing")
+        self.env.wait_status("refusing", "Synced")
+        repo.commit({"cm.yaml": config_map("data", {"not valid!": "1"})})
+        self.env.refresh("refusing")
+        self.assertIn("server side apply in dryrun", self.wait_condition("refusing", "ComparisonError", "dryrun"))
+        self.env.wait_status("refusing", "Unknown")
+
+    def requests(self):
+        """How often the API server was asked for one ConfigMap, or to try an apply, so far."""
+        text = self.env.kube.raw("GET", "/metrics")[1].decode()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+                   if line.startswith("apiserver_request_total{") and 'resource="configmaps"' in line
+                   and ('verb="GET"' in line or 'dry_run="All"' in line))
+
+    def test_a_verdict_is_kept_while_nothing_changes(self):
+        for name, ns, _ in self.each({"cm.yaml": config_map("data", {"a": "1"})}):
+            self.stays(name, "Synced")
+            before = self.requests()
+            for _ in range(3):
+                self.stays(name, "Synced")
+            self.assertEqual(self.requests(), before)
+            self.env.kube.merge("v1", "ConfigMap", ns, "data", {"data": {"own": "x"}})
+            self.env.wait("the object to be compared again", lambda b=before: self.requests() > b)
+
+
+class Impersonation(ServerSideCase):
+    ENABLED = {"application.sync.impersonation.enabled": "true"}
+
+    def accounts(self, *entries):
+        self.env.config_map("argocd-cm", self.ENABLED)
+        self.env.kube.merge("argoproj.io/v1alpha1", "AppProject", self.env.ns, "default", {"spec": {"destinationServiceAccounts": [
+            {"server": "*", "namespace": ns, "defaultServiceAccount": sa} for ns, sa in entries]}})
+
+    def grant(self, ns, account="deployer", role="edit"):
+        self.env.kube.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": ns}})
+        self.env.kube.create({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": account, "namespace": ns},
+                              "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+                              "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": ns}]})
+
+    def test_synced_as_the_projects_service_account(self):
+        repo = self.env.repo()
+        repo.commit({"cm.yaml": config_map("data")})
+        good, bad, none = (self.env.create_namespace() for _ in range(3))
+        self.accounts((good, "deployer"), (bad, good + ":deployer"), ("other-*", "x"))
+        self.grant(good)
+        for name, ns in (("good", good), ("bad", bad), ("none", none)):
+            self.env.app(name, self.env.git.url(repo), dest_ns=ns)
+            self.env.wait_status(name, "OutOfSync")
+        self.sync("good", options=())
+        app = self.sync("bad", "Failed", options=())
+        self.assertIn('User "system:serviceaccount:%s:deployer" cannot' % good, str(self.messages(app)))
+        app = self.sync("none", "Error", options=())
+        self.assertIn("no matching service account found for destination server https://kubernetes.default.svc and namespace " + none,
+                      app["status"]["operationState"]["message"])
+        self.env.config_map("argocd-cm", dict(self.ENABLED, **{"application.sync.impersonation.enforced": "false"}))
+        self.sync("none", options=())
+        self.accounts((good, "not*allowed"))
+        app = self.sync("good", "Error", options=())
+        self.assertIn("invalid chars 'not*allowed'", app["status"]["operationState"]["message"])
+        self.env.config_map("argocd-cm", {})
+
+    def test_compared_and_deleted_as_the_projects_service_account(self):
+        ns, repo = self.make("compared", {"cm.yaml": config_map("data", {"a": "1"})})
+        self.sync("compared", options=())
+        self.accounts((ns, "viewer"))
+        self.grant(ns, "viewer", "view")
+        self.env.patch_app("compared", {"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io"], "annotations": {
+            "argocd.argoproj.io/compare-options": "ServerSideDiff=true"}}})
+        repo.commit({"cm.yaml": config_map("data", {"a": "2"})})
+        self.env.refresh("compared")
+        user = 'User "system:serviceaccount:%s:viewer" cannot ' % ns
+        self.wait_condition("compared", "ComparisonError", user + "patch")
+        self.env.kube.delete("argoproj.io/v1alpha1", "Application", self.env.ns, "compared")
+        self.wait_condition("compared", "DeletionError", user + "delete")
+        self.assertIsNotNone(self.live(ns, "data"))
+        self.accounts()
+        self.env.patch_app("compared", {"metadata": {"labels": {"poke": "it"}}})
+        self.env.wait("the application to go: nobody is enforced", lambda: self.env.get_app("compared") is None)
+        self.assertIsNone(self.live(ns, "data"))
+        self.env.config_map("argocd-cm", {})

@@ -19,6 +19,7 @@ repo-server     common proto
 app-controller  common proto
 api-server      common proto google
 cmp-server      common proto
+k8s-auth        common
 cli             common proto
 tests/kubesim   common
 '

@@ -49,7 +49,8 @@ class Environment:
         self.redis = self._start_redis() if redis else None
         self._make_seals()
         self.repo_server = self._daemon("cargocd-repo-server", self._repo_server_flags())
-        self.controller = self._daemon("cargocd-app-controller", self._controller_flags())
+        self.controllers = [self._replica(i) for i in range(self.options.get("replicas", 1))]
+        self.controller = self.controllers[0]
 
     # ---- parts ----
 
@@ -114,15 +115,27 @@ class Environment:
         return ["--address", self.ipc("repo"), "--metrics-port", str(free_port()), "--metrics-address", "127.0.0.1",
                 "--data", os.path.join(self.dir, "repos"), *self.options.get("repo_server", [])]
 
-    def _controller_flags(self):
-        self.metrics_port = free_port()
-        return ["--kubeconfig", self.kubeconfig, "--namespace", self.ns, "--repo-server", self.ipc("repo"),
-                "--query-address", self.ipc("query"), "--metrics-port", str(self.metrics_port), "--metrics-address", "127.0.0.1",
+    def _replica(self, i):
+        """One of the application controllers; those after the first have names of their own."""
+        p = self._daemon("cargocd-app-controller", self._controller_flags(i))
+        if i:
+            p.name += "-%d" % i
+            p.log_path = os.path.join(self.dir, p.name + ".log")
+        return p
+
+    def _controller_flags(self, i=0):
+        port = free_port()
+        if i == 0:
+            self.metrics_port = port
+        name = ["--replica-name", "controller-%d" % i] if self.options.get("replicas", 1) > 1 else []
+        return ["--kubeconfig", self.kubeconfig, "--namespace", self.ns, "--repo-server", self.ipc("repo"), *name,
+                "--query-address", self.ipc("query-%d" % i), "--metrics-port", str(port), "--metrics-address", "127.0.0.1",
                 "--kube-api-qps", "2000", "--kube-api-burst", "4000", *self.options.get("controller", [])]
 
     def start(self):
         self.repo_server.start()
-        self.controller.start()
+        for p in self.controllers:
+            p.start()
         return self
 
     def start_api_server(self, flags=("--insecure",)):
@@ -132,7 +145,7 @@ class Environment:
             os.unlink(self.ports)
         self.server = self._process("cargocd-api-server", [
             os.path.join(BIN, "cargocd-api-server"), "--kubeconfig", self.kubeconfig, "--namespace", self.ns, "--rpc-plaintext",
-            "--repo-server", self.ipc("repo"), "--application-controller", self.ipc("query"), "--address", "127.0.0.1",
+            "--repo-server", self.ipc("repo"), "--application-controller", ",".join(self.ipc("query-%d" % i) for i in range(len(self.controllers))), "--address", "127.0.0.1",
             "--metrics-address", "127.0.0.1", "--port", "0", "--metrics-port", "0", "--port-file", self.ports,
             "--kube-api-qps", "2000", "--kube-api-burst", "4000", "--logformat", "text", "--loglevel", LOG_LEVEL,
             "--seal-keys", self.seals, *(["--redis", "unix://" + self.redis_socket] if self.redis else []), *flags])

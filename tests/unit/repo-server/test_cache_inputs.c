@@ -270,7 +270,7 @@ static size_t try_all(const char *path, const char *commit, const char *url)
 
 static void every_field_of_a_request_counts_as_far_as_it_is_used(void **state)
 {
-    bool helm = !str_empty(getenv("HELM")) || fx_has("helm");
+    bool helm = fx_can_run("helm");
     char commit[GIT_OID_HEX];
     size_t failed = 0;
     fx_repo("inputs");
@@ -298,9 +298,7 @@ static void settings_of_kustomize_count_for_kustomizations(void **state)
 {
     static const struct mutation counts[] = {{.what = BUILD_OPTIONS}, {.what = KUSTOMIZE_VERSION}},
                                  same = {.what = SCHEMES};
-    bool can = !str_empty(getenv("KUSTOMIZE")) || !str_empty(getenv("KUBECTL")) || fx_has("kustomize") ||
-               fx_has("kubectl");
-    if (!can)
+    if (!fx_can_run("kustomize"))
         skip();
     fx_repo("kust");
     fx_write("kust/kustomization.yaml", "resources: [cm.yaml]\n");
@@ -327,7 +325,7 @@ static void settings_of_kustomize_count_for_kustomizations(void **state)
 static void charts_are_known_by_their_content(void **state)
 {
     const char *base = fx_http(0);
-    if (!base || (str_empty(getenv("HELM")) && !fx_has("helm")))
+    if (!base || !fx_can_run("helm"))
         skip();
     AUTO(free_p) char *url = xasprintf("%.*s/charts", (int)(strlen(base) - 4), base);
     fx_chart("charts", "web", "1.0.0");

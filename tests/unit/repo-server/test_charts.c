@@ -76,7 +76,7 @@ static int teardown(void **state)
 
 static bool can_render(void)
 {
-    return !str_empty(getenv("HELM")) || fx_has("helm");
+    return fx_can_run("helm");
 }
 
 #define CALL(method, message, type, out, err)                                                                \
@@ -409,6 +409,74 @@ static void artifacts_by_tag_digest_and_constraint(void **state)
     ASSERT_OK(test_repository(&r, &err));
 }
 
+/* Of a Helm repository too: what is packed and what is in it are bounded (here by 1 MiB). */
+static void what_charts_are_refused(void **state)
+{
+    static const struct {
+        const char *chart, *error;
+    } cases[] = {{"boom", "the archive is too large"}, {"evil", "illegal filepath in archive: ../x"}};
+    if (!helm_repo)
+        skip();
+    fx_sh("mkdir -p bombs b/boom b/evil && for c in boom evil; do printf 'apiVersion: v2\\nname: "
+          "'$c'\\nversion: "
+          "1.0.0\\n' > b/$c/Chart.yaml; done && head -c 3000000 /dev/zero > b/boom/zeros && tar -C b -czf "
+          "bombs/boom-1.0.0.tgz boom && echo x > b/evil/x && tar -C b -czPf bombs/evil-1.0.0.tgz --transform "
+          "'s,evil/x,../x,' evil");
+    fx_index("bombs");
+    AUTO(free_p) char *url = xasprintf("%.*s/bombs", (int)(strlen(helm_repo) - strlen("/charts")), helm_repo);
+    repository_t r = repository(url, "s3cret");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_ERR err = NULL;
+        response_t *out;
+        AUTO(free_p)
+        char *source = xasprintf("{\"repoURL\":\"%s\",\"chart\":\"%s\",\"targetRevision\":\"1.0.0\"}", url,
+                                 cases[i].chart);
+        assert_true(generate(&r, source, &out, &err) < 0);
+        if (!strstr(err_text(err), cases[i].error))
+            fail_msg("%s: %s", cases[i].chart, err_text(err));
+    }
+}
+
+/* The tag is the index's digest, its annotations are told, and no platform's manifest is chosen. */
+static void indexes_are_no_artifacts(void **state)
+{
+    const char *host = fx_registry(0);
+    AUTO_ERR err = NULL;
+    response_t *out = NULL;
+    if (!host)
+        skip();
+    fx_sh("mkdir -p one && printf 'a: 1' > one/x.yaml && tar -C one -czf one.tgz .");
+    const char *inner = fx_push("team/index:inner", FX_OCI_CONFIG, FX_OCI_LAYER, "one.tgz", NULL);
+    AUTO(free_p)
+    char *digest = fx_out(
+        "printf "
+        "'{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[{"
+        "\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"%s\",\"size\":%%d}],"
+        "\"annotations\":{\"org.opencontainers.image.description\":\"many\"}}' $(wc -c < m.json) > i.json && "
+        "curl -sf -X "
+        "PUT -H 'Content-Type: application/vnd.oci.image.index.v1+json' --data-binary @i.json "
+        "http://%s/v2/team/index/manifests/1 >&2 && echo sha256:$(sha256sum < i.json | cut -d' ' -f1)",
+        inner, host);
+    AUTO(free_p) char *url = xasprintf("oci://%s/team/index", host);
+    AUTO(free_p)
+    char *source = xasprintf("{\"repoURL\":\"%s\",\"path\":\".\",\"targetRevision\":\"1\"}", url);
+    repository_t r = registry(url, 0);
+    assert_true(generate(&r, source, &out, &err) < 0);
+    assert_non_null(strstr(err_text(err), "expected only a single oci content layer, got 0"));
+    err_clear(&err);
+    AUTO(free_p) char *resolved = NULL;
+    ASSERT_OK(resolve(&r, source, "1", &resolved, &err));
+    assert_string_equal(resolved, digest);
+    Cargocd__Repo__ChartDetailsRequest d = CARGOCD__REPO__CHART_DETAILS_REQUEST__INIT;
+    Cargocd__Repo__ChartDetailsResponse *details = NULL;
+    d.repo = &r;
+    d.revision = digest;
+    ASSERT_OK(CALL("repo.OciMetadata", d, chart_details_response, &details, &err));
+    AUTO(free_p) char *json = xstrndup((const char *)details->details.data, details->details.len);
+    assert_string_equal(json, "{\"description\":\"many\"}");
+    FREE(details);
+}
+
 static void what_artifacts_are_refused(void **state)
 {
     if (!fx_registry(0))
@@ -444,6 +512,41 @@ static void what_artifacts_are_refused(void **state)
 
 /* ---- dependencies ---- */
 
+/* Looks at the programs that the server starts, while it is asked. */
+struct watch {
+    atomic_bool stop;
+    size_t seen, found;
+};
+
+static void *watch_programs(void *arg)
+{
+    struct watch *w = arg;
+    while (!w->stop) {
+        AUTO(free_p)
+        char *lines = fx_out(
+            "for p in $(pgrep 'helm|kustomize|kubectl|git' || true); do { tr '\\0' '\\n' < /proc/$p/cmdline; "
+            "tr '\\0' '\\n' < /proc/$p/environ; } 2>/dev/null | grep -q s3cret && echo found; echo seen; "
+            "done; true");
+        w->seen += strstr(lines, "seen") != NULL;
+        w->found += strstr(lines, "found") != NULL;
+    }
+    return NULL;
+}
+
+static pthread_t watch_begin(struct watch *w)
+{
+    *w = (struct watch){};
+    return thread_start("watch", watch_programs, w);
+}
+
+static void watch_end(struct watch *w, pthread_t thread)
+{
+    w->stop = true;
+    pthread_join(thread, NULL);
+    assert_true(w->seen > 0);
+    assert_int_equal(w->found, 0);
+}
+
 /* A chart in Git whose dependencies are in a Helm repository and in a registry, each with a password. */
 static void dependencies_are_fetched(void **state)
 {
@@ -470,6 +573,8 @@ static void dependencies_are_fetched(void **state)
     good[0].name = bad[0].name = (char *)"main";
     r.url = url;
     char *allowed[] = {url};
+    struct watch w;
+    pthread_t thread = watch_begin(&w);
     for (int i = 0; i < 3; i++) {
         AUTO_ERR err = NULL;
         response_t *out = NULL;
@@ -501,6 +606,7 @@ static void dependencies_are_fetched(void **state)
         if (i == 2 && !strstr(err_text(err), "are not permitted in project 'team'"))
             fail_msg("%s", err_text(err));
     }
+    watch_end(&w, thread);
 }
 
 /* ---- remote bases of kustomizations ---- */
@@ -510,9 +616,7 @@ static void dependencies_are_fetched(void **state)
 static void remote_bases_are_fetched(void **state)
 {
     const char *private = fx_http(FX_TLS | FX_BASIC), *open = fx_http(0);
-    bool can = !str_empty(getenv("KUSTOMIZE")) || !str_empty(getenv("KUBECTL")) || fx_has("kustomize") ||
-               fx_has("kubectl");
-    if (!private || !can)
+    if (!private || !fx_can_run("kustomize"))
         skip();
     fx_repo("base");
     fx_write("base/deep/kustomization.yaml", "resources: [cm.yaml]\n");
@@ -524,6 +628,8 @@ static void remote_bases_are_fetched(void **state)
     fx_write("overlay/kustomization.yaml", text);
     fx_commit("overlay", "one");
     const char *const bases[] = {private, open};
+    struct watch w;
+    pthread_t thread = watch_begin(&w);
     for (size_t i = 0; i < ARRAY_LEN(bases); i++) {
         AUTO_ERR err = NULL;
         response_t *out;
@@ -540,10 +646,136 @@ static void remote_bases_are_fetched(void **state)
             assert_null(strstr(err_text(err), "s3cret"));
         }
     }
+    watch_end(&w, thread);
+}
+
+/* Whoever writes a base cannot have the credential that it is fetched with, not even where bases may read
+ * every file. */
+static void bases_cannot_read_the_credential(void **state)
+{
+    static const char *const paths[] = {
+        "../credentials",       "../../credentials", "../../home/credentials", "../../../home/credentials",
+        "../../../credentials", "../.gitconfig",     "../../home/.gitconfig"};
+    const char *private = fx_http(FX_TLS | FX_BASIC);
+    if (!private || !fx_can_run("kustomize"))
+        skip();
+    fx_repo("thief");
+    fx_repo("victim");
+    AUTO(free_p) char *text = xasprintf("resources: ['%s/thief.git//deep?ref=main']\n", private);
+    fx_write("victim/kustomization.yaml", text);
+    fx_commit("victim", "one");
+    AUTO(free_p) char *url = xasprintf("%s/victim.git", private);
+    repository_t r = repository(url, "s3cret");
+    r.type = (char *)"git";
+    Cargocd__Repo__KustomizeOptions all = CARGOCD__REPO__KUSTOMIZE_OPTIONS__INIT;
+    all.build_options = (char *)"--load-restrictor LoadRestrictionsNone";
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        AUTO_ERR err = NULL;
+        response_t *out = NULL;
+        AUTO(free_p)
+        char *base = xasprintf("configMapGenerator: [{name: stolen, files: ['%s']}]\n", paths[i]);
+        fx_write("thief/deep/kustomization.yaml", base);
+        fx_commit("thief", paths[i]);
+        Cargocd__Repo__GenerateManifestRequest q = CARGOCD__REPO__GENERATE_MANIFEST_REQUEST__INIT;
+        q.repo = &r;
+        q.source = (ProtobufCBinaryData){strlen("{\"path\":\".\"}"), (uint8_t *)"{\"path\":\".\"}"};
+        q.app_name = (char *)"demo";
+        q.kustomize_options = &all;
+        q.no_cache = true;
+        assert_true(CALL("repo.GenerateManifest", q, generate_manifest_response, &out, &err) < 0);
+        assert_non_null(strstr(err_text(err), "no such file"));
+    }
+}
+
+/* A kustomization in a repository that anybody may read, of this one resource. */
+static int build(const char *url, const char *key, const char *resource, response_t **out, err_t **err)
+{
+    AUTO(free_p) char *text = xasprintf("namePrefix: my-\nresources: ['%s']\n", resource);
+    fx_write("trusting/kustomization.yaml", text);
+    AUTO(free_p)
+    char *source = xasprintf("{\"path\":\".\",\"targetRevision\":\"%s\"}", fx_commit("trusting", "one"));
+    repository_t r = CARGOCD__REPO__REPOSITORY__INIT;
+    r.url = (char *)url;
+    r.ssh_private_key = (char *)key;
+    return generate(&r, source, out, err);
+}
+
+/* Servers other than the source's are known by the ConfigMaps of authorities and of known hosts. */
+static void remote_bases_are_verified(void **state)
+{
+    const char *tls = fx_http(FX_TLS), *open = fx_http(0), *ssh = fx_ssh();
+    if (!tls || !ssh || !fx_can_run("kustomize"))
+        skip();
+    fx_repo("trusted");
+    fx_write("trusted/deep/kustomization.yaml", "resources: [cm.yaml]\n");
+    fx_write("trusted/deep/cm.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: base}\n");
+    fx_commit("trusted", "one");
+    fx_repo("trusting");
+    AUTO(free_p) char *key = fx_out("cat ssh/id");
+    AUTO(free_p) char *url = xasprintf("%s/trusting.git", open);
+    AUTO(free_p) char *ssh_url = xasprintf("%s/trusting.git", ssh);
+    AUTO(free_p) char *base = xasprintf("%s/trusted.git//deep?ref=main", tls);
+    AUTO(free_p)
+    char *file = xasprintf("%.*s/trusted/deep/cm.yaml", (int)(strlen(tls) - strlen("/git")), tls);
+    const char *at = strstr(ssh, "@localhost");
+    AUTO(free_p)
+    char *by_ssh = xasprintf("%.*s@127.0.0.1%s/trusted.git//deep?ref=main", (int)(at - ssh), ssh,
+                             at + strlen("@localhost"));
+    const struct {
+        const char *url, *key, *resource, *hide, *show;
+    } cases[] = {
+        {url, NULL, base, "mv tls-dir/localhost tls-dir/.away", "mv tls-dir/.away tls-dir/localhost"},
+        {url, NULL, file, "mv tls-dir/localhost tls-dir/.away", "mv tls-dir/.away tls-dir/localhost"},
+        {ssh_url, key, by_ssh, "true",
+         "sed 's/localhost/127.0.0.1/' ssh/ssh_known_hosts >> ssh/ssh_known_hosts"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_ERR err = NULL;
+        response_t *out = NULL;
+        fx_sh("%s", cases[i].hide);
+        if (build(cases[i].url, cases[i].key, cases[i].resource, &out, &err) == 0)
+            fail_msg("%s was trusted", cases[i].resource);
+        err_clear(&err);
+        fx_sh("%s", cases[i].show);
+        ASSERT_OK(build(cases[i].url, cases[i].key, cases[i].resource, &out, &err));
+        expect_part(out, "\"name\":\"my-base\"");
+        FREE(out);
+    }
+}
+
+static void remote_values_are_verified(void **state)
+{
+    const char *tls = fx_http(FX_TLS);
+    if (!tls || !can_render())
+        skip();
+    fx_repo("valued");
+    fx_write("valued/Chart.yaml", "apiVersion: v2\nname: valued\nversion: 1.0.0\n");
+    fx_write("valued/templates/x.yaml",
+             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {v: '{{ .Values.v }}'}\n");
+    fx_write("remote-values.yaml", "v: from-far\n");
+    fx_commit("valued", "one");
+    AUTO(free_p) char *url = xasprintf("file://%s/valued.git", fx_dir());
+    AUTO(free_p)
+    char *source = xasprintf("{\"path\":\".\",\"helm\":{\"valueFiles\":[\"%.*s/remote-values.yaml\"]}}",
+                             (int)(strlen(tls) - strlen("/git")), tls);
+    repository_t r = CARGOCD__REPO__REPOSITORY__INIT;
+    r.url = url;
+    AUTO_ERR err = NULL;
+    response_t *out = NULL;
+    fx_sh("mv tls-dir/localhost tls-dir/.away");
+    int e = generate(&r, source, &out, &err);
+    fx_sh("mv tls-dir/.away tls-dir/localhost");
+    assert_true(e < 0);
+    err_clear(&err);
+    ASSERT_OK(generate(&r, source, &out, &err));
+    expect_part(out, "\"v\":\"from-far\"");
+    FREE(out);
 }
 
 REPO_TESTS(setup, teardown, T(versions_of_a_repository_are_chosen), T(a_chart_is_rendered_once_per_version),
            T(the_credential_is_needed_for_what_is_here_already), T(a_digest_alone_opens_nothing),
            T(credentials_stay_with_their_host), T(lists_and_details), T(repositories_are_tested),
-           T(charts_of_registries), T(artifacts_by_tag_digest_and_constraint), T(what_artifacts_are_refused),
-           T(dependencies_are_fetched), T(remote_bases_are_fetched))
+           T(charts_of_registries), T(artifacts_by_tag_digest_and_constraint), T(what_charts_are_refused),
+           T(indexes_are_no_artifacts), T(what_artifacts_are_refused), T(dependencies_are_fetched),
+           T(remote_bases_are_fetched), T(bases_cannot_read_the_credential), T(remote_bases_are_verified),
+           T(remote_values_are_verified))

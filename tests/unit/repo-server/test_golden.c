@@ -60,19 +60,13 @@ static size_t compare_error(const char *name, err_t *err)
     return 1;
 }
 
-static bool installed(const char *program, const char *variable)
-{
-    return !str_empty(getenv(variable)) || fx_has(program);
-}
-
 static bool can_run(const char *name)
 {
     AUTO_STR needs = STR_INIT;
     if (!read_text(name, "needs", &needs))
         return true;
-    bool helm = installed("helm", "HELM"),
-         kustomize = installed("kustomize", "KUSTOMIZE") || installed("kubectl", "KUBECTL");
-    if ((helm || !strstr(str_text(&needs), "helm")) && (kustomize || !strstr(str_text(&needs), "kustomize")))
+    bool helm = strstr(str_text(&needs), "helm"), kustomize = strstr(str_text(&needs), "kustomize");
+    if ((!helm || fx_can_run("helm")) && (!kustomize || fx_can_run("kustomize")))
         return true;
     print_message("%s: skipped, not installed: %s", name, str_text(&needs));
     return false;

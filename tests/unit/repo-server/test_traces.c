@@ -147,14 +147,14 @@ static const struct subject subjects[] = {
      "ARGOCD_APP_"
      "REVISION\"}]}}},\"appName\":\"demo\"}",
      revision_changes, ARRAY_LEN(revision_changes)},
-    {"chart-revision", "HELM helm",
+    {"chart-revision", "helm",
      "mkdir -p app/templates && printf 'apiVersion: v2\\nname: c\\nversion: 1.0.0\\n' > app/Chart.yaml && "
      "printf '" CM("{{ .Values.r }}") "' > app/templates/x.yaml",
      "{\"source\":{\"path\":\"app\",\"helm\":{\"parameters\":[{\"name\":\"r\",\"value\":\"r${ARGOCD_APP_"
      "REVISION_SHORT}\"}]}},"
      "\"appName\":\"demo\"}",
      revision_changes, ARRAY_LEN(revision_changes)},
-    {"kustomize-environment", "KUBECTL kubectl",
+    {"kustomize-environment", "kustomize",
      "mkdir app && echo ARGOCD_APP_NAME > app/e.env && printf 'configMapGenerator: [{name: g, envs: "
      "[e.env]}]\\n' > "
      "app/kustomization.yaml",
@@ -168,7 +168,7 @@ static const struct subject subjects[] = {
      "{\"source\":{\"path\":\"app\",\"directory\":{\"recurse\":true,\"exclude\":\"excluded*\"}},\"appName\":"
      "\"demo\"}",
      directory_changes, ARRAY_LEN(directory_changes)},
-    {"chart", "HELM helm",
+    {"chart", "helm",
      "mkdir -p chart/templates chart/charts/sub/templates env && printf 'apiVersion: v2\\nname: c\\nversion: "
      "1.0.0\\n' > "
      "chart/Chart.yaml && printf 'apiVersion: v2\\nname: sub\\nversion: 1.0.0\\n' > "
@@ -189,20 +189,20 @@ static const struct subject subjects[] = {
      "\"p\",\"value\":\"$ARGOCD_APP_NAME\"}]}},\"appName\":\"demo\",\"kubeVersion\":\"1.29.0\","
      "\"apiVersions\":[\"example.org/v1\"]}",
      chart_changes, ARRAY_LEN(chart_changes)},
-    {"plain-chart", "HELM helm",
+    {"plain-chart", "helm",
      "mkdir -p chart/templates && printf 'apiVersion: v2\\nname: c\\nversion: 1.0.0\\n' > chart/Chart.yaml "
      "&& printf '" CM("m") "' > chart/templates/cm.yaml",
      "{\"source\":{\"path\":\"chart\"},\"appName\":\"demo\",\"kubeVersion\":\"1.29.0\",\"apiVersions\":["
      "\"example.org/v1\"]}",
      plain_chart_changes, ARRAY_LEN(plain_chart_changes)},
-    {"files-chart", "HELM helm",
+    {"files-chart", "helm",
      "mkdir -p chart/templates chart/conf && printf 'apiVersion: v2\\nname: c\\nversion: 1.0.0\\n' > "
      "chart/Chart.yaml && echo y > "
      "chart/conf/x.conf && printf '" CM(
          "m") "data:\\n{{ (.Files.Glob \"conf/*\").AsConfig | indent 2 }}\\n' > chart/templates/cm.yaml",
      "{\"source\":{\"path\":\"chart\"},\"appName\":\"demo\"}", files_chart_changes,
      ARRAY_LEN(files_chart_changes)},
-    {"kustomize", "KUBECTL kubectl",
+    {"kustomize", "kustomize",
      "mkdir -p base overlay comp && printf '" CM(
          "base") "' > base/cm.yaml && printf 'resources: [cm.yaml]\\n' > "
                  "base/kustomization.yaml && echo x > overlay/conf.txt && echo A=1 > overlay/e.env && printf "
@@ -221,12 +221,9 @@ static const struct subject subjects[] = {
 
 static bool can_run(const struct subject *s)
 {
-    if (!s->needs)
+    if (!s->needs || fx_can_run(s->needs))
         return true;
-    AUTO(strv_free_p) char **v = strv_split(s->needs, " ", true);
-    if (!str_empty(getenv(v[0])) || fx_has(v[1]))
-        return true;
-    print_message("%s: skipped: %s is not installed\n", s->name, v[1]);
+    print_message("%s: skipped: %s is not installed\n", s->name, s->needs);
     return false;
 }
 

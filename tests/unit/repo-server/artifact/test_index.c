@@ -2,6 +2,8 @@
 #include "repo-server/artifact/index.h"
 #include "common/base/str.h"
 
+#include <sys/resource.h>
+
 /* The lines of an index given as text; "!" and the error for a bad one. The caller's. */
 static char *reduced(const char *text, size_t n)
 {
@@ -73,6 +75,38 @@ static void what_would_fill_the_memory_is_refused(void **state)
     assert_string_equal(too, "!the index has a value that is too large");
 }
 
+enum { BIG_VERSIONS = 100000 };
+
+/* 50 MB and 100,000 versions: none of it stays in memory. */
+static void large_indexes_take_no_memory(void **state)
+{
+    AUTO_ERR err = NULL;
+    struct rusage before, after;
+    index_entries_t found = {};
+    FILE *in = tmpfile(), *out = tmpfile();
+    fputs("apiVersion: v1\nentries:\n", in);
+    for (int i = 0; i < BIG_VERSIONS; i++) {
+        if (i % 100 == 0)
+            fprintf(in, "  chart-%d:\n", i / 100);
+        fprintf(in, "  - {version: 1.0.%d, description: '%0500d', urls: [c-%d.tgz]}\n", i % 100, i, i);
+    }
+    assert_true(ftell(in) > 50 << 20);
+    rewind(in);
+    getrusage(RUSAGE_SELF, &before);
+    ASSERT_OK(index_reduce(in, out, &err));
+    rewind(out);
+    ASSERT_OK(index_read(out, "chart-999", &found, &err));
+    getrusage(RUSAGE_SELF, &after);
+    assert_int_equal(found.n, 100);
+    assert_string_equal(found.v[99].url, "c-99999.tgz");
+#ifndef CARGOCD_SANITIZE
+    assert_in_range(after.ru_maxrss - before.ru_maxrss, 0, 4 << 10); /* KiB */
+#endif
+    index_entries_free(&found);
+    fclose(in);
+    fclose(out);
+}
+
 static void lines_are_read_by_name(void **state)
 {
     static const char lines[] = "web\t1\td\tu\nweb2\t1\td\tu\nbroken line\nweb\t2\t\tx\n";
@@ -92,4 +126,5 @@ static void lines_are_read_by_name(void **state)
     index_entries_free(&one);
 }
 
-TESTS(T(indexes_become_lines), T(what_would_fill_the_memory_is_refused), T(lines_are_read_by_name))
+TESTS(T(indexes_become_lines), T(what_would_fill_the_memory_is_refused), T(large_indexes_take_no_memory),
+      T(lines_are_read_by_name))

@@ -6,6 +6,7 @@
 
 static struct fx_server server;
 static char *url, *good, *other; /* fingerprints */
+static int64_t depth;
 
 #define GPG "GNUPGHOME=$PWD/gnupg gpg --batch --quiet --pinentry-mode loopback --passphrase ''"
 
@@ -70,6 +71,8 @@ static int teardown(void **state)
     return fx_end(state);
 }
 
+static char sentence[200]; /* verifyResult of the last answer */
+
 /* The problems of a rendering under a policy; "" when it has passed, NULL when nothing was verified. */
 static char *problems(const char *mode, const char *key, const char *revision)
 {
@@ -83,9 +86,11 @@ static char *problems(const char *mode, const char *key, const char *revision)
     fx_response_t *r = NULL;
     fx_request_t *q = fx_ask(&a, url, "{\"path\":\"app\"}");
     q->revision = (char *)revision;
+    a.repo.depth = depth;
     q->source_integrity = (ProtobufCBinaryData){strlen(spec), (uint8_t *)spec};
     ASSERT_OK(fx_generate(&server, q, &r, &err));
     assert_true(r->n_manifests > 0);
+    snprintf(sentence, sizeof(sentence), "%s", r->verify_result);
     AUTO(free_p)
     char *text = r->source_integrity_result.len
                      ? xstrndup((const char *)r->source_integrity_result.data, r->source_integrity_result.len)
@@ -116,7 +121,9 @@ static void heads_are_verified(void **state)
     AUTO(free_p) char *signed_one = commit(good, "signed");
     AUTO(free_p) char *foreign = commit(other, "foreign");
     expect("head", good, unsigned_one, "by 'Ada <ada@example.org>': unsigned (key_id=)");
+    assert_string_equal(sentence, "Revision is not signed.");
     expect("head", good, signed_one, NULL);
+    assert_non_null(strstr(sentence, "Good signature from Ada <ada@example.org> key "));
     expect("head", good + 24, signed_one, NULL); /* by its long id */
     expect("head", other, signed_one, "signed with unallowed key");
     expect("head", good, foreign, "signed with key not in keyring");
@@ -126,6 +133,7 @@ static void heads_are_verified(void **state)
     expect("head", other, foreign, NULL);
     AUTO(free_p) char *none = problems("none", good, unsigned_one);
     assert_null(none);
+    assert_string_equal(sentence, "");
 }
 
 static void tags_count_before_commits(void **state)
@@ -160,6 +168,25 @@ static void history_is_verified_up_to_a_seal(void **state)
     assert_non_null(strstr(found, hole));
     assert_null(strstr(found, before));
     expect("head", good, top, NULL);
+}
+
+/* Commits that a depth would leave out are verified all the same. */
+static void a_depth_hides_no_commit(void **state)
+{
+    const char *base = fx_http(0);
+    if (!base)
+        skip();
+    AUTO(free_p) char *hole = commit("", "sneaked in");
+    AUTO(free_p) char *top = commit(good, "on top");
+    AUTO(free_p) char *remote = xasprintf("%s/signed.git", base);
+    char *local = url;
+    url = remote;
+    depth = 1;
+    expect("head", good, top, NULL);
+    expect("head", good, hole, "unsigned");
+    expect("strict", good, top, hole);
+    url = local;
+    depth = 0;
 }
 
 static void expired_and_revoked_keys(void **state)
@@ -230,5 +257,5 @@ static void other_methods_refuse(void **state)
 }
 
 REPO_TESTS(setup, teardown, T(heads_are_verified), T(tags_count_before_commits),
-           T(history_is_verified_up_to_a_seal), T(expired_and_revoked_keys), T(forged_commits_are_bad),
-           T(other_methods_refuse))
+           T(history_is_verified_up_to_a_seal), T(a_depth_hides_no_commit), T(expired_and_revoked_keys),
+           T(forged_commits_are_bad), T(other_methods_refuse))

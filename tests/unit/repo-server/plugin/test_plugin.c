@@ -45,10 +45,11 @@ static void sidecar_stop(struct sidecar *s)
     free(s->work);
 }
 
+static char *exclusions[] = {(char *)"big/*", (char *)"app/*.skip", NULL};
+
 static int setup(void **state)
 {
     static char plugins[512];
-    static char *exclusions[] = {(char *)"big/*", (char *)"app/*.skip", NULL};
     fx_begin(state);
     rpc_setup();
     fx_sh("mkdir -p plugins");
@@ -172,6 +173,41 @@ static void discovery_decides(void **state)
                ERR_FAILED_PRECONDITION, "could not find cmp-server plugin with name \"../x\"");
 }
 
+/* A plugin that finds the repository its own is the only application there. */
+static void applications_are_listed(void **state)
+{
+    static const struct {
+        const char *file, *expected;
+    } cases[] = {{"app.txt", ".=Plugin "}, {"other.txt", ".=Helm sub=Kustomize "}};
+    struct sidecar s;
+    sidecar_start(&s, HEAD
+                  "metadata: {name: lister}\nspec:\n  discover: {fileName: app.txt}\n  generate: {command: "
+                  "[echo, '{" OBJECT "}']}\n");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_ERR err = NULL;
+        AUTO_STR apps = STR_INIT;
+        AUTO(free_p) char *name = xasprintf("listed%zu", i);
+        fx_repo(name);
+        /* The last name of a directory decides; one of a directory does not count. */
+        fx_sh("cd %s && mkdir -p sub sub/Chart.yaml && touch %s Kustomization MyChart.yaml sub/Chart.yaml/x "
+              "sub/kustomization.yml",
+              name, cases[i].file);
+        fx_commit(name, "one");
+        AUTO(free_p) char *url = fx_file_url(name);
+        Cargocd__Repo__Repository repo = CARGOCD__REPO__REPOSITORY__INIT;
+        Cargocd__Repo__ListAppsRequest q = CARGOCD__REPO__LIST_APPS_REQUEST__INIT;
+        Cargocd__Repo__ListAppsResponse *r = NULL;
+        repo.url = url;
+        q.repo = &repo;
+        ASSERT_OK(FX_CALL(&server, "repo.ListApps", q, list_apps_response, &r, &err));
+        for (size_t k = 0; k < r->n_apps; k++)
+            str_printf(&apps, "%s=%s ", r->apps[k]->key, r->apps[k]->value);
+        assert_string_equal(str_text(&apps), cases[i].expected);
+        FX_FREE(r);
+    }
+    sidecar_stop(&s);
+}
+
 static void failures_are_told(void **state)
 {
     AUTO(free_p) char *url = make_repo("failing");
@@ -204,6 +240,20 @@ static void failures_are_told(void **state)
             fail_msg("%s", err_text(err));
         sidecar_stop(&s);
     }
+}
+
+static void what_is_excluded_is_not_sent(void **state)
+{
+    struct sidecar s;
+    struct fx_ask a;
+    sidecar_start(&s, HEAD "metadata: {name: none}\nspec:\n  generate: {command: [echo, '{" OBJECT "}']}\n");
+    AUTO(free_p) char *url = make_repo("excluded");
+    char *kept = exclusions[0];
+    exclusions[0] = (char *)"*";
+    fx_refused(&server, fx_ask(&a, url, "{\"path\":\"app\",\"plugin\":{\"name\":\"none\"}}"),
+               ERR_FAILED_PRECONDITION, "no files to send");
+    exclusions[0] = kept;
+    sidecar_stop(&s);
 }
 
 /* The caller's deadline reaches the command, and what it has started ends with it. */
@@ -354,6 +404,7 @@ static void annotated_paths(void **state)
     }
 }
 
-REPO_TESTS(setup, teardown, T(a_named_plugin_renders), T(discovery_decides), T(failures_are_told),
-           T(hanging_commands_end), T(parameters_are_announced), T(plugins_see_no_credentials),
-           T(a_foreign_sidecar_renders), T(annotated_paths))
+REPO_TESTS(setup, teardown, T(a_named_plugin_renders), T(discovery_decides), T(applications_are_listed),
+           T(failures_are_told), T(what_is_excluded_is_not_sent), T(hanging_commands_end),
+           T(parameters_are_announced), T(plugins_see_no_credentials), T(a_foreign_sidecar_renders),
+           T(annotated_paths))

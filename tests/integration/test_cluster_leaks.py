@@ -1,0 +1,85 @@
+"""Many clusters added, changed and removed at run time: what they took comes back."""
+import base64
+import json
+import os
+import time
+import unittest
+
+import yaml
+
+from lib.case import config_map
+from test_clusters import SECRET, Base, Sim
+
+
+class Hundred(Base):
+    """A hundred clusters that come, change and go: nothing stays behind."""
+    N = 100
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.env.config_map("argocd-cm", {"resource.inclusions": yaml.safe_dump(
+            [{"apiGroups": ["", "apps"], "kinds": ["ConfigMap", "Service", "Deployment"], "clusters": ["*"]}])})
+
+    def usage(self):
+        pid = self.env.controller.child.pid
+        return {"memory": self.env.controller.memory_kib(), "fds": len(os.listdir("/proc/%d/fd" % pid)),
+                "threads": len(os.listdir("/proc/%d/task" % pid))}
+
+    def secret(self, i, server, token="secret"):
+        name = "cluster-many-%03d" % i
+        data = {"name": "many-%03d" % i, "server": server, "config": json.dumps({"bearerToken": token})}
+        o = {"apiVersion": "v1", "kind": "Secret", "metadata": {
+            "name": name, "namespace": self.env.ns, "labels": {"argocd.argoproj.io/secret-type": "cluster"}}}
+        if self.env.kube.get(*SECRET, self.env.ns, name):
+            self.env.kube.merge(*SECRET, self.env.ns, name, {"data": {k: base64.b64encode(v.encode()).decode() for k, v in data.items()}})
+        else:
+            self.env.kube.create(dict(o, stringData=data))
+
+    def round(self, servers, repo, sim):
+        """All added with an application each, changed to another credential, removed with their applications."""
+        for i in range(self.N):
+            self.secret(i, servers[i])
+            self.env.app("many-%03d" % i, self.env.git.url(repo), path="%d" % i, dest_ns="many-%d" % i,
+                         destination={"name": "many-%03d" % i, "namespace": "many-%d" % i}, syncPolicy={"automated": {}})
+        self.env.wait("all to be connected", lambda: self.count(servers) == self.N, 60)
+        for i in range(self.N):
+            self.env.wait_status("many-%03d" % i, "Synced", "Healthy")
+        most = self.usage()
+        for i in range(self.N):
+            self.secret(i, servers[i], "wrong" if i % 2 else "secret")  # half of them only written again
+        self.env.wait("half to be refused", lambda: self.count(servers) == self.N // 2, 60)
+        for i in range(self.N):
+            self.env.kube.delete(*SECRET, self.env.ns, "cluster-many-%03d" % i)
+            self.env.kube.delete("argoproj.io/v1alpha1", "Application", self.env.ns, "many-%03d" % i)
+            sim.kube.delete("v1", "ConfigMap", "many-%d" % i, "cm")
+        port = ":%d" % sim.port
+        self.env.wait("their series to go", lambda: port not in self.metrics(), 60)
+        self.assertNotIn('name="many-', self.metrics())
+        return most
+
+    def count(self, servers):
+        known = set(servers)
+        return sum(v for labels, v in self.samples("argocd_cluster_connection_status") if labels["server"] in known)
+
+    def test_a_hundred_clusters_leave_nothing_behind(self):
+        sim = Sim(self.env, "many")
+        servers = ["http://c%03d.localhost:%d" % (i, sim.port) for i in range(self.N)]
+        repo = self.env.repo()
+        repo.commit({"%d/cm.yaml" % i: config_map("cm") for i in range(self.N)})
+        for i in range(self.N):
+            sim.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "many-%d" % i}})
+        self.round(servers, repo, sim)  # what is kept for good is there after that
+        time.sleep(1)
+        before = self.usage()
+        for _ in range(2):
+            most = self.round(servers, repo, sim)
+        self.env.wait("threads to end", lambda: self.usage()["threads"] <= before["threads"] + 4, 90)
+        after = self.usage()
+        print("    100 clusters: before %s, with them %s, after %s" % (before, most, after))
+        self.assertLess(after["memory"], before["memory"] * 1.1 + 2048)
+        self.assertLessEqual(after["fds"], before["fds"] + 5)
+
+
+if __name__ == "__main__":
+    unittest.main()

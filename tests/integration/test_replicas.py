@@ -1,0 +1,244 @@
+"""Replicas of the application controller: who works what, and that no two ever work one application.
+
+Each request that writes is one line of a replica's log: msg=write, with the replica, the application, what and where.
+The lines of all replicas, in the order of their times, must show tenures that do not overlap."""
+import collections
+import re
+import signal
+import threading
+import time
+import unittest
+
+from lib.case import Case, config_map
+from lib.kube import ApiError
+
+WRITE = re.compile(r'time="?(\S+?)"? .*msg="?write"? (.*)')
+FIELD = re.compile(r'(\w+)="?([^" ]*)"?')
+APPS = 24
+LEASE = ("coordination.k8s.io/v1", "Lease")
+
+
+def writes(env):
+    """[(time, application, replica, path)] of all replicas."""
+    out = []
+    for p in env.controllers:
+        for line in p.log().splitlines():
+            if "msg=write" not in line:
+                continue
+            fields = dict(FIELD.findall(line))
+            out.append((fields["time"], fields["application"], fields["replica"], fields["path"]))
+    return sorted(out)
+
+
+def tenures(env):
+    """application -> [(replica, first, last)] in the order of time; a tenure is a run of writes of one replica."""
+    out = collections.defaultdict(list)
+    for at, app, replica, _ in writes(env):
+        runs = out[app]
+        if runs and runs[-1][0] == replica:
+            runs[-1] = (replica, runs[-1][1], at)
+        else:
+            runs.append((replica, at, at))
+    return out
+
+
+class Base(Case):
+    options = {"replicas": 3, "controller": ["--app-resync", "600", "--split-cluster-above", "10"]}
+
+    def plan(self):
+        lease = self.env.kube.get(*LEASE, self.env.ns, "cargocd-application-controller-plan")
+        return lease["metadata"]["annotations"]["cargocd.io/plan"] if lease else ""
+
+    def wait_members(self, n, timeout=15):
+        self.env.wait("%d members" % n, lambda: self.plan().count('"controller-') >= n and len(self.acked()) >= n, timeout)
+
+    def acked(self):
+        """The members that follow the plan."""
+        generation = re.search(r'"generation":(\d+)', self.plan() or "")
+        leases = self.env.kube.list(*LEASE, self.env.ns)
+        return {l["spec"]["holderIdentity"].rsplit("_", 1)[0] for l in leases
+                if generation and l["metadata"].get("annotations", {}).get("cargocd.io/acked") == generation.group(1)}
+
+    def make(self, n=APPS):
+        self.repo = self.env.repo()
+        self.repo.commit({"app-%02d/cm.yaml" % i: config_map("cm-%02d" % i, {"step": "0"}) for i in range(n)})
+        self.ns = self.env.create_namespace()
+        for i in range(n):
+            self.env.app("app-%02d" % i, self.env.git.url(self.repo), path="app-%02d" % i, dest_ns=self.ns,
+                         syncPolicy={"automated": {"selfHeal": True, "prune": True}})
+
+    def step(self, n, which):
+        """Every application gets a change of its own."""
+        self.repo.commit({"app-%02d/cm.yaml" % i: config_map("cm-%02d" % i, {"step": str(which)}) for i in range(n)})
+        for i in range(n):
+            self.env.refresh("app-%02d" % i)
+
+    def value(self, i):
+        o = self.env.kube.get("v1", "ConfigMap", self.ns, "cm-%02d" % i)
+        return o and o["data"].get("step")
+
+    def converge(self, n, which, timeout=30):
+        self.env.wait("step %s everywhere" % which,
+                      lambda: all(self.value(i) == str(which) for i in range(n)), timeout)
+
+    def check_tenures(self):
+        """Nobody comes back to an application within the time in which another had it, but by a plan."""
+        worked = set()
+        for app, runs in tenures(self.env).items():
+            worked.update(r[0] for r in runs)
+            # With k plans an application changes hands at most k - 1 times; interleaving would show as many short runs.
+            self.assertLessEqual(len(runs), self.plans() + 1, (app, runs))
+        return worked
+
+    def plans(self):
+        return int(re.search(r'"generation":(\d+)', self.plan()).group(1))
+
+
+class Replicas(Base):
+    def test_kill_pause_and_resume(self):
+        env = self.env
+        self.wait_members(3)
+        self.make()
+        self.converge(APPS, 0)
+        env.wait("the division of the cluster", lambda: '"https://kubernetes.default.svc":""' in self.plan())
+        self.wait_members(3)
+        self.step(APPS, "divided")
+        self.converge(APPS, "divided")
+        self.assertEqual(self.check_tenures(), {"controller-0", "controller-1", "controller-2"})
+        # One is killed: its share is worked again within 15 s.
+        shares = collections.Counter(runs[-1][0] for runs in tenures(env).values())
+        self.assertGreater(min(shares.values()), 0, shares)
+        env.may_be_down = (env.controllers[1],)
+        env.controllers[1].kill()
+        killed = time.monotonic()
+        self.step(APPS, 1)
+        self.converge(APPS, 1, 25)
+        took = time.monotonic() - killed
+        print("    a killed replica's work was done by others after %.1f s" % took)
+        self.assertLess(took, 15)
+        # One is stopped in the middle of its work for 30 s, and goes on.
+        busy = threading.Event()
+        threading.Thread(target=self.keep_busy, args=(busy,), daemon=True).start()
+        time.sleep(1)
+        stopped_at = len(env.controllers[2].log())
+        env.controllers[2].signal(signal.SIGSTOP)
+        busy.set()
+        stopped = time.monotonic()
+        time.sleep(1)
+        self.step(APPS, "stopped")
+        self.converge(APPS, "stopped", 25)
+        took = time.monotonic() - stopped
+        print("    a stopped replica's work was done by others after %.1f s" % took)
+        self.assertLess(took, 15)
+        time.sleep(max(0, 30 - took))
+        env.controllers[2].signal(signal.SIGCONT)
+        time.sleep(6)
+        self.step(APPS, "last")
+        self.converge(APPS, "last", 30)
+        after = env.controllers[2].log()[stopped_at:]
+        self.assertIn("gives up its work", after)
+        before_joining = after[:after.index("replica works by plan")]
+        written = [l for l in before_joining.splitlines() if "msg=write" in l and "status=none" not in l and "status=409" not in l]
+        # What was sent before it was stopped may be answered after; no more than its threads held.
+        late = [l for l in written if l > written[0]] if written else []
+        self.assertTrue(all(self.sent_before(l, after) for l in late), late)
+        self.check_tenures()
+        # A killed one that comes back takes part again, at once: its predecessor is certainly dead.
+        env.controllers[1].start()
+        self.wait_members(3, 10)
+        self.step(APPS, "again")
+        self.converge(APPS, "again")
+        env.may_be_down = ()
+        self.check_tenures()
+        for i in range(APPS):
+            env.wait_status("app-%02d" % i, "Synced", "Healthy")
+
+    def sent_before(self, line, log):
+        """Whether the line stands before the process noticed that it had been stopped."""
+        return log.index(line) < log.index("gives up its work")
+
+    def keep_busy(self, until):
+        n = 0
+        while not until.is_set():
+            n += 1
+            for i in range(APPS):
+                try:
+                    self.env.kube.merge("v1", "ConfigMap", self.ns, "cm-%02d" % i, {"data": {"step": "drift-%d" % n}})
+                except (ApiError, OSError):
+                    pass
+            until.wait(0.5)
+
+
+class Handover(Base):
+    options = {"replicas": 2, "controller": ["--app-resync", "600", "--split-cluster-above", "4"]}
+
+    def test_orderly_end_hands_over_at_once(self):
+        env = self.env
+        self.wait_members(2)
+        self.make(8)
+        self.converge(8, 0)
+        env.may_be_down = (env.controllers[0],)
+        self.assertEqual(env.controllers[0].stop(), 0)
+        began = time.monotonic()
+        self.step(8, 1)
+        self.converge(8, 1, 10)
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual([l["metadata"]["name"] for l in env.kube.list(*LEASE, env.ns)],
+                         ["cargocd-application-controller-plan", "cargocd-controller-1"])
+        env.controllers[0].start()
+        self.wait_members(2)
+        self.check_tenures()
+        env.may_be_down = ()
+
+    def test_query_is_answered_by_whoever_works_it(self):
+        env = self.env
+        self.wait_members(2)
+        env.start_api_server(("--insecure", "--disable-auth"))
+        self.make_named("q", 8)
+        for i in range(8):
+            tree = env.wait("a tree", lambda: env.api.get("/api/v1/applications/q-%d/resource-tree" % i).json.get("nodes"))
+            self.assertEqual(tree[0]["name"], "q-cm-%d" % i)
+        infos = env.api.get("/api/v1/clusters").json["items"]
+        self.assertEqual([c["info"]["connectionState"]["status"] for c in infos], ["Successful"])
+
+    def make_named(self, name, n):
+        repo = self.env.repo()
+        repo.commit({"%d/cm.yaml" % i: config_map("%s-cm-%d" % (name, i)) for i in range(n)})
+        for i in range(n):
+            self.env.app("%s-%d" % (name, i), self.env.git.url(repo), path=str(i), syncPolicy={"automated": {}})
+        for i in range(n):
+            self.env.wait_status("%s-%d" % (name, i), "Synced", "Healthy")
+
+
+class WithoutRedis(Handover):
+    redis = False
+
+    test_orderly_end_hands_over_at_once = None
+
+
+class Standby(Base):
+    options = {"replicas": 2, "controller": ["--app-resync", "600", "--replica-name", "the-same"]}
+
+    def test_two_of_one_name_work_one_after_the_other(self):
+        """As when a pod is believed dead and is not: the second waits."""
+        env = self.env
+        env.wait("the second to wait", lambda: any("works as this replica" in p.log() for p in env.controllers))
+        self.make(3)
+        self.converge(3, 0)
+        self.assertEqual(len({r[2] for r in writes(env)}), 1)
+        first = next(p for p in env.controllers if "works as this replica" not in p.log())
+        second = next(p for p in env.controllers if p is not first)
+        self.assertNotIn("msg=write", second.log())
+        env.may_be_down = (first,)
+        first.kill()
+        began = time.monotonic()
+        self.step(3, 1)
+        self.converge(3, 1, 10)
+        self.assertLess(time.monotonic() - began, 4)  # the first is known to be dead
+        first.start()
+        env.wait("the first to wait", lambda: "works as this replica" in first.log())
+        env.may_be_down = ()
+
+
+if __name__ == "__main__":
+    unittest.main()
