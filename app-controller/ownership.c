@@ -12,8 +12,9 @@ struct ownership {
     bool by_shard;
     enum shard_method method;
     unsigned replicas, shard;
-    mono_t sweep_at;    /* of the members' thread */
-    _Atomic bool shift; /* the shards are to be divided anew */
+    mono_t sweep_at;      /* of the members' thread */
+    _Atomic bool started; /* the world is known */
+    _Atomic bool shift;   /* the shards are to be divided anew */
     /* Held from the question whose an application is to the keeping of the answer: an answer by an older plan
      * never replaces one by a newer. */
     lock_t deciding;
@@ -74,11 +75,9 @@ static void forget(struct app *app)
         LOCKED(&app->lock);
         for (size_t i = 0; i < app->nrenderings; i++)
             rendering_dispose(&app->renderings[i]);
-        for (size_t i = 0; i < app->nresources; i++)
-            found_resource_dispose(&app->resources[i]);
+        app_set_resources(app, NULL, 0);
         free(TAKE(app->renderings));
-        free(TAKE(app->resources));
-        app->nrenderings = app->nresources = app->norphans = 0;
+        app->nrenderings = app->norphans = 0;
         app->fingerprint = app->tree_hash = app->managed_hash = 0;
         app->refreshed_at = app->hard_refreshed_at = app->wave_until = (mono_t){0};
         app->repo_error_since = (wall_t){0};
@@ -310,7 +309,15 @@ static void on_tick(void *ctx)
 
 void ownership_clusters_changed(struct controller *ctl)
 {
-    ctl->ownership->shift = true;
+    if (ctl->ownership->started && ctl->ownership->by_shard)
+        divide(ctl);
+    ctl->ownership->shift = true; /* others may have moved, too */
+}
+
+void ownership_apps_changed(struct controller *ctl)
+{
+    if (ctl->ownership->method == SHARD_CONSISTENT_HASHING)
+        ctl->ownership->shift = true;
 }
 
 /* ---- life ---- */
@@ -367,6 +374,7 @@ void ownership_start(struct controller *ctl)
         divide(ctl);
         log_info(NULL, "replica %s works shard %u of %u", ctl->options.replica, o->shard, o->replicas);
     }
+    o->started = true;
     members_start(o->members);
 }
 

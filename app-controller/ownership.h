@@ -18,8 +18,9 @@ void ownership_free(struct controller *ctl);
 
 /* Its document is new or has changed: whose is it now? True when it is ours, as before. */
 bool ownership_look(struct controller *ctl, struct app *app);
-/* Clusters came, changed or went. */
+/* Clusters came, changed or went; Applications came or went. */
 void ownership_clusters_changed(struct controller *ctl);
+void ownership_apps_changed(struct controller *ctl);
 bool ownership_has(struct controller *ctl, struct app *app);
 /* Whether this replica reports the cluster's state. */
 bool ownership_of_cluster(struct controller *ctl, const char *server);

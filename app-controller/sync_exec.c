@@ -33,27 +33,30 @@ static void latch_down(struct latch *l)
         pthread_cond_broadcast(&l->cond);
 }
 
+/* Whoever waits may be gone with the job when the latch is down. */
 static void run_job(void *arg)
 {
     struct job *j = arg;
     struct latch *latch = j->latch;
-    struct tenure *before = tenure_assist(&j->x->op->app->tenure);
     j->work(j);
-    tenure_assist(before);
     latch_down(latch);
 }
 
 static const char pending[] = "apply";
 
-/* On an applier: its requests are the application's. */
+/* On an applier: its requests are the application's, and so are its writes. */
 static void run_job_aside(void *arg)
 {
     struct job *j = arg;
     struct sync_exec *x = j->x;
     metrics_pending(x->op->ctl, pending, -1);
     metrics_requests_also(x->op->requests);
-    run_job(j); /* the last thing that may touch the operation */
+    struct tenure *before = tenure_assist(&x->op->app->tenure);
+    struct latch *latch = j->latch;
+    j->work(j);
+    tenure_assist(before);
     metrics_requests_also(NULL);
+    latch_down(latch);
 }
 
 static bool submit(struct sync_exec *x, struct job *j)

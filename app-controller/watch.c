@@ -139,7 +139,7 @@ static void remove_app(struct controller *ctl, const char *key)
     if (app && ownership_has(ctl, app))
         unpublish(ctl, app);
     if (app)
-        ownership_clusters_changed(ctl);
+        ownership_apps_changed(ctl);
     app_unref(ctl->apps, app);
 }
 
@@ -166,7 +166,7 @@ static void put_app(struct feed *f, const char *key, const json_t *o)
             workq_add(ctl->operations, key, OPERATE);
     }
     if (is_new)
-        ownership_clusters_changed(ctl);
+        ownership_apps_changed(ctl);
     app_unref(ctl->apps, app);
 }
 

@@ -49,4 +49,8 @@ demo: deps
 	+$(Q)$(MAKE) --no-print-directory $(PARALLEL) all
 	$(Q)CARGOCD_BIN=$(abspath $(B))/bin tests/demo/demo.py
 
-.PHONY: demo golden check-golden check-integration unit unit-tests check check-unit
+# Half an hour (SOAK_SECONDS) of everything at once; SOAK_SEED repeats a run, SANITIZE= finds more.
+soak: all
+	$(Q)CARGOCD_BIN=$(abspath $(B))/bin SOAK_SECONDS=$(SOAK_SECONDS) SOAK_SEED=$(SOAK_SEED) tests/soak/soak.py
+
+.PHONY: soak demo golden check-golden check-integration unit unit-tests check check-unit

@@ -198,6 +198,21 @@ static int write_lease(struct members *m, const char *rv, uint64_t acked, err_t 
     return 0;
 }
 
+/* The Lease was renewed. Where that came too late, also while it was under way, work was turned away, and
+ * others may have taken it: that is looked at before anything goes on. */
+static void renewed(struct members *m)
+{
+    bool late = m->doubt || mono_cmp(boot_now(), m->stop) >= 0;
+    if (late && !by_shard(m)) {
+        m->doubt = true;
+        m->next_ns = 0;
+        return;
+    }
+    extend(m);
+    if (late)
+        m->o.on_resumed(m->o.ctx);
+}
+
 static void lose(struct members *m, const char *why)
 {
     log_warn(LOGF({"replica", m->name}), "replica gives up its work: %s", why);
@@ -254,19 +269,10 @@ static int hold(struct members *m, const struct lease *mine, err_t **err)
     m->rv = xstrdup(mine->rv);
     if (!due(m))
         return 1;
-    bool late = mono_cmp(boot_now(), m->stop) >= 0;
-    if (write_lease(m, mine->rv, m->acked, err) < 0)
+    if (write_lease(m, m->rv, m->acked, err) < 0)
         return err_again(err);
-    if (late && !by_shard(m)) {
-        m->doubt = true;
-        m->next_ns = 0; /* what has happened meanwhile? */
-        return 0;
-    }
-    if (!m->doubt)
-        extend(m);
-    if (late)
-        m->o.on_resumed(m->o.ctx);
-    return 1;
+    renewed(m);
+    return !m->doubt;
 }
 
 /* ---- the plan ---- */
@@ -418,8 +424,8 @@ static int follow(struct members *m, const leases_t *leases, const struct plan *
             return 0;
         if (write_lease(m, m->rv, plan->generation, err) < 0)
             return err_again(err);
-        extend(m);
         m->next_ns = 0;
+        renewed(m);
         return 0;
     }
     if (!m->settled && others_follow(m, leases))

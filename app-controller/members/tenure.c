@@ -135,7 +135,7 @@ static bool changes_something(const char *path)
            strncmp(path + n - (sizeof(reviews) - 1), reviews, sizeof(reviews) - 1) != 0;
 }
 
-static int enter(void *arg, const char *method, const char *path, int64_t *left_ns, err_t **err)
+static int enter(void *arg, const char *method, const char *path, err_t **err)
 {
     tenures_t *ts = arg;
     struct tenure *t = current;
@@ -151,11 +151,16 @@ static int enter(void *arg, const char *method, const char *path, int64_t *left_
                        ts->replica);
     if (!t->owned)
         return err_set(err, ERR_UNAVAILABLE, "application %s: it is another replica's now", t->key);
-    int64_t left = ts->end.ns - boot_now().ns;
-    if (left < *left_ns)
-        *left_ns = left;
     t->writing++;
     return 0;
+}
+
+/* As long as the lease lasts, which is renewed meanwhile. */
+static bool goes_on(void *arg)
+{
+    tenures_t *ts = arg;
+    LOCKED(&ts->lock);
+    return mono_cmp(boot_now(), ts->end) < 0;
 }
 
 static void leave(void *arg, const char *method, const char *server, const char *path, int status)
@@ -180,5 +185,5 @@ static void leave(void *arg, const char *method, const char *server, const char 
 
 void tenures_gate(tenures_t *ts, struct kube_gate *out)
 {
-    *out = (struct kube_gate){enter, leave, ts};
+    *out = (struct kube_gate){enter, goes_on, leave, ts};
 }

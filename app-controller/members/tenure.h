@@ -23,7 +23,7 @@ enum tenure_change { TENURE_SAME, TENURE_GAINED, TENURE_LOST };
 typedef struct tenures tenures_t;
 tenures_t *tenures_new(const char *replica) MUST_USE;
 void tenures_free(tenures_t *ts);
-/* Writes may begin until `stop` and take until `end`, both on boot_now's clock; MONO_NEVER: always. */
+/* Writes may begin until `stop` and go on until `end`, both on boot_now's clock; MONO_NEVER: always. */
 void tenures_lease(tenures_t *ts, mono_t stop, mono_t end);
 bool tenures_valid(tenures_t *ts);
 /* Whether what is wanted may be owned. */

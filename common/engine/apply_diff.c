@@ -257,7 +257,7 @@ static void drop_disowned(json_t *merged, const json_t *target, const json_t *mi
         if (!whole(fields))
             drop_disowned(have, wanted, fields, theirs, known && !f.is_map ? f.schema : NULL);
         bool empty = whole(fields) || is_void(have);
-        if (!wanted && !theirs && empty)
+        if (!wanted && !theirs && empty && !json_is_null(have))
             json_object_del(merged, name);
     }
 }
@@ -303,7 +303,9 @@ int diff_structured(const json_t *target, const json_t *live, const char *manage
     AUTO_JSON mine = fields_owned(managed, manager, "Apply");
     AUTO_JSON others = fields_owned_by_others(managed, manager, "Apply");
     AUTO_JSON wanted = prepare(target, options);
-    json_t *is = prepare(live, options), *merged = apply_merge(is, wanted, schema, all);
+    AUTO_JSON whole_live = prepare(live, options);
+    json_t *is = diff_without_claim_defaults(wanted, whole_live),
+           *merged = apply_merge(is, wanted, schema, all);
     drop_disowned(merged, wanted, mine, others, schema);
     if (schema) {
         defaults_apply(merged);

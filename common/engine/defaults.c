@@ -176,6 +176,16 @@ static void endpoints(json_t *o, json_t *spec)
     }
 }
 
+static void endpoint_slice(json_t *o, json_t *spec)
+{
+    (void)spec;
+    json_t *ports = json_object_get(o, "ports");
+    for (size_t i = 0; i < json_array_size(ports); i++) {
+        default_str(json_array_get(ports, i), "name", "");
+        default_str(json_array_get(ports, i), "protocol", "TCP");
+    }
+}
+
 /* A missing value of `to` is taken from `from`. */
 static void copy_missing(json_t *to, const json_t *from)
 {
@@ -306,6 +316,7 @@ static const struct {
     {"", "PersistentVolumeClaim", volume_claim},
     {"", "Endpoints", endpoints},
     {"", "LimitRange", limit_range},
+    {"discovery.k8s.io", "EndpointSlice", endpoint_slice},
     {"apps", "Deployment", deployment},
     {"apps", "ReplicaSet", replica_set},
     {"apps", "DaemonSet", daemon_set},

@@ -71,21 +71,22 @@ static json_t *for_patch(const json_t *o)
     return out;
 }
 
-/* A StatefulSet's claim templates are replaced whole and full of defaults: only what was asked for counts. */
-static json_t *without_claim_defaults(const json_t *original, const json_t *live)
+static bool is_stateful_set(const json_t *o)
+{
+    return strcmp(object_kind(o), "StatefulSet") == 0 &&
+           str_has_prefix(json_str_at(o, "apiVersion"), "apps/");
+}
+
+json_t *diff_without_claim_defaults(const json_t *original, const json_t *live)
 {
     json_t *out = json_copy_deep(live);
+    if (!is_stateful_set(original))
+        return out;
     json_t *asked = json_at(original, "spec", "volumeClaimTemplates"),
            *have = json_at(out, "spec", "volumeClaimTemplates");
     if (json_is_array(asked) && json_is_array(have))
         json_put_at(out, restrict_list(asked, have), "spec", "volumeClaimTemplates");
     return out;
-}
-
-static bool is_stateful_set(const json_t *o)
-{
-    return strcmp(object_kind(o), "StatefulSet") == 0 &&
-           str_has_prefix(json_str_at(o, "apiVersion"), "apps/");
 }
 
 static int three_way(const json_t *original, const json_t *target, const json_t *live,
@@ -98,8 +99,7 @@ static int three_way(const json_t *original, const json_t *target, const json_t 
     AUTO_JSON normalized = json_copy_deep(live);
     const struct schema *schema = schema_of(original);
     if (schema) {
-        AUTO_JSON reduced = is_stateful_set(original) ? without_claim_defaults(asked, live)
-                                                      : json_copy_deep(live);
+        AUTO_JSON reduced = diff_without_claim_defaults(asked, live);
         if (strategic_three_way(asked, wanted, reduced, schema, &patch, err) < 0 ||
             strategic_merge_apply(live, patch, schema, &predicted, err) < 0)
             return -(int)err_code(err ? *err : NULL);
@@ -110,9 +110,9 @@ static int three_way(const json_t *original, const json_t *target, const json_t 
         patch = json_merge_three_way(asked, wanted, reduced);
         predicted = json_merge_apply(live, patch);
     }
-    *out = (struct diff_result){.modified = !json_same(predicted, normalized),
-                                .normalized_live = TAKE(normalized),
-                                .predicted_live = TAKE(predicted)};
+    bool same = json_same(predicted, normalized);
+    *out = (struct diff_result){
+        .modified = !same, .normalized_live = TAKE(normalized), .predicted_live = TAKE(predicted)};
     return 0;
 }
 

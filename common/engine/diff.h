@@ -16,6 +16,9 @@ void diff_result_dispose(struct diff_result *r);
 int diff_objects_compare(const json_t *target, const json_t *live, const struct normalize_options *options,
                          struct diff_result *out, err_t **err);
 
+/* live, with no more in a StatefulSet's claim templates than was asked for: they are replaced whole, and full
+ * of defaults. A new document. */
+json_t *diff_without_claim_defaults(const json_t *original, const json_t *live) MUST_USE;
 /* `live` reduced to the fields that `wanted` has; lists by index. A new document. */
 json_t *json_restrict(const json_t *wanted, const json_t *live) MUST_USE;
 

@@ -37,8 +37,10 @@ void kube_tap_thread(const struct kube_tap *tap);
 
 /* Asked around each request that writes (every method but GET), each time that it is sent. */
 struct kube_gate {
-    /* Negative (with *err): it is not sent. *left_ns, how long it may take, may be lowered. */
-    int (*enter)(void *arg, const char *method, const char *path, int64_t *left_ns, err_t **err);
+    /* Negative (with *err): it is not sent. */
+    int (*enter)(void *arg, const char *method, const char *path, err_t **err);
+    /* Asked ten times a second while it is under way; false breaks it off. */
+    bool (*goes_on)(void *arg);
     /* It was sent and has ended; status 0: without an answer. */
     void (*leave)(void *arg, const char *method, const char *server, const char *path, int status);
     void *arg;

@@ -82,8 +82,9 @@ static void measure(const struct kube_core *c, const struct kube_figures *f)
 /* ---- one blocking request ---- */
 
 /* f: what is known of it beforehand. */
-static int send_once(kube_t *k, const struct kube_call *call, int64_t timeout_ns, uint64_t *generation,
-                     struct kube_figures *f, struct http_response *out, err_t **err)
+static int send_once(kube_t *k, const struct kube_call *call, const struct kube_gate *gate,
+                     int64_t timeout_ns, uint64_t *generation, struct kube_figures *f,
+                     struct http_response *out, err_t **err)
 {
     struct kube_core *c = k->core;
     struct kube_identity who;
@@ -108,6 +109,8 @@ static int send_once(kube_t *k, const struct kube_call *call, int64_t timeout_ns
         .timeout_ns = timeout_ns,
         .idempotent = call->idempotent,
         .canceled = &c->canceled,
+        .wanted = gate ? gate->goes_on : NULL,
+        .wanted_arg = gate ? gate->arg : NULL,
     };
     mono_t since = mono_now();
     r = http_do(c->options.io, &request, out, err);
@@ -126,11 +129,11 @@ static int send_gated(kube_t *k, const struct kube_call *call, int64_t timeout_n
 {
     const struct kube_gate *gate = k->core->options.gate;
     if (!gate || strcmp(call->method, "GET") == 0)
-        return send_once(k, call, timeout_ns, generation, f, out, err);
-    int r = gate->enter(gate->arg, call->method, call->path, &timeout_ns, err);
+        return send_once(k, call, NULL, timeout_ns, generation, f, out, err);
+    int r = gate->enter(gate->arg, call->method, call->path, err);
     if (r < 0)
         return r;
-    r = send_once(k, call, timeout_ns, generation, f, out, err);
+    r = send_once(k, call, gate, timeout_ns, generation, f, out, err);
     gate->leave(gate->arg, call->method, k->core->server, call->path, r < 0 ? 0 : out->status);
     return r;
 }

@@ -60,6 +60,9 @@ struct http_request {
     bool idempotent;
     unsigned max_redirects; /* 0: none are followed. Credentials never follow to another host. */
     atomic_bool *canceled;  /* http_do: looked at ten times a second */
+    /* http_do: asked as often, by the caller's thread; false cancels. NULL: it goes on. */
+    bool (*wanted)(void *arg);
+    void *wanted_arg;
 };
 
 struct http_response {

@@ -40,13 +40,14 @@ static void take_end(void *arg, err_t *err)
     pthread_cond_signal(&w->wake);
 }
 
-static void wait_done(struct waiter *w, http_transfer_t *t, const atomic_bool *canceled)
+static void wait_done(struct waiter *w, http_transfer_t *t, const struct http_request *r)
 {
-    bool told = false;
+    bool told = false, looks = r->canceled || r->wanted;
     LOCKED(&w->lock);
     while (!w->done) {
-        cond_wait_until(&w->wake, &w->lock, canceled ? mono_after(mono_now(), MILLIS(100)) : MONO_NEVER);
-        if (canceled && *canceled && !told && !w->done) {
+        cond_wait_until(&w->wake, &w->lock, looks ? mono_after(mono_now(), MILLIS(100)) : MONO_NEVER);
+        bool unwanted = (r->canceled && *r->canceled) || (r->wanted && !r->wanted(r->wanted_arg));
+        if (unwanted && !told && !w->done) {
             http_cancel(t);
             told = true;
         }
@@ -65,7 +66,7 @@ int http_do(http_t *h, const struct http_request *request, struct http_response 
     struct waiter w = {.lock = LOCK_INIT, .response = response};
     cond_init(&w.wake);
     http_transfer_t *t = http_start(h, &r, &ops, &w);
-    wait_done(&w, t, request->canceled);
+    wait_done(&w, t, request);
     http_transfer_release(t);
     pthread_cond_destroy(&w.wake);
     pthread_mutex_destroy(&w.lock);

@@ -119,6 +119,8 @@ int artifacts_manifest(artifacts_t *a, remote_t *remote, const char *revision, j
 {
     struct fetch f = plain_fetch(a, remote, canceled, true);
     struct registry reg = conversation(a, remote, canceled);
+    AUTO(free_p) char *shown = xstrdup(revision);
+    f.revision = shown;
     char digest[OCI_DIGEST];
     int64_t started = mono_now().ns;
     int r = registry_manifest(&reg, revision, digest, out, err);

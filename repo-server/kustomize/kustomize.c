@@ -84,6 +84,9 @@ static int edit(struct run *r, err_t **err)
     AUTO_JSON doc = NULL;
     struct tree_place place = {};
     words_t commands = {};
+    if (json_array_size(json_object_get(r->spec, "components")) && !is_at_least(r->version, "3.7.0"))
+        return err_set(err, ERR_FAILED_PRECONDITION,
+                       "kustomize components require kustomize v3.7.0 and above");
     int e = kustomization_has_edits(r->spec) ? kustomization_file(r->in->tree, r->plan->path, &file, err) : 0;
     if (e < 0 || !file)
         return e;

@@ -15,6 +15,7 @@ struct packing {
     char *const *exclusions;
     size_t base; /* length of what is cut off the front of paths */
     size_t files;
+    size_t contents; /* of them, what is no directory or link */
     uint64_t bytes;
 };
 
@@ -42,6 +43,7 @@ static int pack_file(struct packing *p, const char *path, bool executable, err_t
     AUTO_STR text = STR_MAX(MAX_FILE);
     int r = tree_read(p->tree, path, &text, err);
     p->bytes += text.len;
+    p->contents++;
     if (r == 0 && p->bytes > MAX_BYTES)
         r = err_set(err, ERR_RESOURCE_EXHAUSTED, "the source is too large for a plugin");
     return r < 0 ? r : tgz_add_file(p->out, path + p->base, executable, str_text(&text), text.len, err);
@@ -122,7 +124,7 @@ int plugin_archive_make(const struct render_input *in, const char *path, struct 
     bool before = tree_pause(in->tree, true);
     int r = pack_dir(&p, root, 0, err);
     tree_pause(in->tree, before);
-    if (r == 0 && !p.files)
+    if (r == 0 && !p.contents)
         r = err_set(err, ERR_FAILED_PRECONDITION, "no files to send");
     if (r == 0)
         r = tgz_writer_finish(w, out->checksum, &out->size, err);

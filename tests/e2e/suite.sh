@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The integration suite on a real Kubernetes: the one of KUBECONFIG, or a local control plane with a simulated node.
-# Arguments are those of tests/integration/run.py.
+# Arguments are those of tests/integration/run.py, or of SUITE.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 DIR=$PWD/build/e2e/suite
@@ -12,4 +12,4 @@ if [ -z "${KUBECONFIG:-}" ]; then
     tests/cluster/up.sh "$DIR"
     export KUBECONFIG=$DIR/kubeconfig
 fi
-python3 tests/integration/run.py "$@"
+python3 "${SUITE:-tests/integration/run.py}" "$@"

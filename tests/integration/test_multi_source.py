@@ -80,6 +80,9 @@ class MultiSource(Case):
         self.wait_condition("nobody", "ComparisonError", 'source referenced "$nobody", which is not one of the available sources')
         self.several("none", self.source(charts, path="chart", helm=helm), self.source(charts, path="chart"))
         self.wait_condition("none", "ComparisonError", 'source referenced "$nobody", but no source has a \'ref\' field defined')
+        self.several("charts", self.source(charts, path="chart", helm={"valueFiles": ["$vals/x.yaml"]}),
+                     {"repoURL": "https://charts.example", "chart": "x", "targetRevision": "1.0.0", "ref": "vals"})
+        self.wait_condition("charts", "ComparisonError", "Helm charts are not yet not supported for 'ref' sources")
         for name, path in [("values", "$vals/../../../etc/passwd"), ("encoded", "$vals/chart/../../x"), ("file", "")]:
             outside = {"valueFiles": [path]} if path else {"fileParameters": [{"name": "a", "path": "$vals/../../etc/hostname"}]}
             self.several("outside-" + name, self.source(charts, path="chart", helm=outside), self.source(charts, ref="vals"))

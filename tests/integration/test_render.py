@@ -79,6 +79,21 @@ class Render(unittest.TestCase):
         done = self.render(app, "--kube-version", "1.31.2", "--api-versions", "x/v1,y/v1", "-o", "json")
         self.assertEqual([o["data"] for o in json.loads(done.stdout)], [{"k": "v1.31.2", "h": "true", "v": "ref"}])
 
+    @unittest.skipUnless(shutil.which("helm"), "helm is not installed")
+    def test_one_repository_at_two_revisions(self):
+        work = os.path.join(self.dir, "git")
+        os.makedirs(work)
+        server = Server(work)
+        self.addCleanup(server.close)
+        repo = Repo(work, os.path.join(self.dir, "trees"), "twice")
+        first = repo.commit(dict(CHART, **{"v.yaml": "v: first\n"}))
+        repo.commit({"v.yaml": "v: second\n"})
+        url = server.url(repo)
+        for name, value in (("$old", "first"), ("$new", "second")):
+            app = application(sources=[{"repoURL": url, "path": "chart", "targetRevision": "main", "helm": {"valueFiles": [name + "/v.yaml"]}},
+                                       {"repoURL": url, "targetRevision": first, "ref": "old"}, {"repoURL": url, "targetRevision": "main", "ref": "new"}])
+            self.assertEqual([o["data"]["v"] for o in json.loads(self.render(app, "-o", "json").stdout)], [value])
+
     def test_the_application_among_other_objects(self):
         src = self.folder({"a.yaml": config_map("a")})
         app = application(source={"repoURL": "https://git.example/x.git", "path": "."})

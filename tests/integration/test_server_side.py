@@ -1,6 +1,7 @@
 """Server-side apply and the diffs that go with it. Needs an API server that can do it (seen on Kubernetes 1.20)."""
 import shutil
 import subprocess
+import time
 import unittest
 
 from lib.case import Case, config_map
@@ -262,6 +263,45 @@ class Diff(ServerSideCase):
             self.assertEqual(self.requests(), before)
             self.env.kube.merge("v1", "ConfigMap", ns, "data", {"data": {"own": "x"}})
             self.env.wait("the object to be compared again", lambda b=before: self.requests() > b)
+
+
+class Ignored(ServerSideCase):
+    def refreshes(self, name):
+        return [line for line in self.env.controller.log().splitlines() if "Refreshing app status" in line and line.endswith("/" + name)]
+
+    def scale(self, ns, replicas, manager):
+        self.env.kube.call("PATCH", "/apis/apps/v1/namespaces/%s/deployments/web?fieldManager=%s" % (ns, manager), {"spec": {"replicas": replicas}},
+                           "application/merge-patch+json")
+
+    def test_fields_of_managers(self):
+        for name, spec in (("managers", {}), ("managersssa", {"syncPolicy": SERVER_SIDE})):
+            ns, _ = self.make(name, {"d.yaml": deployment(1, A="1")}, **spec,
+                              ignoreDifferences=[{"group": "apps", "kind": "Deployment", "managedFieldsManagers": ["scaler"]}])
+            self.sync(name, options=SERVER_SIDE["syncOptions"] if spec else ())
+            self.env.wait_status(name, "Synced")
+            self.scale(ns, 2, "scaler")
+            self.env.refresh(name, "hard")
+            self.env.wait_app(name, lambda a: "argocd.argoproj.io/refresh" not in a["metadata"].get("annotations", {}))
+            self.env.wait_status(name, "Synced")
+            self.scale(ns, 3, "somebody")
+            self.env.wait_status(name, "OutOfSync")
+
+    def test_updates_that_are_ignored(self):
+        self.env.config_map("argocd-cm", {"resource.customizations.ignoreResourceUpdates.ConfigMap": "jsonPointers: [/data/noise]\n"})
+        self.addCleanup(self.env.config_map, "argocd-cm", {})
+        ns, _ = self.make("noisy", {"cm.yaml": config_map("data", {"a": "1"})})
+        self.sync("noisy", options=())
+        self.env.wait_status("noisy", "Synced")
+        self.env.kube.merge("v1", "ConfigMap", ns, "data", {"data": {"noise": "0"}})
+        time.sleep(2)
+        before = self.refreshes("noisy")
+        for i in range(5):
+            self.env.kube.merge("v1", "ConfigMap", ns, "data", {"data": {"noise": "%d" % (i + 1)}})
+        time.sleep(2)
+        self.assertEqual(self.refreshes("noisy"), before)
+        self.env.kube.merge("v1", "ConfigMap", ns, "data", {"data": {"a": "2"}})
+        self.env.wait_status("noisy", "OutOfSync")
+        self.assertGreater(len(self.refreshes("noisy")), len(before))
 
 
 class Impersonation(ServerSideCase):

@@ -81,8 +81,7 @@ class Sync(Case):
         self.env.wait_status("prune", "Synced")
         repo.commit({"b.yaml": None, "c.yaml": None})
         self.env.refresh("prune")
-        app = self.env.wait_status("prune", "OutOfSync")
-        self.assertTrue(self.resource(app, "ConfigMap", "goes")["requiresPruning"])
+        self.env.wait_app("prune", lambda a: self.resource(a, "ConfigMap", "goes").get("requiresPruning"), what="to want pruning")
         self.env.sync("prune")
         app = self.env.wait_operation("prune")
         messages = {r["name"]: r["message"] for r in app["status"]["operationState"]["syncResult"]["resources"]}

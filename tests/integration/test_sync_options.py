@@ -438,7 +438,7 @@ class Retry(OptionCase):
 
 
 class Timed(OptionCase):
-    options = {"controller": ["--sync-timeout", "4s", "--sync-wave-delay", "3s"]}
+    options = {"controller": ["--sync-timeout", "10s", "--sync-wave-delay", "3s"]}
 
     def test_timeout(self):
         with open(self.fixture("hooks", "pre.yaml"), encoding="utf-8") as f:
@@ -446,7 +446,7 @@ class Timed(OptionCase):
         ns, _ = self.make("slow", {"pre.yaml": hook, "cm.yaml": config_map("after")}, synced=False)
         began = time.monotonic()
         app = self.sync("slow", "Failed")
-        self.assertLess(time.monotonic() - began, 20)
+        self.assertLess(time.monotonic() - began, 40)
         self.assertEqual(self.message(app), "Operation terminated, triggered by controller sync timeout")
         self.env.wait("the hook to be gone", lambda: not self.env.kube.list("batch/v1", "Job", ns))
         self.assertIsNone(self.live(ns, "after"))
@@ -458,5 +458,5 @@ class Timed(OptionCase):
         self.env.wait("the first wave", lambda: self.live(ns, "a"))
         began = time.monotonic()
         self.env.wait("the second wave", lambda: self.live(ns, "b"))
-        self.assertGreater(time.monotonic() - began, 2.5)
+        self.assertGreater(time.monotonic() - began, 1.5, "3 s, less what it took to see the first wave")
         self.env.wait_operation("waves")

@@ -315,6 +315,10 @@ static void repositories_are_tested(void **state)
     assert_int_equal(test_repository(&r, &wrong), -ERR_UNAUTHENTICATED);
     if (!strstr(err_text(wrong), "error testing repository connectivity: "))
         fail_msg("%s", err_text(wrong));
+    r.enable_oci = true; /* registries are named without a scheme */
+    err_clear(&wrong);
+    assert_true(test_repository(&r, &wrong) < 0);
+    assert_non_null(strstr(err_text(wrong), "OCI Helm repository URL should include hostname and port only"));
 }
 
 /* ---- registries ---- */
@@ -487,12 +491,20 @@ static void what_artifacts_are_refused(void **state)
     fx_push("team/evil:1", FX_OCI_CONFIG, FX_OCI_LAYER, "evil.tgz", NULL);
     fx_push("team/type:1", FX_OCI_CONFIG, "application/x.tar+gzip", "bomb.tgz", NULL);
     fx_push("team/none:1", FX_OCI_CONFIG, "text/plain", "bomb.tgz", NULL);
+    fx_push("team/many:x", FX_OCI_CONFIG, FX_OCI_LAYER, "evil.tgz", NULL);
+    fx_sh("python3 -c \"import json; m = json.load(open('m.json')); m['layers'] *= 11; json.dump(m, "
+          "open('many.json', "
+          "'w'))\" && curl -sf -X PUT -H 'Content-Type: application/vnd.oci.image.manifest.v1+json' "
+          "--data-binary "
+          "@many.json http://%s/v2/team/many/manifests/1",
+          fx_registry(0));
     static const struct {
         const char *name, *error;
     } cases[] = {
         {"bomb", "the archive is too large"},
         {"evil", "illegal filepath in archive: ../x"},
         {"type", "oci layer media type application/x.tar+gzip is not in the list of allowed media types"},
+        {"many", "expected no more than 10 oci layers, got 11"},
         {"none", "expected only a single oci content layer, got 0"},
         {"absent", "cannot get digest for revision 1"},
     };

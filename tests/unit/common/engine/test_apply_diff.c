@@ -23,6 +23,17 @@ static json_t *parse(const char *text)
     "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"c\",\"namespace\":\"n\","        \
     "\"annotations\":{\"t\":\"x\"}},\"data\":" data "}"
 
+/* What the API server adds to a StatefulSet's claim templates, and a Role whose rules are an empty list. */
+#define OWNED(fields)                                                                                        \
+    "\"managedFields\":[{\"manager\":\"argocd-controller\",\"operation\":\"Apply\","                         \
+    "\"fieldsType\":\"FieldsV1\",\"fieldsV1\":" fields "}]"
+#define STATEFUL_SET(managed, claim)                                                                         \
+    "{\"apiVersion\":\"apps/v1\",\"kind\":\"StatefulSet\",\"metadata\":{\"name\":\"s\"" managed              \
+    "},\"spec\":{\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"d\"}" claim "}]}}"
+#define ROLE(managed, rules)                                                                                 \
+    "{\"apiVersion\":\"rbac.authorization.k8s.io/"                                                           \
+    "v1\",\"kind\":\"Role\",\"metadata\":{\"name\":\"r\"" managed "},\"rules\":" rules "}"
+
 static void structured(void **state)
 {
     static const struct {
@@ -33,6 +44,16 @@ static void structured(void **state)
         {TARGET("{\"a\":\"2\"}"), LIVE("{\"a\":\"1\"}", "\"f:a\":{}"), true},
         {TARGET("{\"a\":\"1\"}"), LIVE("{\"a\":\"1\",\"b\":\"2\"}", "\"f:a\":{},\"f:b\":{}"), true},
         {TARGET("{\"a\":\"1\"}"), LIVE("{\"a\":\"1\",\"b\":\"2\"}", "\"f:a\":{}"), false},
+        {STATEFUL_SET("", ",\"spec\":{}"),
+         STATEFUL_SET("," OWNED("{\"f:spec\":{\"f:volumeClaimTemplates\":{}}}"),
+                      ",\"spec\":{\"volumeMode\":\"Filesystem\"},\"status\":{\"phase\":\"Pending\"}"),
+         false},
+        {STATEFUL_SET("", ",\"spec\":{\"volumeMode\":\"Block\"}"),
+         STATEFUL_SET("," OWNED("{\"f:spec\":{\"f:volumeClaimTemplates\":{}}}"),
+                      ",\"spec\":{\"volumeMode\":\"Filesystem\"}"),
+         true},
+        {ROLE("", "[]"), ROLE("," OWNED("{\"f:rules\":{}}"), "null"), false},
+        {ROLE("", "[]"), ROLE("," OWNED("{\"f:rules\":{}}"), "[{\"verbs\":[\"get\"]}]"), true},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -46,8 +46,7 @@ static void equal_packs_have_equal_hashes(void **state)
 {
     (void)state;
     AUTO(pack_free_p)
-    pack_t *a = pack_bytes("some text", 9),
-           *b = pack_bytes("some text", 9), *c = pack_bytes("some tex", 8);
+    pack_t *a = pack_bytes("some text", 9), *b = pack_bytes("some text", 9), *c = pack_bytes("some tex", 8);
     assert_true(pack_hash(a) == pack_hash(b));
     assert_true(pack_hash(a) != pack_hash(c));
     AUTO(pack_free_p) pack_t *again = pack_copy(a);

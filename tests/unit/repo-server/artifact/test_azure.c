@@ -35,6 +35,7 @@ static const char azure[] =
     "        if self.headers['Authorization'] != 'Bearer acc&ss':\n"
     "            return self.answer(401, b'', {'WWW-Authenticate': 'Bearer realm=\"%s\",service=\"acr\"' % "
     "realm})\n"
+    "        open('agent', 'w').write(self.headers['User-Agent'] or '')\n"
     "        if self.path == '/v2/': return self.answer(200, b'{}')\n"
     "        q = urllib.request.Request('http://%s%s' % (behind, self.path), headers={'Accept': "
     "self.headers['Accept'] or '*/*'}, method=self.command)\n"
@@ -117,6 +118,8 @@ static void an_identity_opens_a_registry(void **state)
     assert_string_equal(asked, "GET /oauth2/token 200;GET /v2/ 401;GET /v2/team/web/tags/list 200;GET "
                                "/v2/team/web/tags/list 401;POST /oauth2/exchange 200;POST "
                                "/tenant/oauth2/v2.0/token 200;");
+    AUTO(free_p) char *agent = fx_out("cat agent"); /* as Argo CD's */
+    assert_true(str_has_prefix(agent, "argocd-repo-server/") && strstr(agent, " (linux/"));
     r.use_azure_workload_identity = false;
     assert_int_equal(list_tags(&r, &n, &err), -ERR_UNAUTHENTICATED);
 }

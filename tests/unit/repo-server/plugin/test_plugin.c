@@ -125,6 +125,55 @@ static void a_named_plugin_renders(void **state)
                "could not find cmp-server plugin with name \"demo-v1.0\" supporting the given repository");
 }
 
+/* Modes of files are kept on demand; the cluster's interfaces and all parameters are variables. */
+static void modes_and_variables(void **state)
+{
+    AUTO(free_p) char *url = make_repo("modes");
+    for (int keep = 0; keep < 2; keep++) {
+        struct sidecar s;
+        struct fx_ask a;
+        AUTO(free_p)
+        char *yaml = xasprintf(
+            HEAD "metadata: {name: modes%d}\nspec:\n  preserveFileMode: %s\n  generate: {command: [sh, -c], "
+                 "args: ['echo \"{" OBJECT ", data: {run: \\\"$(test -x run && echo yes)\\\", apis: "
+                 "\\\"$KUBE_API_VERSIONS\\\", sum: \\\"$(echo \"$ARGOCD_APP_PARAMETERS\" | sha256sum | cut "
+                 "-c1-6)\\\"}}\"']}\n",
+            keep, keep ? "true" : "false");
+        sidecar_start(&s, yaml);
+        AUTO(free_p)
+        char *source = xasprintf(
+            "{\"path\":\"app\",\"plugin\":{\"name\":\"modes%d\",\"parameters\":[{\"name\":\"a\","
+            "\"string\":\"b\"}]}}",
+            keep);
+        fx_request_t *q = fx_ask(&a, url, source);
+        char *apis[] = {(char *)"apps/v1", (char *)"v1"};
+        q->api_versions = apis;
+        q->n_api_versions = 2;
+        AUTO(free_p) char *sum = fx_out("echo '[{\"name\":\"a\",\"string\":\"b\"}]' | sha256sum | cut -c1-6");
+        AUTO(free_p)
+        char *expected = xasprintf("\"data\":{\"apis\":\"apps/v1,v1\",\"run\":\"%s\",\"sum\":\"%s\"}",
+                                   keep ? "yes" : "", sum);
+        fx_expect(&server, q, expected);
+        sidecar_stop(&s);
+    }
+}
+
+/* All files are left out of the archive. */
+static void nothing_to_send(void **state)
+{
+    struct sidecar s;
+    struct fx_ask a;
+    sidecar_start(&s,
+                  HEAD "metadata: {name: nothing}\nspec:\n  generate: {command: [echo, '{" OBJECT "}']}\n");
+    fx_repo("empty");
+    fx_sh("mkdir -p empty/big && echo x > empty/big/x && mkdir empty/app && echo x > empty/app/y.skip");
+    fx_commit("empty", "one");
+    AUTO(free_p) char *url = fx_file_url("empty");
+    fx_refused(&server, fx_ask(&a, url, "{\"path\":\"app\",\"plugin\":{\"name\":\"nothing\"}}"),
+               ERR_FAILED_PRECONDITION, "no files to send");
+    sidecar_stop(&s);
+}
+
 static void discovery_decides(void **state)
 {
     AUTO(free_p) char *url = make_repo("found");
@@ -404,7 +453,7 @@ static void annotated_paths(void **state)
     }
 }
 
-REPO_TESTS(setup, teardown, T(a_named_plugin_renders), T(discovery_decides), T(applications_are_listed),
-           T(failures_are_told), T(what_is_excluded_is_not_sent), T(hanging_commands_end),
-           T(parameters_are_announced), T(plugins_see_no_credentials), T(a_foreign_sidecar_renders),
-           T(annotated_paths))
+REPO_TESTS(setup, teardown, T(a_named_plugin_renders), T(modes_and_variables), T(nothing_to_send),
+           T(discovery_decides), T(applications_are_listed), T(failures_are_told),
+           T(what_is_excluded_is_not_sent), T(hanging_commands_end), T(parameters_are_announced),
+           T(plugins_see_no_credentials), T(a_foreign_sidecar_renders), T(annotated_paths))
