@@ -398,6 +398,8 @@ static void write_process(void *arg, str_t *out)
 {
     double ticks = (double)sysconf(_SC_CLK_TCK), page = (double)sysconf(_SC_PAGESIZE);
     struct mallinfo2 heap = mallinfo2();
+    size_t slabs, kept;
+    slab_stats(&slabs, &kept);
     unsigned long threads = 0, utime = 0, stime = 0, vsize = 0, rss = 0, start = 0, btime = 0;
     FILE *f = fopen("/proc/self/stat", "re");
     char line[1024] = "";
@@ -428,7 +430,7 @@ static void write_process(void *arg, str_t *out)
         {"go_goroutines", "gauge", "Number of threads: what stands for goroutines here.", (double)threads},
         {"go_threads", "gauge", "Number of threads.", (double)threads},
         {"go_memstats_heap_alloc_bytes", "gauge", "Bytes allocated from the heap and in use.",
-         (double)heap.uordblks + (double)heap.hblkhd},
+         (double)heap.uordblks + (double)heap.hblkhd + (double)kept},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         metrics_write_head(out, rows[i].name, rows[i].type, rows[i].help);

@@ -47,13 +47,13 @@ pthread_t thread_start(const char *name, void *(*fn)(void *), void *arg)
     return t;
 }
 
-/* What a burst of work used lies in the heap as free pages until somebody hands them back. Once a minute at
- * most: it looks at the whole heap. */
+/* What a burst of work used lies in the heap as free pages until somebody hands them back. Not more often
+ * than that: it looks at the whole heap. */
 void memory_give_back(void)
 {
     static _Atomic int64_t last;
     int64_t now = mono_now().ns, before = last;
-    if (before && now - before < SECONDS(60))
+    if (before && now - before < SECONDS(5))
         return;
     if (atomic_compare_exchange_strong(&last, &before, now))
         malloc_trim(0);
