@@ -1,4 +1,5 @@
 #include "app-controller/apps.h"
+#include "common/argo/app.h"
 #include "common/base/intern.h"
 #include "common/base/map.h"
 #include "common/base/slab.h"
@@ -149,7 +150,7 @@ static bool older(const char *a, const char *b)
 }
 
 struct app *apps_put(apps_t *a, const char *key, const char *instance, const json_t *doc, bool own,
-                     bool *is_new, json_t **old)
+                     bool *is_new)
 {
     struct app *app, *replaced = NULL;
     {
@@ -188,12 +189,15 @@ struct app *apps_put(apps_t *a, const char *key, const char *instance, const jso
         pack_free(pack);
         return app;
     }
-    if (old)
-        *old = pack_open(app->doc);
     pack_free(app->doc);
     app->doc = pack;
     slab_strfree(app->rv);
     app->rv = slab_strdup(rv);
+    bool auto_sync = app_auto_sync(doc), self_heal = app_self_heal(doc);
+    app->turned_on = app->turned_on ||
+                     (!*is_new && ((auto_sync && !app->auto_sync) || (self_heal && !app->self_heal)));
+    app->auto_sync = auto_sync;
+    app->self_heal = self_heal;
     app->operating = json_is_map(json_object_get(doc, "operation")) ||
                      json_at(doc, "metadata", "deletionTimestamp");
     return app;

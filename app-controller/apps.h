@@ -54,6 +54,8 @@ struct app {
     mono_t wave_until;                      /* the next wave of its sync does not start before */
     size_t norphans;                        /* in the namespace it goes to */
     bool operating;                         /* its document has an operation */
+    bool auto_sync, self_heal;              /* as its document says */
+    bool turned_on;                         /* one of them was turned on, and nobody has looked since */
     uint64_t tree_rev;
     uint64_t tree_hash, managed_hash;
     wall_t repo_error_since; /* first failure of manifest generation in a row; 0: none */
@@ -72,10 +74,10 @@ struct app *apps_get(apps_t *a, const char *key) MUST_USE;
 void app_unref(apps_t *a, struct app *app);
 /* Whether there is such an Application; may be asked under any lock. */
 bool apps_has(apps_t *a, const char *key);
-/* Takes in what the watch or one of our writes brought. `own` answers do not replace something newer.
- * *changed tells whether it differs from what was there; old (may be NULL) gets the document before. */
+/* Takes in what the watch or one of our writes brought; an older document replaces nothing. What somebody
+ * else changed may come with the answer to our own write: the event that follows finds it here already. */
 struct app *apps_put(apps_t *a, const char *key, const char *instance, const json_t *doc, bool own,
-                     bool *is_new, json_t **old) MUST_USE;
+                     bool *is_new) MUST_USE;
 void apps_remove(apps_t *a, const char *key, const char *uid);
 /* All keys; the caller's (strv). */
 char **apps_keys(apps_t *a) MUST_USE;

@@ -370,8 +370,7 @@ static int by_key(const void *a, const void *b)
     return strcmp(kx, ky);
 }
 
-/* Whether the namespace's metadata that is wanted is not what the last sync was about. */
-static bool metadata_changed(const json_t *doc)
+bool comparison_metadata_changed(const json_t *doc)
 {
     const json_t *wanted = json_at(doc, "spec", "syncPolicy", "managedNamespaceMetadata");
     const json_t *result = json_at(doc, "status", "operationState", "syncResult");
@@ -397,7 +396,7 @@ void comparison_judge(struct controller *ctl, struct app *app, const struct comp
         else if (counts(p))
             c->sync_status = "OutOfSync";
     }
-    if (!c->failed && metadata_changed(in->doc))
+    if (!c->failed && comparison_metadata_changed(in->doc))
         c->sync_status = "OutOfSync";
     VEC_SORT(&c->pairs, by_key);
     aggregate_health(app, c);

@@ -54,6 +54,8 @@ void comparison_render(struct controller *ctl, struct app *app, const struct com
 /* Targets, live objects, pairs. Needs renderings. */
 void comparison_pair(struct controller *ctl, struct app *app, const struct compare_input *in,
                      struct comparison *c);
+/* Whether the namespace's metadata that is wanted is not what the last sync was about. */
+bool comparison_metadata_changed(const json_t *doc);
 /* Differences, statuses, health. Needs pairs. */
 void comparison_judge(struct controller *ctl, struct app *app, const struct compare_input *in,
                       struct comparison *c);

@@ -129,6 +129,9 @@ static void decide(struct refresh *r, uint64_t bits)
         set_level(r, LEVEL_LIVE, woken_by ? woken_by : "a managed object changed");
     else if (others_changed_finalizers(r))
         set_level(r, LEVEL_LIVE, "the finalizers are not as they were left");
+    else if (str_eq(json_str_at(doc, "status", "sync", "status"), "Synced") &&
+             comparison_metadata_changed(doc))
+        set_level(r, LEVEL_LIVE, "the metadata of the namespace is to change");
     else if (bits & REFRESH_TREE)
         set_level(r, LEVEL_TREE, "an object of the tree changed");
 }

@@ -153,13 +153,15 @@ static void put_app(struct feed *f, const char *key, const json_t *o)
     if (!controller_serves_namespace(ctl, object_namespace(o)))
         return;
     AUTO(free_p) char *instance = instance_name(object_namespace(o), object_name(o), ctl->options.ns);
-    AUTO_JSON old = NULL;
-    bool is_new;
-    struct app *app = apps_put(ctl->apps, key, instance, o, false, &is_new, &old);
+    bool is_new, turned_on;
+    struct app *app = apps_put(ctl->apps, key, instance, o, false, &is_new);
     if (!app)
         return;
-    bool turned_on = !is_new &&
-                     ((app_auto_sync(o) && !app_auto_sync(old)) || (app_self_heal(o) && !app_self_heal(old)));
+    {
+        LOCKED(&app->lock);
+        turned_on = app->turned_on;
+        app->turned_on = false;
+    }
     if (ownership_look(ctl, app)) {
         workq_add(ctl->refresh, key, REFRESH_CHECK | (turned_on ? REFRESH_TARGET : 0));
         if (json_is_map(json_object_get(o, "operation")) || app_deleting(o))
