@@ -46,6 +46,7 @@ struct workq {
     uint64_t added, done, put_off, turns;
     struct workq_times waited, worked;
     bool stopping;
+    bool untidy; /* since memory was given back, work was done */
     char name[16];
     size_t threads, idle, max_threads;
     cond_t gone;
@@ -298,6 +299,7 @@ static void run_one(workq_t *q)
     mono_t began = mono_now();
     note_time(&q->waited, it->since, began);
     it->since = began;
+    q->untidy = true;
     q->nrunning++;
     if (q->nready || q->heap.n)
         pthread_cond_signal(&q->wake); /* a colleague takes over the rest and the timers */
@@ -316,10 +318,18 @@ static void run_one(workq_t *q)
         pthread_cond_broadcast(&q->idle_cond);
 }
 
+/* Called and left with the lock held. */
+static void give_back(workq_t *q)
+{
+    q->untidy = false;
+    pthread_mutex_unlock(&q->lock);
+    memory_give_back();
+    pthread_mutex_lock(&q->lock);
+}
+
 static void *worker(void *arg)
 {
     workq_t *q = arg;
-    bool quiet = false;
     pthread_mutex_lock(&q->lock);
     mono_t bored = mono_after(mono_now(), SECONDS(IDLE_SECONDS));
     while (!q->stopping) {
@@ -330,18 +340,16 @@ static void *worker(void *arg)
             continue;
         }
         bool spare = q->idle > 0; /* somebody else watches the timers */
-        if (spare && mono_left(bored) == 0) {
-            quiet = q->threads == 2;
-            break;
+        bool waits = spare || q->untidy;
+        if (waits && mono_left(bored) == 0) {
+            if (spare)
+                break;
+            give_back(q);
+            continue;
         }
         q->idle++;
-        cond_wait_until(&q->wake, &q->lock, spare && mono_cmp(bored, next) < 0 ? bored : next);
+        cond_wait_until(&q->wake, &q->lock, waits && mono_cmp(bored, next) < 0 ? bored : next);
         q->idle--;
-    }
-    if (quiet) {
-        pthread_mutex_unlock(&q->lock);
-        memory_give_back();
-        pthread_mutex_lock(&q->lock);
     }
     q->threads--;
     pthread_cond_broadcast(&q->gone);
