@@ -473,7 +473,7 @@ static bool is_watched(cluster_t *c, const struct kube_resource *r)
 static bool not_wanted_any_more(cluster_t *c, const struct kind_watch *w)
 {
     const struct kube_resource *r = kube_api_find(c->api, w->resource.group, NULL, w->resource.kind);
-    if (w->forbidden || w->refused || w->review != REVIEW_NONE) {
+    if (!w->synced || w->forbidden || w->refused || w->review != REVIEW_NONE) {
         if (w->respect != respect_of(c->settings))
             return true;
         if (w->forbidden && r)

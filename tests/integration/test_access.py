@@ -1,6 +1,10 @@
 """Kinds that may not be listed, where the settings have access reviewed."""
 import json
+import os
 import time
+import unittest
+
+import yaml
 
 from test_clusters import Base, Sim
 
@@ -47,3 +51,44 @@ class Reviews(Base):
         count = lambda: self.samples("argocd_cluster_events_total", server=sim.server, kind="Secret")
         self.env.wait("Secrets to be watched", lambda: sim.kube.create(
             {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s%d" % time.monotonic_ns(), "namespace": "default"}}) and count(), 30)
+
+
+class RealReviews(Base):
+    """The same by the authorizer of a real server, as an account that may list little."""
+
+    RULES = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["*"]},
+             {"apiGroups": [""], "resources": ["namespaces", "pods"], "verbs": ["get", "list", "watch"]},
+             {"apiGroups": ["apps"], "resources": ["*"], "verbs": ["get", "list", "watch"]},
+             {"nonResourceURLs": ["*"], "verbs": ["get"]}]
+
+    @classmethod
+    def setUpClass(cls):
+        if not os.environ.get("KUBECONFIG") or os.environ.get("CARGOCD_KUBESIM"):
+            raise unittest.SkipTest("kubesim authorizes nothing: give a KUBECONFIG")
+        super().setUpClass()
+
+    def token(self, ns, name):
+        kube = self.env.kube
+        kube.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "few", "namespace": ns}})
+        kube.create({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": self.RULES})
+        self.addCleanup(kube.delete, "rbac.authorization.k8s.io/v1", "ClusterRole", None, name)
+        kube.create({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name},
+                     "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+                     "subjects": [{"kind": "ServiceAccount", "name": "few", "namespace": ns}]})
+        self.addCleanup(kube.delete, "rbac.authorization.k8s.io/v1", "ClusterRoleBinding", None, name)
+        return kube.call("POST", "/api/v1/namespaces/%s/serviceaccounts/few/token" % ns,
+                         {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}})["status"]["token"]
+
+    def test_kinds_beyond_the_account(self):
+        ns = self.env.create_namespace()
+        with open(self.env.kubeconfig, encoding="utf-8") as f:
+            server = yaml.safe_load(f)["clusters"][0]["cluster"]["server"]
+        config = {"bearerToken": self.token(ns, ns + "-few"), "tlsClientConfig": {"insecure": True}}
+        self.cluster("few", server, config)
+        self.deploy("few", {"name": "few"}, sim=self.env)
+        self.wait_condition("few", "ComparisonError", "forbidden")
+        self.env.config_map("argocd-cm", {"resource.respectRBAC": "strict"})
+        self.addCleanup(self.env.config_map, "argocd-cm", {})
+        self.env.wait_status("few", "Synced", "Healthy", timeout=40)
+        self.env.wait("it to be connected", lambda: self.connected(server) == 1)
+        self.assertNotIn("an access review allows it", self.env.controller.log())
