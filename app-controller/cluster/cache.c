@@ -252,7 +252,7 @@ static void assess(cache_t *c, struct obj *o, const json_t *doc)
     health_dispose(&h);
 }
 
-/* What a change must touch to count, as a hash. */
+/* What a change must touch to count, as a hash; jq expressions have their say later (cache_check.c). */
 static uint64_t update_hash(cache_t *c, const json_t *doc)
 {
     if (!settings_ignore_updates_enabled(c->settings))
@@ -338,14 +338,15 @@ static bool same_owners(const struct obj *a, const struct obj *b)
     return true;
 }
 
-/* Whether anything changed that an application would show or decide on. */
-static bool matters(const struct obj *old, const struct obj *now)
+/* Whether anything changed that an application would show or decide on, as far as it is known yet. */
+static bool matters(cache_t *c, const struct obj *old, const struct obj *now)
 {
     bool content = !(old->update_hash && now->update_hash) ? strcmp(old->rv, now->rv) != 0 && now->app
                                                            : old->update_hash != now->update_hash;
-    return content || old->app != now->app || old->uid != now->uid || old->health != now->health ||
-           old->health_message != now->health_message || old->deleting != now->deleting ||
-           !node_info_same(&old->info, &now->info) || !same_owners(old, now);
+    bool shown = old->app != now->app || old->uid != now->uid || old->health != now->health ||
+                 old->health_message != now->health_message || old->deleting != now->deleting ||
+                 !node_info_same(&old->info, &now->info) || !same_owners(old, now);
+    return shown || (content && !cache_update_later(c, old, now));
 }
 
 /* Takes the record in. */
@@ -359,7 +360,7 @@ static void store(cache_t *c, struct obj *o, notes_t *notes)
         cache_note(c, o, notes);
         return;
     }
-    bool news = matters(old, o);
+    bool news = matters(c, old, o);
     if (news)
         cache_note(c, old, notes);
     cache_unindex(c, old);

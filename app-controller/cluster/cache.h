@@ -37,14 +37,14 @@ void cache_free(cache_t *c);
 /* Other rules of tracking: takes effect for what is listed from now on. */
 void cache_set_settings(cache_t *c, const settings_t *settings);
 
-/* An object whose health check is the settings', and runs elsewhere. */
+/* A health check of the settings, or jq expressions that may let an update be ignored: they run elsewhere. */
 struct cache_check;
 /* Takes the check over, to give it to cache_check_run in time; false when it cannot. */
 typedef bool (*cache_checker_fn)(void *ctx, struct cache_check *check);
-/* ctx is that of on_change. Without one such objects have no health. */
+/* ctx is that of on_change. Without one such objects have no health, and such updates count. */
 void cache_set_checker(cache_t *c, cache_checker_fn checker);
-/* Runs the check (taken), and stores what it found if the object is still the same. Blocks; not for the I/O
- * thread. */
+/* Runs the check (taken), and stores what it found if the object is still the same, or tells of the update.
+ * Blocks; not for the I/O thread. */
 void cache_check_run(cache_t *c, eval_t *eval, struct cache_check *check_take);
 
 /* ---- writing ---- */

@@ -31,7 +31,7 @@ struct obj {
     struct node_info info;
     const char *health_message; /* interned */
     int64_t created;            /* seconds since 1970 */
-    uint64_t update_hash;       /* of what may not be ignored; 0: none */
+    uint64_t update_hash;       /* of what no pointer lets ignore; 0: none */
     uint32_t generation;        /* of the list that last had it */
     uint8_t nowners, health;
     bool deleting;
@@ -93,6 +93,9 @@ uint64_t cache_rules_hash(const settings_t *settings);
 /* Hands the object over to the settings' check, if there is one; until that has run the health is what it
  * was. */
 bool cache_check_later(cache_t *c, struct obj *o, const json_t *doc);
+/* Hands an update of the same object over if jq expressions decide on it: who is concerned is told if it is
+ * not to be ignored. False: nothing decides, or nobody can, and it counts. */
+bool cache_update_later(cache_t *c, const struct obj *old, const struct obj *now);
 
 cache_kind_t *cache_kind_find(cache_t *c, const char *group, const char *kind);
 struct obj *cache_lookup(cache_t *c, const struct obj_key *key);

@@ -3,9 +3,12 @@
  * into the cache. States: connecting -> listing -> ready; a failed connect is tried again after a pause of at
  * most 10 s for as long as somebody holds the cluster. Kinds come and go with discovery: a changed CRD or
  * APIService asks for another round. A kind that cannot be listed holds up the others for a few attempts
- * only, and a group that discovery could not ask keeps its watches. Settings that records are made by start
- * all over: until everything is listed again there is no verdict. */
+ * only, and a group that discovery could not ask keeps its watches. A kind whose list is forbidden is left
+ * out if the settings say so; where these are strict the cluster's own thread asks for an access review
+ * first, and a kind that may be listed all the same is tried and reviewed again. Settings that records are
+ * made by start all over: until everything is listed again there is no verdict. */
 #include "app-controller/cluster/cluster.h"
+#include "app-controller/cluster/access.h"
 #include "common/base/intern.h"
 #include "common/base/log.h"
 #include "common/base/thread.h"
@@ -18,6 +21,19 @@ enum { RETRY_FIRST_MS = 250, RETRY_MAX_MS = 10000, PARTIAL_FIRST_MS = 1000, PART
  * webhook is broken. */
 enum { BROKEN_FAILURES = 3 };
 
+/* resource.respectRBAC: what becomes of a kind whose list is forbidden. */
+enum respect {
+    RESPECT_NOT,    /* it fails */
+    RESPECT_NORMAL, /* it is left out */
+    RESPECT_STRICT  /* it is left out if an access review says so too */
+};
+
+enum review {
+    REVIEW_NONE,
+    REVIEW_ASK,  /* the watch has ended, and an access review is to be asked for */
+    REVIEW_AGAIN /* it may be listed: the watch is to be started again */
+};
+
 /* A watch of one kind (in one namespace). */
 struct kind_watch {
     cluster_t *cluster;
@@ -27,8 +43,12 @@ struct kind_watch {
     char *ns;                      /* NULL: all */
     uint32_t mark;
     bool synced, stopped, rediscovers;
-    bool forbidden;        /* and left alone, by the settings */
-    bool respects;         /* stops when it is forbidden */
+    bool forbidden;       /* and left alone, by the settings */
+    enum respect respect; /* of the settings that it was started under */
+    enum review review;
+    unsigned reviews; /* since it was last listed */
+    mono_t review_at;
+    err_t *denial;         /* why it stopped when it was forbidden */
     bool failing, refused; /* refused: 401 or 403 */
     unsigned failures;     /* before the first list was complete */
 };
@@ -124,6 +144,7 @@ static void watch_free(struct kind_watch *w)
     intern_unref(w->resource.plural);
     intern_unref(w->resource.singular);
     intern_unref(w->resource.subresources);
+    err_free(w->denial);
     free(w->ns);
     free(w);
 }
@@ -287,6 +308,12 @@ static void settle(struct kind_watch *w, bool synced)
             c->unsynced--;
         w->synced = w->synced || synced;
         w->stopped = !synced;
+        if (synced) {
+            /* A watch that was started again knows nothing of the failures before. */
+            c->failing -= w->failing;
+            w->failing = w->refused = false;
+            w->reviews = 0;
+        }
         news = check_ready(c);
     }
     if (news)
@@ -322,15 +349,14 @@ static bool note_error(cluster_t *c, struct kind_watch *w, err_t *err)
         err_wrap(&c->error, "watch %s", w->resource.kind);
     }
     bool news = !c->was_ready && check_ready(c);
-    if (w->failures == BROKEN_FAILURES && !lost)
+    if (w->failures == BROKEN_FAILURES && !lost && !w->refused)
         log_warn(LOGF({"server", c->spec.server}), "%s %s cannot be listed and is left out: %s",
                  w->resource.kind, w->resource.group, err_text(err));
     return news;
 }
 
-static void on_error(void *arg, err_t *err)
+static void fail(struct kind_watch *w, err_t *err)
 {
-    struct kind_watch *w = arg;
     cluster_t *c = w->cluster;
     bool ready, refused;
     {
@@ -348,13 +374,37 @@ static void on_error(void *arg, err_t *err)
         log_debug(LOGF({"server", c->spec.server}), "watch %s: %s", w->resource.kind, err_text(err));
 }
 
+static void on_error(void *arg, err_t *err)
+{
+    struct kind_watch *w = arg;
+    if (!err || w->respect == RESPECT_NOT || err_code(err) != ERR_PERMISSION_DENIED) {
+        fail(w, err);
+        return;
+    }
+    /* No failure yet: it stops now. */
+    err_free(w->denial);
+    w->denial = err_copy(err);
+}
+
+static void leave(struct kind_watch *w, bool forbidden)
+{
+    settle(w, false);
+    LOCKED(&w->cluster->lock);
+    w->forbidden = forbidden;
+    w->cluster->again = w->cluster->again || !forbidden;
+    pthread_cond_signal(&w->cluster->work);
+}
+
 static void on_stop(void *arg, enum kube_watch_stop why)
 {
     struct kind_watch *w = arg;
-    settle(w, false);
+    if (why != KUBE_STOP_FORBIDDEN || w->respect != RESPECT_STRICT) {
+        leave(w, why == KUBE_STOP_FORBIDDEN);
+        return;
+    }
     LOCKED(&w->cluster->lock);
-    w->forbidden = why == KUBE_STOP_FORBIDDEN;
-    w->cluster->again = w->cluster->again || !w->forbidden;
+    w->review = REVIEW_ASK;
+    w->review_at = mono_now();
     pthread_cond_signal(&w->cluster->work);
 }
 
@@ -364,17 +414,24 @@ static const struct kube_watch_ops watch_ops = {.on_list = on_list,
                                                 .on_error = on_error,
                                                 .on_stop = on_stop};
 
-static bool respects_rbac(const settings_t *settings)
+static enum respect respect_of(const settings_t *settings)
 {
-    return *settings_value(settings, "resource.respectRBAC") != 0;
+    const char *value = settings_value(settings, "resource.respectRBAC");
+    return !*value ? RESPECT_NOT : strcmp(value, "strict") == 0 ? RESPECT_STRICT : RESPECT_NORMAL;
+}
+
+static void open_watch(struct kind_watch *w)
+{
+    struct kube_watch_spec spec = {
+        .resource = &w->resource, .list = {.ns = w->ns}, .stop_when_forbidden = w->respect != RESPECT_NOT};
+    w->watch = kube_watch_start(w->cluster->kube, &spec, &watch_ops, w);
 }
 
 static void start_watch(cluster_t *c, const settings_t *settings, const struct kube_resource *r,
                         cache_kind_t *kind, const char *ns)
 {
     struct kind_watch *w = xcalloc(1, sizeof(*w));
-    *w = (struct kind_watch){
-        .cluster = c, .kind = kind, .ns = xstrdup(ns), .respects = respects_rbac(settings)};
+    *w = (struct kind_watch){.cluster = c, .kind = kind, .ns = xstrdup(ns), .respect = respect_of(settings)};
     w->resource = *r;
     w->resource.group = intern_ref(r->group);
     w->resource.version = intern_ref(r->version);
@@ -390,9 +447,7 @@ static void start_watch(cluster_t *c, const settings_t *settings, const struct k
         VEC_PUSH(&c->watches, w);
         c->unsynced++;
     }
-    struct kube_watch_spec spec = {
-        .resource = &w->resource, .list = {.ns = w->ns}, .stop_when_forbidden = w->respects};
-    w->watch = kube_watch_start(c->kube, &spec, &watch_ops, w);
+    open_watch(w);
 }
 
 static bool wanted(cluster_t *c, const settings_t *settings, const struct kube_resource *r)
@@ -418,8 +473,8 @@ static bool is_watched(cluster_t *c, const struct kube_resource *r)
 static bool not_wanted_any_more(cluster_t *c, const struct kind_watch *w)
 {
     const struct kube_resource *r = kube_api_find(c->api, w->resource.group, NULL, w->resource.kind);
-    if (w->forbidden || w->refused) {
-        if (w->respects != respects_rbac(c->settings))
+    if (!w->synced || w->forbidden || w->refused || w->review != REVIEW_NONE) {
+        if (w->respect != respect_of(c->settings))
             return true;
         if (w->forbidden && r)
             return r->version != w->resource.version || !wanted(c, c->settings, r);
@@ -445,6 +500,57 @@ static void start_watches(cluster_t *c, kube_api_t *api, const settings_t *setti
         for (size_t k = 0; c->spec.namespaces && r->namespaced && c->spec.namespaces[k]; k++)
             start_watch(c, settings, r, kind, c->spec.namespaces[k]);
     }
+}
+
+/* ---- access reviews ---- */
+
+/* The one that is due first; NULL. Called with the lock held. */
+static struct kind_watch *next_review(const cluster_t *c)
+{
+    struct kind_watch *first = NULL;
+    VEC_FOREACH(&c->watches, w)
+        if ((*w)->review != REVIEW_NONE && (!first || mono_cmp((*w)->review_at, first->review_at) < 0))
+            first = *w;
+    return first;
+}
+
+/* That it was forbidden is a failure after all. */
+static void review_again(struct kind_watch *w, err_t *failure)
+{
+    cluster_t *c = w->cluster;
+    int64_t pause = RETRY_FIRST_MS << (w->reviews < 6 ? w->reviews : 6);
+    AUTO_ERR err = err_copy(w->denial);
+    if (failure)
+        err_wrap(&err, "failed to check permissions for resource %s (%s)", w->resource.kind,
+                 err_text(failure));
+    fail(w, err);
+    LOCKED(&c->lock);
+    w->review = REVIEW_AGAIN;
+    w->review_at = mono_after(mono_now(), MILLIS(pause < RETRY_MAX_MS ? pause : RETRY_MAX_MS));
+    if (!w->reviews++ && !c->stopping)
+        log_warn(LOGF({"server", c->spec.server}), "%s %s cannot be listed: forbidden, but %s",
+                 w->resource.kind, w->resource.group,
+                 failure ? err_text(failure) : "an access review allows it");
+}
+
+/* Only the cluster's own thread starts and frees watches: w stays while this waits for the answer. */
+static void review(struct kind_watch *w)
+{
+    cluster_t *c = w->cluster;
+    AUTO_ERR err = NULL;
+    bool allowed = true;
+    if (w->review == REVIEW_AGAIN) {
+        w->review = REVIEW_NONE;
+        kube_watch_stop(w->watch);
+        open_watch(w);
+        return;
+    }
+    if (access_may_list(c->kube, &w->resource, c->spec.namespaces, &allowed, &err) < 0 || allowed) {
+        review_again(w, err);
+        return;
+    }
+    w->review = REVIEW_NONE;
+    leave(w, true);
 }
 
 /* ---- connecting ---- */
@@ -548,13 +654,19 @@ static void *cluster_main(void *arg)
     pthread_mutex_lock(&c->lock);
     while (!c->stopping) {
         bool due = c->again || mono_left(c->next_try) == 0;
-        if (!due) {
-            cond_wait_until(&c->work, &c->lock, c->next_try);
+        struct kind_watch *reviewed = due ? NULL : next_review(c);
+        mono_t next = reviewed && mono_cmp(reviewed->review_at, c->next_try) < 0 ? reviewed->review_at
+                                                                                 : c->next_try;
+        if (!due && mono_left(next)) {
+            cond_wait_until(&c->work, &c->lock, next);
             continue;
         }
         c->again = false;
         pthread_mutex_unlock(&c->lock);
-        connect_once(c);
+        if (due)
+            connect_once(c);
+        else if (reviewed)
+            review(reviewed);
         pthread_mutex_lock(&c->lock);
         if (c->again && !c->stopping) {
             /* A burst of CRDs is one round of discovery. */
@@ -627,23 +739,6 @@ int cluster_ready(cluster_t *c, mono_t deadline, err_t **err)
     return err_set(err, ERR_UNAVAILABLE, "cluster %s: its objects are still being listed", c->spec.server);
 }
 
-int cluster_manages(const cluster_t *c, const struct obj_key *key, bool namespaced, err_t **err)
-{
-    if (!c->spec.namespaces)
-        return 0;
-    if (!namespaced)
-        return c->spec.cluster_resources
-                   ? 0
-                   : err_set(err, ERR_FAILED_PRECONDITION,
-                             "cluster level %s \"%s\" can not be managed when in namespaced mode", key->kind,
-                             key->name);
-    for (char **n = c->spec.namespaces; *n; n++)
-        if (strcmp(*n, key->ns) == 0)
-            return 0;
-    return err_set(err, ERR_FAILED_PRECONDITION, "namespace \"%s\" for %s \"%s\" is not managed", key->ns,
-                   key->kind, key->name);
-}
-
 kube_api_t *cluster_api(cluster_t *c)
 {
     LOCKED(&c->lock);
@@ -654,36 +749,6 @@ char *cluster_version(cluster_t *c)
 {
     LOCKED(&c->lock);
     return xstrdup(str_or_empty(c->version));
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-char **cluster_api_versions(cluster_t *c)
-{
-    kube_api_t *api = cluster_api(c);
-    VEC(char *) list = {};
-    size_t n = 0;
-    const struct kube_resource *all = api ? kube_api_all(api, &n) : NULL;
-    for (size_t i = 0; i < n; i++) {
-        char *gv = *all[i].group ? xasprintf("%s/%s", all[i].group, all[i].version) : xstrdup(all[i].version);
-        VEC_PUSH(&list, xasprintf("%s/%s", gv, all[i].kind));
-        VEC_PUSH(&list, gv);
-    }
-    kube_api_unref(api);
-    VEC_SORT(&list, by_text);
-    size_t m = 0;
-    for (size_t i = 0; i < list.n; i++) {
-        if (m && strcmp(list.v[m - 1], list.v[i]) == 0)
-            free(list.v[i]);
-        else
-            list.v[m++] = list.v[i];
-    }
-    list.n = m;
-    VEC_PUSH(&list, NULL);
-    return list.v;
 }
 
 static void put_time(json_t *o, const char *key, wall_t t)

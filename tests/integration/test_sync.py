@@ -1,4 +1,5 @@
 """A2: operations: sync, prune, hooks, automated sync, self-heal, deletion."""
+import json
 import time
 
 from lib.case import Case, config_map
@@ -306,6 +307,45 @@ class Automated(Case):
         app = self.env.wait_app("ignores", lambda a: a["status"].get("conditions"))
         self.assertEqual(app["status"]["conditions"][0]["type"], "ComparisonError")
         self.assertIn("syntax error", app["status"]["conditions"][0]["message"])
+
+    def refreshes(self, name):
+        return sum("Refreshing app status" in line and line.endswith("/" + name) for line in self.env.controller.log().splitlines())
+
+    def watched(self, name, rule):
+        """An application whose ConfigMap "a" the rule applies to, when all is quiet; its namespace."""
+        self.env.config_map("argocd-cm", {"resource.customizations.ignoreResourceUpdates.ConfigMap": rule})
+        self.addCleanup(self.env.config_map, "argocd-cm", {})
+        repo = self.env.repo()
+        repo.commit({"a.yaml": config_map("a", {"mine": "1"})})
+        ns = self.env.app(name, self.env.git.url(repo))
+        self.env.sync(name)
+        self.env.wait_operation(name)
+        self.env.wait_status(name, "Synced", "Healthy")
+        self.drift(ns, "a", {"noise": "0", "hum": "0"})
+        time.sleep(2)
+        return ns
+
+    def test_updates_that_jq_ignores(self):
+        ns = self.watched("humming", """{jqPathExpressions: ['.data[', '.data["noise", "hum"]'], jsonPointers: [/data/hiss]}""")
+        before = self.refreshes("humming")
+        for i in range(5):
+            self.drift(ns, "a", {"noise": "%d" % (i + 1), "hum": "%d" % i, "hiss": "x"})
+        time.sleep(2)
+        self.assertEqual(self.refreshes("humming"), before)
+        self.drift(ns, "a", {"mine": "2", "noise": "x"})
+        self.env.wait_status("humming", "OutOfSync")
+        self.assertGreater(self.refreshes("humming"), before)
+        # Back again, with noise behind it: what is seen is the last state.
+        self.drift(ns, "a", {"mine": "1", "noise": "y"})
+        self.drift(ns, "a", {"noise": "z"})
+        self.env.wait_status("humming", "Synced")
+
+    def test_updates_that_a_failing_jq_does_not_ignore(self):
+        for name, expression in (("failing", '.data | error("no")'), ("endless", "[range(1e12)] | .data.noise")):
+            ns = self.watched(name, json.dumps({"jqPathExpressions": [expression]}))
+            before = self.refreshes(name)
+            self.drift(ns, "a", {"noise": "1"})
+            self.env.wait("a refresh of " + name, lambda: self.refreshes(name) > before)
 
     def test_health_by_script(self):
         self.env.config_map("argocd-cm", {"resource.customizations.health.ConfigMap": """

@@ -245,7 +245,17 @@ void api_delete(struct exchange *x)
     reply_object(x, 200, result, failure);
 }
 
-/* Access reviews: everybody may do everything here. */
+static bool is_denied(const struct faults *f, const json_t *review)
+{
+    const json_t *a = json_at(review, "spec", "resourceAttributes");
+    const char *group = str_or_empty(json_str_at(a, "group"));
+    const char *plural = str_or_empty(json_str_at(a, "resource"));
+    AUTO(free_p) char *resource = *group ? xasprintf("%s.%s", plural, group) : xstrdup(plural);
+    return faults_denied(f, str_or_empty(json_str_at(a, "verb")), resource,
+                         str_or_empty(json_str_at(a, "namespace")));
+}
+
+/* Access reviews: everybody may do everything here, but for what a test denies. */
 void api_review(struct exchange *x)
 {
     json_t *body = NULL, *failure = read_object_body(x, &body);
@@ -264,7 +274,7 @@ void api_review(struct exchange *x)
                             ? json_pack("{s:[{s:[s],s:[s],s:[s]}],s:[{s:[s],s:[s]}],s:b}", "resourceRules",
                                         "verbs", "*", "apiGroups", "*", "resources", "*", "nonResourceRules",
                                         "verbs", "*", "nonResourceURLs", "*", "incomplete", 0)
-                            : json_pack("{s:b}", "allowed", 1));
+                            : json_pack("{s:b}", "allowed", !is_denied(x->sim->faults, body)));
     reply_json(x, 201, body);
     json_decref(body);
 }

@@ -93,7 +93,8 @@ static int check_document(const json_t *o, err_t **err)
     if (!json_is_map(o))
         return err_set(err, ERR_INVALID_ARGUMENT, "faults: not an object");
     json_object_foreach((json_t *)(uintptr_t)o, key, value) {
-        if (strcmp(key, "rules") != 0 && strcmp(key, "images") != 0 && strcmp(key, "paused") != 0)
+        if (strcmp(key, "rules") != 0 && strcmp(key, "images") != 0 && strcmp(key, "paused") != 0 &&
+            strcmp(key, "denied") != 0)
             return err_set(err, ERR_INVALID_ARGUMENT, "faults: unknown field '%s'", key);
         if (!json_is_array(value))
             return err_set(err, ERR_INVALID_ARGUMENT, "faults: '%s' is no list", key);
@@ -132,6 +133,9 @@ int faults_set(struct faults *f, const json_t *document, err_t **err)
     json_array_foreach(json_object_get(copy, "images"), i, v)
         if (!json_str_at(v, "image") || !glob_valid(json_str_at(v, "image")))
             return err_set(err, ERR_INVALID_ARGUMENT, "faults: image %zu: no pattern", i);
+    json_array_foreach(json_object_get(copy, "denied"), i, v)
+        if (check_rule(v, err) < 0)
+            return err_wrap(err, "faults: denied %zu", i);
     VEC_FREE(&f->rules);
     VEC_PUSH(&f->former, f->document);
     f->document = TAKE(copy);
@@ -166,6 +170,25 @@ struct fault faults_match(struct faults *f, const struct fault_query *q)
         return result;
     }
     return (struct fault){};
+}
+
+bool faults_denied(const struct faults *f, const char *verb, const char *resource, const char *ns)
+{
+    const struct {
+        const char *key, *have;
+    } parts[] = {{"verb", verb}, {"resource", resource}, {"namespace", ns}};
+    json_t *v;
+    size_t n;
+    json_array_foreach(json_object_get(f->document, "denied"), n, v) {
+        bool fits = true;
+        for (size_t i = 0; i < ARRAY_LEN(parts) && fits; i++) {
+            const char *glob = json_str_at(v, parts[i].key);
+            fits = !glob || glob_match(glob, parts[i].have, NULL);
+        }
+        if (fits)
+            return true;
+    }
+    return false;
 }
 
 const char *faults_image(const struct faults *f, const char *image, const char **message)

@@ -31,6 +31,8 @@ int faults_set(struct faults *f, const json_t *document, err_t **err);
 json_t *faults_get(const struct faults *f) MUST_USE;
 /* The first rule that matches and whose dice fall so. */
 struct fault faults_match(struct faults *f, const struct fault_query *q);
+/* Whether an access review is answered with no. resource: "deployments.apps". */
+bool faults_denied(const struct faults *f, const char *verb, const char *resource, const char *ns);
 /* Why containers of this image do not run: "ErrImagePull"; NULL: they run. *message may be NULL. */
 const char *faults_image(const struct faults *f, const char *image, const char **message);
 
