@@ -207,7 +207,7 @@ def applications(apps, objects):
         before = env.controller.memory_kib()
         make_apps(env, apps, 5, namespace)
         settle(env, apps, 600)
-        time.sleep(5)
+        time.sleep(20)  # idle threads end after 15 s
         figure("controller-memory-an-app-of-%d" % apps, (env.controller.memory_kib() - before) / apps, "KiB", 10)
         cpu = env.controller.cpu_seconds()
         time.sleep(10)
