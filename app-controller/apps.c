@@ -57,6 +57,15 @@ void app_set_resources(struct app *app, struct found_resource *list_take, size_t
     app->nresources = n;
 }
 
+void app_set_renderings(struct app *app, struct rendering *list_take, size_t n)
+{
+    for (size_t i = 0; i < app->nrenderings; i++)
+        rendering_dispose(&app->renderings[i]);
+    free(app->renderings);
+    app->renderings = list_take;
+    app->nrenderings = n;
+}
+
 static void app_free(struct app *app)
 {
     intern_unref(app->key);
@@ -67,9 +76,7 @@ static void app_free(struct app *app)
     intern_unref(app->project);
     pack_free(app->doc);
     slab_strfree(app->rv);
-    for (size_t i = 0; i < app->nrenderings; i++)
-        rendering_dispose(&app->renderings[i]);
-    free(app->renderings);
+    app_set_renderings(app, NULL, 0);
     app_set_resources(app, NULL, 0);
     cluster_unref(app->cluster);
     journal_dispose(&app->journal);
@@ -142,13 +149,6 @@ static struct app *app_new(const char *key, const char *instance, const json_t *
     return app;
 }
 
-/* Resource versions are opaque but for telling which of two answers about one object overtook the other. */
-static bool older(const char *a, const char *b)
-{
-    uint64_t x, y;
-    return str_to_u64(a, &x) && str_to_u64(b, &y) && x < y;
-}
-
 struct app *apps_put(apps_t *a, const char *key, const char *instance, const json_t *doc, bool own,
                      bool *is_new)
 {
@@ -185,7 +185,7 @@ struct app *apps_put(apps_t *a, const char *key, const char *instance, const jso
     pack_t *pack = pack_json(slim);
     LOCKED(&app->lock);
     const char *rv = object_resource_version(doc);
-    if (app->rv && older(rv, app->rv)) {
+    if (app->rv && resource_version_older(rv, app->rv)) {
         pack_free(pack);
         return app;
     }

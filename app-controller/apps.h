@@ -97,5 +97,7 @@ struct rendering rendering_copy(const struct rendering *r);
 void found_resource_dispose(struct found_resource *r);
 /* Replaces what was found; the list is of slab_alloc. Under the app's lock. */
 void app_set_resources(struct app *app, struct found_resource *list_take, size_t n);
+/* Replaces the renderings at hand; the list is of xcalloc. Under the app's lock. */
+void app_set_renderings(struct app *app, struct rendering *list_take, size_t n);
 
 #endif

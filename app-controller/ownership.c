@@ -73,11 +73,9 @@ static void forget(struct app *app)
     cluster_t *cluster;
     {
         LOCKED(&app->lock);
-        for (size_t i = 0; i < app->nrenderings; i++)
-            rendering_dispose(&app->renderings[i]);
+        app_set_renderings(app, NULL, 0);
         app_set_resources(app, NULL, 0);
-        free(TAKE(app->renderings));
-        app->nrenderings = app->norphans = 0;
+        app->norphans = 0;
         app->fingerprint = app->tree_hash = app->managed_hash = 0;
         app->refreshed_at = app->hard_refreshed_at = app->wave_until = (mono_t){0};
         app->repo_error_since = (wall_t){0};

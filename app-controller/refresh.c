@@ -197,13 +197,10 @@ static void keep_findings(struct refresh *r, const struct comparison *c)
     LOCKED(&app->lock);
     app_set_resources(app, list, c->pairs.n);
     if (!c->render_failed) {
-        for (size_t i = 0; i < app->nrenderings; i++)
-            rendering_dispose(&app->renderings[i]);
-        free(app->renderings);
-        app->nrenderings = c->renderings.n;
-        app->renderings = xcalloc(c->renderings.n, sizeof(*app->renderings));
+        struct rendering *kept = xcalloc(c->renderings.n, sizeof(*kept));
         for (size_t i = 0; i < c->renderings.n; i++)
-            app->renderings[i] = rendering_copy(&c->renderings.v[i]);
+            kept[i] = rendering_copy(&c->renderings.v[i]);
+        app_set_renderings(app, kept, c->renderings.n);
     }
     intern_unref(app->project);
     app->project = intern(app_project(r->doc));

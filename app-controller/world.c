@@ -284,13 +284,6 @@ int world_cluster(world_t *w, const json_t *destination, cluster_t **out, err_t 
     return r;
 }
 
-cluster_t *world_cluster_if_open(world_t *w, const char *server)
-{
-    LOCKED(&w->lock);
-    cluster_t *c = map_get(&w->open, server);
-    return c ? cluster_ref(c) : NULL;
-}
-
 struct ids {
     struct world_cluster *v;
     size_t n;

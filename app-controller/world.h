@@ -53,6 +53,5 @@ struct world_cluster *world_cluster_ids(world_t *w, size_t *n) MUST_USE;
 void world_cluster_ids_free(struct world_cluster *c, size_t n);
 /* Ends the connections to those for which used() is false; it is called without a lock. */
 void world_close_unused(world_t *w, bool (*used)(void *ctx, const char *server), void *ctx);
-cluster_t *world_cluster_if_open(world_t *w, const char *server) MUST_USE;
 
 #endif

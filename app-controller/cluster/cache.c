@@ -431,13 +431,6 @@ void cache_kind_synced(cache_t *c, cache_kind_t *k, const char *ns, uint32_t mar
     notes_tell(c, &notes);
 }
 
-/* Resource versions are opaque, but for this: of two answers about one object, which overtook the other. */
-static bool older(const char *a, const char *b)
-{
-    uint64_t x, y;
-    return str_to_u64(a, &x) && str_to_u64(b, &y) && x < y;
-}
-
 void cache_put_own(cache_t *c, const json_t *object)
 {
     AUTO(free_p) char *group = object_group(object);
@@ -451,7 +444,7 @@ void cache_put_own(cache_t *c, const json_t *object)
             struct obj_key key = {k->group, k->kind, object_namespace(object), object_name(object)};
             struct obj *o = cache_lookup(c, &key), *made = NULL;
             bool stale = o && strcmp(o->uid, object_uid(object)) == 0 &&
-                         older(object_resource_version(object), o->rv);
+                         resource_version_older(object_resource_version(object), o->rv);
             if (!stale && make_record(c, k, text, strlen(text), &made, NULL) == 0)
                 store(c, made, &notes);
         }

@@ -83,6 +83,8 @@ const char *object_name(const json_t *o);
 const char *object_namespace(const json_t *o);
 const char *object_uid(const json_t *o);
 const char *object_resource_version(const json_t *o);
+/* Resource versions are opaque, but for this: of two answers about one object, which overtook the other. */
+bool resource_version_older(const char *a, const char *b);
 /* Whether its deletion was asked for: metadata.deletionTimestamp is a time. */
 bool object_deleting(const json_t *o);
 /* The group and version of its apiVersion, as the caller's copies. */

@@ -33,6 +33,12 @@ const char *object_resource_version(const json_t *o)
     return str_or_empty(json_str_at(o, "metadata", "resourceVersion"));
 }
 
+bool resource_version_older(const char *a, const char *b)
+{
+    uint64_t x, y;
+    return str_to_u64(a, &x) && str_to_u64(b, &y) && x < y;
+}
+
 bool object_deleting(const json_t *o)
 {
     wall_t at;
