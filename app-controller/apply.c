@@ -159,11 +159,14 @@ int apply_recreate(const struct applier *a, const struct kube_resource *r, const
 
 /* ---- the three-way merge ---- */
 
-/* The target with itself in the last-applied annotation. */
+/* The target with itself in the last-applied annotation; as kubectl writes it, with annotations even if there
+ * are none. */
 static json_t *with_last_applied(const json_t *target)
 {
     json_t *o = json_copy_deep(target);
     object_drop_annotation(o, LAST_APPLIED);
+    if (!json_is_object(json_at(o, "metadata", "annotations")))
+        json_put_at(o, json_object(), "metadata", "annotations");
     str_t text = STR_INIT;
     json_write(o, JSON_GO, &text);
     str_putc(&text, '\n');

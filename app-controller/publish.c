@@ -98,6 +98,13 @@ static json_t *orphans_of(struct controller *ctl, struct app *app, cluster_t *cl
                : cache_orphans(cluster_cache(cluster), app->instance, ns, roots, n, is_orphan, &ctx);
 }
 
+static void put_unless_empty(json_t *o, const char *key, json_t *list_take)
+{
+    if (json_array_size(list_take))
+        json_object_set_nocheck(o, key, list_take);
+    json_decref(list_take);
+}
+
 json_t *tree_of(struct controller *ctl, struct app *app, bool with_hosts)
 {
     json_t *tree = json_object();
@@ -114,10 +121,9 @@ json_t *tree_of(struct controller *ctl, struct app *app, bool with_hosts)
         json_object_set_new_nocheck(tree, "nodes",
                                     cache_tree(cluster_cache(cluster), roots, n, permits, &ctx));
         json_t *orphans = orphans_of(ctl, app, cluster, &ctx, roots, n);
-        if (orphans)
-            json_object_set_new_nocheck(tree, "orphanedNodes", orphans);
+        put_unless_empty(tree, "orphanedNodes", orphans);
         if (with_hosts)
-            json_object_set_new_nocheck(tree, "hosts", cache_hosts(cluster_cache(cluster), roots, n));
+            put_unless_empty(tree, "hosts", cache_hosts(cluster_cache(cluster), roots, n));
     } else {
         json_object_set_new_nocheck(tree, "nodes", json_array());
     }
@@ -184,9 +190,11 @@ static bool special_difference(struct controller *ctl, const struct compare_inpu
     if (p->difference)
         *r = (struct diff_result){p->modified, json_copy_deep(p->difference->normalized_live),
                                   json_copy_deep(p->difference->predicted_live)};
-    else if (!p->modified)
-        *r = (struct diff_result){false, json_copy_deep(p->live), json_copy_deep(p->live)};
-    else if (strategy_compare(ctl, in, s, p->target, options, r, NULL) < 0)
+    else if (!p->modified) {
+        json_t *live = json_copy_deep(p->live);
+        normalize_object(&live, options);
+        *r = (struct diff_result){false, live, json_copy_deep(live)};
+    } else if (strategy_compare(ctl, in, s, p->target, options, r, NULL) < 0)
         return false;
     mask_secrets((json_t *const[]){r->predicted_live, r->normalized_live}, 2,
                  settings_masked_annotations(in->settings));

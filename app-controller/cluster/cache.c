@@ -314,7 +314,7 @@ static int make_record(cache_t *c, cache_kind_t *k, const char *p, size_t n, str
     read_owners(o, doc);
     infer_owners(c, o, doc);
     assess(c, o, doc);
-    node_info_of(doc, NULL, &o->info);
+    node_info_of(doc, settings_custom_labels(c->settings), &o->info);
     AUTO(free_p) char *app = tracking_owner(settings_tracking(c->settings), doc);
     if (app)
         o->app = intern(app);

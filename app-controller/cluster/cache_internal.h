@@ -105,6 +105,10 @@ struct owner *cache_children(cache_t *c, const char *uid);
 /* Notes who is concerned by the object: whoever it, or what owns it, is tracked for. */
 void cache_note(cache_t *c, const struct obj *o, notes_t *notes);
 
+/* An element of hosts[]: what the node has, what `ours` ask for and what the other pods on it do. NULL when
+ * no such node is known. With the lock held. */
+json_t *cache_host_json(cache_t *c, const char *name, const struct node_sum *ours) MUST_USE;
+
 void table_free(struct table *t);
 uint64_t hash_pointers(const void *a, const void *b, const void *c, const void *d);
 void cache_index(cache_t *c, struct obj *o);

@@ -126,7 +126,9 @@ static json_t *parent_refs(cache_t *c, const struct obj *o)
         const struct owner *w = &o->owners[i];
         const struct obj *parent = cache_by_uid(c, w->uid);
         json_t *r = json_object();
+        const cache_kind_t *of = parent ? parent->of : cache_kind_find(c, w->group, w->kind);
         json_put_str(r, "group", w->group);
+        json_put_str(r, "version", of ? of->version : NULL);
         json_put_str(r, "kind", w->kind);
         json_put_str(r, "namespace", parent ? parent->ns : "");
         json_put_str(r, "name", w->name);
@@ -134,6 +136,12 @@ static json_t *parent_refs(cache_t *c, const struct obj *o)
         json_array_append_new(list, r);
     }
     return list;
+}
+
+/* Kinds that Argo CD shows networking of even where there is none. */
+static bool has_network(const cache_kind_t *k)
+{
+    return !*k->group && (strcmp(k->kind, "Pod") == 0 || strcmp(k->kind, "Service") == 0);
 }
 
 static json_t *node_of(cache_t *c, const struct obj *o)
@@ -152,6 +160,8 @@ static json_t *node_of(cache_t *c, const struct obj *o)
         json_object_set_nocheck(n, "info", items);
     json_decref(items);
     put_raw(n, "networkingInfo", o->info.networking);
+    if (!o->info.networking && has_network(o->of))
+        json_object_set_new_nocheck(n, "networkingInfo", json_object());
     json_put_str(n, "resourceVersion", o->rv);
     put_raw(n, "images", o->info.images);
     if (o->health)
@@ -338,7 +348,7 @@ static bool add_pod(void *ctx, cache_t *c, const struct obj *o)
 {
     (void)c;
     map_t *hosts = ctx;
-    if (!o->info.node)
+    if (!o->info.node || o->info.is_host)
         return true;
     struct node_sum *h = map_get(hosts, o->info.node);
     if (!h) {
@@ -350,17 +360,6 @@ static bool add_pod(void *ctx, cache_t *c, const struct obj *o)
     return true;
 }
 
-static json_t *resource_json(const char *name, int64_t ours, int64_t all)
-{
-    json_t *r = json_object();
-    json_set_str(r, "resourceName", name);
-    if (ours)
-        json_object_set_new_nocheck(r, "requestedByApp", json_integer(ours));
-    if (all > ours)
-        json_object_set_new_nocheck(r, "requestedByNeighbors", json_integer(all - ours));
-    return r;
-}
-
 json_t *cache_hosts(cache_t *c, const struct tree_root *roots, size_t n)
 {
     map_t hosts = MAP_INIT(free);
@@ -369,13 +368,9 @@ json_t *cache_hosts(cache_t *c, const struct tree_root *roots, size_t n)
     walk_roots(c, roots, n, add_pod, &hosts, NULL);
     AUTO(free_p) const char **names = map_sorted_keys(&hosts);
     for (size_t i = 0; names[i]; i++) {
-        const struct node_sum *ours = map_get(&hosts, names[i]), *all = map_get(&c->nodes, names[i]);
-        json_t *host = json_object(), *resources = json_array();
-        json_set_str(host, "name", names[i]);
-        json_array_append_new(resources, resource_json("cpu", ours->cpu, all ? all->cpu : 0));
-        json_array_append_new(resources, resource_json("memory", ours->memory, all ? all->memory : 0));
-        json_object_set_new_nocheck(host, "resourcesInfo", resources);
-        json_array_append_new(out, host);
+        json_t *host = cache_host_json(c, names[i], map_get(&hosts, names[i]));
+        if (host)
+            json_array_append_new(out, host);
     }
     map_dispose(&hosts);
     return out;

@@ -144,7 +144,7 @@ static void unlink_app(cache_t *c, struct obj *o)
 /* Adds the pod to (sign 1) or takes it from (-1) what its node bears. */
 static void count_on_node(cache_t *c, const struct obj *o, int sign)
 {
-    if (!o->info.node)
+    if (!o->info.node || o->info.is_host)
         return;
     struct node_sum *sum = map_get(&c->nodes, o->info.node);
     if (!sum) {

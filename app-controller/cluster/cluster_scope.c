@@ -32,6 +32,8 @@ char **cluster_api_versions(cluster_t *c)
     size_t n = 0;
     const struct kube_resource *all = api ? kube_api_all(api, &n) : NULL;
     for (size_t i = 0; i < n; i++) {
+        if ((all[i].verbs & (KUBE_LIST | KUBE_WATCH)) != (KUBE_LIST | KUBE_WATCH))
+            continue;
         char *gv = *all[i].group ? xasprintf("%s/%s", all[i].group, all[i].version) : xstrdup(all[i].version);
         VEC_PUSH(&list, xasprintf("%s/%s", gv, all[i].kind));
         VEC_PUSH(&list, gv);

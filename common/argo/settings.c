@@ -35,7 +35,7 @@ struct settings {
     known_types_t known_types;
     json_t *global_projects;
     bool ignore_aggregated_roles, updates_follow_differences;
-    char **masked_annotations;
+    char **masked_annotations, **custom_labels, **node_labels;
 };
 
 const char *settings_value(const settings_t *s, const char *key)
@@ -380,6 +380,8 @@ int settings_parse(const json_t *config_map, settings_t **out, str_t *warnings, 
         .installation_id = settings_value(s, "installationID"),
     };
     s->masked_annotations = strv_split(settings_value(s, "resource.sensitive.mask.annotations"), ",", true);
+    s->custom_labels = strv_split(settings_value(s, "resource.customLabels"), ",", true);
+    s->node_labels = strv_split(settings_value(s, "application.allowedNodeLabels"), ",", true);
     int r = parse_filters(s, err);
     if (r == 0)
         r = parse_combined_customizations(s, err);
@@ -451,6 +453,8 @@ void settings_unref(settings_t *s)
     }
     VEC_FREE(&s->known_types);
     strv_free(s->masked_annotations);
+    strv_free(s->custom_labels);
+    strv_free(s->node_labels);
     free(s);
 }
 
@@ -546,6 +550,16 @@ bool settings_ignore_updates_enabled(const settings_t *s)
 char *const *settings_masked_annotations(const settings_t *s)
 {
     return s->masked_annotations;
+}
+
+char *const *settings_custom_labels(const settings_t *s)
+{
+    return s->custom_labels;
+}
+
+char *const *settings_node_labels(const settings_t *s)
+{
+    return s->node_labels;
 }
 
 static char *custom_key(const char *group, const char *kind)

@@ -42,6 +42,10 @@ bool settings_ignore_updates_enabled(const settings_t *s);
 const json_t *settings_global_projects(const settings_t *s);
 /* resource.sensitive.mask.annotations; NULL-terminated. */
 char *const *settings_masked_annotations(const settings_t *s);
+/* resource.customLabels: labels that trees show of every object; application.allowedNodeLabels: labels of
+ * nodes that they show of hosts. NULL-terminated. */
+char *const *settings_custom_labels(const settings_t *s);
+char *const *settings_node_labels(const settings_t *s);
 bool settings_in_cluster_enabled(const settings_t *s);
 
 /* The health script of resource.customizations for the kind: by its name, else by a glob; NULL. Borrowed. */

@@ -95,9 +95,10 @@ static void cron_job(json_t *o, json_t *spec)
     default_bool(spec, "suspend", false);
     default_int(spec, "successfulJobsHistoryLimit", 3);
     default_int(spec, "failedJobsHistoryLimit", 1);
+    /* A job's own defaults are those of Jobs, which a template is not yet. */
     json_t *inner = json_at(spec, "jobTemplate", "spec");
     if (inner)
-        job_spec(inner);
+        pod_template_defaults(inner);
 }
 
 static void pod(json_t *o, json_t *spec)

@@ -16,8 +16,8 @@ bool node_info_same(const struct node_info *a, const struct node_info *b)
 {
     /* Interned: equal texts are equal pointers. */
     return a->info == b->info && a->images == b->images && a->networking == b->networking &&
-           a->node == b->node && a->has_requests == b->has_requests && a->cpu_milli == b->cpu_milli &&
-           a->memory_milli == b->memory_milli;
+           a->node == b->node && a->is_host == b->is_host && a->has_requests == b->has_requests &&
+           a->cpu_milli == b->cpu_milli && a->memory_milli == b->memory_milli;
 }
 
 static void add_item(json_t *list, const char *name, const char *value)
@@ -169,6 +169,27 @@ static void pod_info(const json_t *pod, struct node_info *out, json_t *items)
     out->memory_milli = requests_of(pod, "memory");
 }
 
+static void host_info(const json_t *node, struct node_info *out)
+{
+    static const char *const resources[] = {"cpu", "memory", "storage"};
+    AUTO_JSON capacity = json_object();
+    for (size_t i = 0; i < ARRAY_LEN(resources); i++) {
+        int64_t milli = 0;
+        const char *text = json_str_at(node, "status", "capacity", resources[i]);
+        if (text && quantity_milli(text, &milli) && milli > 0)
+            json_object_set_new(capacity, resources[i], json_integer(milli));
+    }
+    AUTO_JSON host = json_object();
+    const json_t *system = json_at(node, "status", "nodeInfo"), *labels = json_at(node, "metadata", "labels");
+    json_object_set(host, "capacity", capacity);
+    if (json_is_object(system))
+        json_object_set(host, "systemInfo", (json_t *)(uintptr_t)system);
+    if (json_is_object(labels))
+        json_object_set(host, "labels", (json_t *)(uintptr_t)labels);
+    out->node = intern_json(host);
+    out->is_host = true;
+}
+
 static json_t *pod_images(const json_t *pod)
 {
     static const char *const lists[] = {"initContainers", "containers"};
@@ -216,6 +237,8 @@ void node_info_of(const json_t *o, char *const *custom_labels, struct node_info 
         pod_info(o, out, items);
         AUTO_JSON images = pod_images(o);
         out->images = intern_json(images);
+    } else if (!*group && strcmp(kind, "Node") == 0) {
+        host_info(o, out);
     } else if (strcmp(kind, "Application") == 0 && strcmp(group, "argoproj.io") == 0) {
         const char *url = object_annotation(o, "argocd.argoproj.io/managed-by-url");
         if (!str_empty(url))

@@ -11,9 +11,11 @@ struct node_info {
     const char *info;                /* JSON array text: [{"name":…,"value":…}] */
     const char *images;              /* JSON array text */
     const char *networking;          /* JSON object text */
-    const char *node;                /* a pod's node */
+    const char *node;                /* a pod's node; of a Node (is_host) what it has, as JSON object text:
+                                        {"capacity":{name: milli-units},"systemInfo":{},"labels":{}} */
     int64_t cpu_milli, memory_milli; /* a pod's requests */
     bool has_requests;               /* false once it has ended */
+    bool is_host;
 };
 void node_info_of(const json_t *object, char *const *custom_labels, struct node_info *out);
 void node_info_release(struct node_info *i);

@@ -40,6 +40,15 @@ static void index_resource(kube_api_t *a, str_t *key, size_t i)
     a->next[last] = i + 1;
 }
 
+/* A kind that the group's preferred version does not have is preferred in the first version that has it. */
+static void prefer_somewhere(kube_api_t *a, size_t first)
+{
+    for (size_t i = first; i; i = a->next[i - 1])
+        if (a->resources[i - 1].preferred)
+            return;
+    a->resources[first - 1].preferred = true;
+}
+
 kube_api_t *kube_api_make(struct kube_resource *resources_take, size_t n)
 {
     kube_api_t *a = xcalloc(1, sizeof(*a));
@@ -50,6 +59,8 @@ kube_api_t *kube_api_make(struct kube_resource *resources_take, size_t n)
     AUTO_STR key = STR_INIT;
     for (size_t i = 0; i < n; i++)
         index_resource(a, &key, i);
+    MAP_FOREACH(&a->by_kind, e)
+        prefer_somewhere(a, (size_t)(uintptr_t)e->value);
     return a;
 }
 

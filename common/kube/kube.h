@@ -86,8 +86,9 @@ enum kube_verb {
 struct kube_resource {
     const char *group, *version, *kind, *plural, *singular; /* interned */
     bool namespaced;
-    bool preferred;           /* of the preferred version of its group */
-    unsigned verbs;           /* of enum kube_verb */
+    bool preferred; /* the version that clients use unasked: the group's preferred one if it has the kind,
+                       else the first that has */
+    unsigned verbs; /* of enum kube_verb */
     const char *subresources; /* "status,scale", interned; "" */
 };
 /* What a cluster serves; immutable, reference-counted. */

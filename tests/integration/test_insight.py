@@ -10,7 +10,7 @@ import urllib.request
 
 import yaml
 
-from lib.case import config_map
+from lib.case import FIXTURES, config_map
 from lib.env import APP, BIN
 from lib.proc import wait_for
 from test_api import ApiEnvironment
@@ -579,6 +579,30 @@ class Health(Insight):
         empty.commit({"readme.md": "nothing"})
         self.env.app("empty", self.env.git.url(empty))
         self.env.wait_status("empty", "Synced", "Healthy")
+
+    def test_what_a_tree_tells(self):
+        self.env.kube.merge("v1", "ConfigMap", self.env.ns, "argocd-cm", {"data": {
+            "resource.customLabels": "app, missing", "application.allowedNodeLabels": "kubernetes.io/arch, missing"}})
+        repo = self.env.repo()
+        repo.tree(os.path.join(FIXTURES, "guestbook"))
+        self.env.app("told", self.env.git.url(repo), syncPolicy={"automated": {}})
+        self.env.wait_status("told", "Synced", "Healthy")
+
+        def tree():
+            t = self.admin.get("/api/v1/applications/told/resource-tree").json
+            pods = [n for n in t["nodes"] if n["kind"] == "Pod"]
+            return t if pods and t.get("hosts") and all({"name": "app", "value": "guestbook-ui"} in p.get("info", []) for p in pods) else None
+        t = self.env.wait("the tree", tree)
+        parents = {(n["kind"], p["group"], p["version"], p["kind"]) for n in t["nodes"] for p in n.get("parentRefs", []) if "group" in p}
+        self.assertLessEqual({("ReplicaSet", "apps", "v1", "Deployment"), ("Pod", "apps", "v1", "ReplicaSet")}, parents)
+        self.assertTrue(all("networkingInfo" in n for n in t["nodes"] if n["kind"] in ("Pod", "Service")))
+        for host in t["hosts"]:
+            node = self.env.kube.get("v1", "Node", None, host["name"])
+            self.assertEqual(host["systemInfo"], node["status"]["nodeInfo"])
+            self.assertEqual(host["labels"], {"kubernetes.io/arch": node["metadata"]["labels"]["kubernetes.io/arch"]})
+            self.assertEqual([r["resourceName"] for r in host["resourcesInfo"]], ["cpu", "memory"])
+            self.assertEqual(host["resourcesInfo"][0]["capacity"], 1000 * int(node["status"]["capacity"]["cpu"]))
+        self.assertNotIn("orphanedNodes", t)
 
     def test_children(self):
         """An application of applications is not unwell because a child is unknown or missing."""

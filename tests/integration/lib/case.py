@@ -2,7 +2,10 @@
 import os
 import unittest
 
-from .env import Environment
+import yaml
+
+from .env import APP, Environment
+from .reference import ARGOCD, Reference
 
 FIXTURES = os.path.join(os.path.dirname(__file__), "..", "fixtures")
 
@@ -19,6 +22,16 @@ def config_map(name, data=None, annotations=None, ns=None):
     return "\n".join(lines) + "\n"
 
 
+DUMP = os.environ.get("CARGOCD_DUMP")
+
+
+def dump(env, path):
+    """The Applications as a class left them, to lay those of Argo CD beside ours."""
+    apps = {a["metadata"]["name"]: a.get("status") for a in env.kube.list(*APP, env.ns)}
+    with open(path, "w", encoding="utf-8") as f:
+        yaml.safe_dump(apps, f)
+
+
 class Case(unittest.TestCase):
     redis = True
     options = None
@@ -26,11 +39,13 @@ class Case(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.env = Environment(cls.redis, cls.options)
+        cls.env = (Reference if ARGOCD else Environment)(cls.redis, cls.options)
         cls.env.start()
 
     @classmethod
     def tearDownClass(cls):
+        if DUMP:
+            dump(cls.env, os.path.join(DUMP, cls.__module__ + "." + cls.__name__ + ".yaml"))
         codes = cls.env.close()
         for name, code in codes.items():
             assert code == 0, "%s ended with %d" % (name, code)

@@ -38,6 +38,7 @@ class Environment:
         self.created_crds = []
         self.options = options or {}
         self.real = bool(os.environ.get("KUBECONFIG")) and not os.environ.get("CARGOCD_KUBESIM")
+        self.patience = 3 if self.real else 1
         self.ns = namespace if namespace and not self.real else "argocd-%06x" % random.getrandbits(24)
         self.kubesim = None
         self.kubeconfig = os.environ["KUBECONFIG"] if self.real else self._start_kubesim()
@@ -235,7 +236,7 @@ class Environment:
 
     def wait(self, what, condition, timeout=30):
         """A real cluster takes its time: pods end, nodes report."""
-        return wait_for(what, condition, timeout * (3 if self.real else 1), alive=[p for p in self.processes if p.starts and p.name.startswith("cargocd-")
+        return wait_for(what, condition, timeout * self.patience, alive=[p for p in self.processes if p.starts and p.name.startswith("cargocd-")
                                                          and p not in self.may_be_down])
 
     may_be_down = ()

@@ -64,4 +64,25 @@ static void as_argo_cd(void **state)
     golden_each("node-info/cases.jsonl", 500, run_case);
 }
 
-TESTS(T(as_argo_cd))
+static void nodes_tell_what_they_have(void **state)
+{
+    AUTO_JSON node = json_of("{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"n\","
+                             "\"labels\":{\"zone\":\"a\"}},\"status\":{"
+                             "\"capacity\":{\"cpu\":\"2\",\"memory\":\"1Ki\",\"pods\":\"110\",\"storage\":"
+                             "\"0\"},\"nodeInfo\":{\"architecture\":\"amd64\"}}}");
+    struct node_info info = {}, other = {};
+    node_info_of(node, NULL, &info);
+    assert_true(info.is_host);
+    AUTO_JSON host = json_of(info.node);
+    AUTO_JSON wanted = json_of(
+        "{\"capacity\":{\"cpu\":2000,\"memory\":1024000},\"systemInfo\":{\"architecture\":\"amd64\"},"
+        "\"labels\":{\"zone\":\"a\"}}");
+    assert_json_same(host, wanted, "host");
+    json_set_str(json_at(node, "metadata", "labels"), "zone", "b");
+    node_info_of(node, NULL, &other);
+    assert_false(node_info_same(&info, &other));
+    node_info_release(&info);
+    node_info_release(&other);
+}
+
+TESTS(T(as_argo_cd), T(nodes_tell_what_they_have))

@@ -115,6 +115,30 @@ static void new_servers_answer_at_once(void **state)
     kube_api_unref(api);
 }
 
+static void kinds_that_the_preferred_version_lacks_are_preferred_elsewhere(void **state)
+{
+    static const struct doc docs[] = {
+        {"/api", "{\"versions\":[]}"},
+        {"/apis", "{\"groups\":[{\"name\":\"batch\",\"preferredVersion\":{\"version\":\"v1\"},\"versions\":[{"
+                  "\"version\":\"v1\"},"
+                  "{\"version\":\"v1beta1\"},{\"version\":\"v2alpha1\"}]}]}"},
+        {"/apis/batch/v1", "{\"resources\":[{\"name\":\"jobs\",\"kind\":\"Job\"}]}"},
+        {"/apis/batch/v1beta1", "{\"resources\":[{\"name\":\"jobs\",\"kind\":\"Job\"},{\"name\":\"cronjobs\","
+                                "\"kind\":\"CronJob\"}]}"},
+        {"/apis/batch/v2alpha1", "{\"resources\":[{\"name\":\"cronjobs\",\"kind\":\"CronJob\"}]}"},
+        {NULL, NULL},
+    };
+    AUTO_ERR err = NULL;
+    kube_api_t *api;
+    ASSERT_OK(discover(docs, &api, NULL, &err));
+    assert_string_equal(kube_api_find(api, "batch", NULL, "Job")->version, "v1");
+    assert_string_equal(kube_api_find(api, "batch", NULL, "CronJob")->version, "v1beta1");
+    assert_true(kube_api_find(api, "batch", "v1beta1", "CronJob")->preferred);
+    assert_false(kube_api_find(api, "batch", "v2alpha1", "CronJob")->preferred);
+    assert_false(kube_api_find(api, "batch", "v1beta1", "Job")->preferred);
+    kube_api_unref(api);
+}
+
 static void nothing_at_all_is_an_error(void **state)
 {
     static const struct doc none[] = {{NULL, NULL}};
@@ -146,5 +170,6 @@ static void built_in_kinds_need_no_cluster(void **state)
     kube_api_unref(api);
 }
 
-TESTS(T(old_servers_are_read_group_by_group), T(new_servers_answer_at_once), T(nothing_at_all_is_an_error),
+TESTS(T(old_servers_are_read_group_by_group), T(new_servers_answer_at_once),
+      T(kinds_that_the_preferred_version_lacks_are_preferred_elsewhere), T(nothing_at_all_is_an_error),
       T(built_in_kinds_need_no_cluster))
