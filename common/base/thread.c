@@ -13,6 +13,9 @@ enum { STACK_SIZE = 256 << 10, IDLE_SECONDS = 15 };
 void process_setup(void)
 {
     mallopt(M_ARENA_MAX, 2);
+    /* A freed document is thousands of small pieces: those that are put aside for later are gone through again
+     * and again, and hold the pages between them. */
+    mallopt(M_MXFAST, 0);
     signal(SIGPIPE, SIG_IGN);
     setlocale(LC_NUMERIC, "C");
 }
