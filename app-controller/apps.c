@@ -3,6 +3,7 @@
 #include "common/base/intern.h"
 #include "common/base/map.h"
 #include "common/base/slab.h"
+#include "common/json/project.h"
 #include "common/kinds/kinds.h"
 
 enum { NEWS = 4096 };
@@ -61,7 +62,7 @@ void app_set_renderings(struct app *app, struct rendering *list_take, size_t n)
 {
     for (size_t i = 0; i < app->nrenderings; i++)
         rendering_dispose(&app->renderings[i]);
-    free(app->renderings);
+    slab_free(app->renderings, app->nrenderings * sizeof(*app->renderings));
     app->renderings = list_take;
     app->nrenderings = n;
 }
@@ -175,6 +176,16 @@ static pack_t *pack_slim(const json_t *doc)
     return pack_json(slim);
 }
 
+static pack_t *pack_text(const json_t *doc, view_t text)
+{
+    AUTO_STR slim = STR_INIT;
+    if (!json_at(doc, "metadata", "managedFields"))
+        return pack_plain(text.p, text.n);
+    if (!json_text_without(text.p, text.n, "metadata", "managedFields", &slim))
+        return pack_slim(doc);
+    return pack_plain(str_text(&slim), slim.len);
+}
+
 static bool is_newer(struct app *app, const char *rv)
 {
     LOCKED(&app->lock);
@@ -202,8 +213,9 @@ static void put_facts(struct app *app, const json_t *doc, bool is_new)
     put_text(&app->cluster_name, json_at(doc, "spec", "destination", "name"));
 }
 
-struct app *apps_put(apps_t *a, const char *key, const char *instance, const json_t *doc, bool own,
-                     bool *is_new)
+/* A reference to the application of this document, found or made. */
+static struct app *find_or_make(apps_t *a, const char *key, const char *instance, const json_t *doc, bool own,
+                                bool *is_new)
 {
     struct app *app, *replaced = NULL;
     {
@@ -233,8 +245,17 @@ struct app *apps_put(apps_t *a, const char *key, const char *instance, const jso
         }
         app_unref(a, replaced);
     }
+    return app;
+}
+
+static struct app *put(apps_t *a, const char *key, const char *instance, const json_t *doc,
+                       const view_t *text, bool *is_new)
+{
+    struct app *app = find_or_make(a, key, instance, doc, !text, is_new);
+    if (!app)
+        return NULL;
     const char *rv = object_resource_version(doc);
-    pack_t *pack = is_newer(app, rv) ? pack_slim(doc) : NULL;
+    pack_t *pack = !is_newer(app, rv) ? NULL : text && text->n ? pack_text(doc, *text) : pack_slim(doc);
     LOCKED(&app->lock);
     if (!pack || (app->rv && resource_version_older(rv, app->rv))) {
         pack_free(pack);
@@ -247,6 +268,24 @@ struct app *apps_put(apps_t *a, const char *key, const char *instance, const jso
     app->rv = slab_strdup(rv);
     put_facts(app, doc, *is_new);
     return app;
+}
+
+struct app *apps_put_own(apps_t *a, const char *key, const char *instance, const json_t *doc)
+{
+    bool is_new;
+    return put(a, key, instance, doc, NULL, &is_new);
+}
+
+struct app *apps_put_event(apps_t *a, const char *key, const char *instance, const json_t *doc, view_t text,
+                           bool *is_new)
+{
+    return put(a, key, instance, doc, &text, is_new);
+}
+
+void app_rest(struct app *app)
+{
+    LOCKED(&app->lock);
+    app->doc = pack_tighten(app->doc);
 }
 
 void apps_remove(apps_t *a, const char *key, const char *uid)

@@ -81,8 +81,13 @@ struct app *apps_get_version(apps_t *a, const char *key, const char *uid, const 
 bool apps_has(apps_t *a, const char *key);
 /* Takes in what the watch or one of our writes brought; an older document replaces nothing. What somebody
  * else changed may come with the answer to our own write: the event that follows finds it here already. */
-struct app *apps_put(apps_t *a, const char *key, const char *instance, const json_t *doc, bool own,
-                     bool *is_new) MUST_USE;
+struct app *apps_put_own(apps_t *a, const char *key, const char *instance, const json_t *doc) MUST_USE;
+/* text: the document's, of an event that work will follow which soon replaces it: until app_rest it takes
+ * more room. Empty: none. */
+struct app *apps_put_event(apps_t *a, const char *key, const char *instance, const json_t *doc, view_t text,
+                           bool *is_new) MUST_USE;
+/* Nobody works on it for now. */
+void app_rest(struct app *app);
 void apps_remove(apps_t *a, const char *key, const char *uid);
 /* All keys; the caller's (strv). */
 char **apps_keys(apps_t *a) MUST_USE;
@@ -102,7 +107,7 @@ struct rendering rendering_copy(const struct rendering *r);
 void found_resource_dispose(struct found_resource *r);
 /* Replaces what was found; the list is of slab_alloc. Under the app's lock. */
 void app_set_resources(struct app *app, struct found_resource *list_take, size_t n);
-/* Replaces the renderings at hand; the list is of xcalloc. Under the app's lock. */
+/* Replaces the renderings at hand; the list is of slab_alloc. Under the app's lock. */
 void app_set_renderings(struct app *app, struct rendering *list_take, size_t n);
 
 #endif

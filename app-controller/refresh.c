@@ -197,7 +197,7 @@ static void keep_findings(struct refresh *r, const struct comparison *c)
     LOCKED(&app->lock);
     app_set_resources(app, list, c->pairs.n);
     if (!c->render_failed) {
-        struct rendering *kept = xcalloc(c->renderings.n, sizeof(*kept));
+        struct rendering *kept = slab_alloc(c->renderings.n * sizeof(*kept));
         for (size_t i = 0; i < c->renderings.n; i++)
             kept[i] = rendering_copy(&c->renderings.v[i]);
         app_set_renderings(app, kept, c->renderings.n);
@@ -699,5 +699,6 @@ void refresh_run(void *ctx, const char *key, uint64_t bits)
     json_decref(r.sources);
     cluster_unref(r.cluster);
     settings_unref(r.settings);
+    app_rest(app);
     ownership_end(ctl, app);
 }

@@ -29,8 +29,7 @@ void application_store(struct controller *ctl, const json_t *doc)
 {
     AUTO(free_p) char *key = xasprintf("%s/%s", object_namespace(doc), object_name(doc));
     AUTO(free_p) char *instance = instance_name(object_namespace(doc), object_name(doc), ctl->options.ns);
-    bool is_new;
-    app_unref(ctl->apps, apps_put(ctl->apps, key, instance, doc, true, &is_new));
+    app_unref(ctl->apps, apps_put_own(ctl->apps, key, instance, doc));
 }
 
 static void take_answer(struct controller *ctl, json_t **doc, json_t *answer_take)

@@ -17,7 +17,8 @@ static const int64_t OPERATION_GATHER_NS = MILLIS(100);
 struct feed {
     watches_t *owner;
     kube_watch_t *watch;
-    void (*put)(struct feed *f, const char *key, const json_t *o); /* NULL object: gone */
+    /* NULL object: gone. text: the object's. */
+    void (*put)(struct feed *f, const char *key, const json_t *o, view_t text);
     /* Whether this version is what is held already; takes note that it came. NULL: never. */
     bool (*is_known)(struct feed *f, const char *key, const char *uid, const char *rv);
     map_t seen; /* k: "namespace/name", v: set while it is in the list at hand */
@@ -91,11 +92,11 @@ static void on_event(void *arg, enum kube_event event, const char *p, size_t n)
     AUTO(free_p) char *key = xasprintf("%s/%s", object_namespace(o), object_name(o));
     if (event == KUBE_DELETED) {
         map_del(&f->seen, key);
-        f->put(f, key, NULL);
+        f->put(f, key, NULL, (view_t){});
         return;
     }
     map_put(&f->seen, key, f->listing ? f : NULL);
-    f->put(f, key, o);
+    f->put(f, key, o, f->listing ? (view_t){} : (view_t){p, n});
 }
 
 static void on_synced(void *arg, const char *resource_version)
@@ -108,7 +109,7 @@ static void on_synced(void *arg, const char *resource_version)
         if (f->synced && !listed) {
             AUTO(free_p) char *key = xstrdup(e->key);
             map_del(&f->seen, key);
-            f->put(f, key, NULL);
+            f->put(f, key, NULL, (view_t){});
         }
     }
     f->listing = false;
@@ -139,8 +140,9 @@ static const struct kube_watch_ops ops = {.on_list = on_list,
 
 /* ---- projects ---- */
 
-static void put_project(struct feed *f, const char *key, const json_t *o)
+static void put_project(struct feed *f, const char *key, const json_t *o, view_t text)
 {
+    (void)text;
     const char *name = strchr(key, '/') + 1;
     world_put_project(f->owner->ctl->world, name, o);
 }
@@ -171,15 +173,17 @@ static void look_at(struct controller *ctl, struct app *app)
         operating = app->operating;
         settled = app->settled;
     }
-    if (!ownership_look(ctl, app))
+    if (!ownership_look(ctl, app)) {
+        app_rest(app);
         return;
+    }
     if (turned_on || !settled)
         workq_add(ctl->refresh, app->key, REFRESH_CHECK | (turned_on ? REFRESH_TARGET : 0));
     if (operating)
         workq_add(ctl->operations, app->key, OPERATE);
 }
 
-static void put_app(struct feed *f, const char *key, const json_t *o)
+static void put_app(struct feed *f, const char *key, const json_t *o, view_t text)
 {
     struct controller *ctl = f->owner->ctl;
     if (!o) {
@@ -190,7 +194,7 @@ static void put_app(struct feed *f, const char *key, const json_t *o)
         return;
     AUTO(free_p) char *instance = instance_name(object_namespace(o), object_name(o), ctl->options.ns);
     bool is_new;
-    struct app *app = apps_put(ctl->apps, key, instance, o, false, &is_new);
+    struct app *app = apps_put_event(ctl->apps, key, instance, o, text, &is_new);
     if (!app)
         return;
     look_at(ctl, app);
@@ -216,7 +220,7 @@ static const char *const identity_paths[] = {"metadata.namespace", "metadata.nam
                                              "metadata.resourceVersion"};
 
 static void feed_start(watches_t *w, struct feed *f, const struct kube_resource *r, const char *ns,
-                       void (*put)(struct feed *, const char *, const json_t *))
+                       void (*put)(struct feed *, const char *, const json_t *, view_t))
 {
     struct kube_watch_spec spec = {.resource = r, .list = {.ns = ns}};
     f->owner = w;
