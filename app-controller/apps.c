@@ -3,6 +3,7 @@
 #include "common/base/intern.h"
 #include "common/base/map.h"
 #include "common/base/slab.h"
+#include "common/json/project.h"
 #include "common/kinds/kinds.h"
 
 enum { NEWS = 4096 };
@@ -61,7 +62,7 @@ void app_set_renderings(struct app *app, struct rendering *list_take, size_t n)
 {
     for (size_t i = 0; i < app->nrenderings; i++)
         rendering_dispose(&app->renderings[i]);
-    free(app->renderings);
+    slab_free(app->renderings, app->nrenderings * sizeof(*app->renderings));
     app->renderings = list_take;
     app->nrenderings = n;
 }
@@ -74,6 +75,8 @@ static void app_free(struct app *app)
     intern_unref(app->instance);
     intern_unref(app->uid);
     intern_unref(app->project);
+    intern_unref(app->server);
+    intern_unref(app->cluster_name);
     pack_free(app->doc);
     slab_strfree(app->rv);
     app_set_renderings(app, NULL, 0);
@@ -116,6 +119,19 @@ struct app *apps_get(apps_t *a, const char *key)
     return app;
 }
 
+struct app *apps_get_version(apps_t *a, const char *key, const char *uid, const char *rv)
+{
+    struct app *app = apps_get(a, key);
+    bool same = false;
+    if (app) {
+        LOCKED(&app->lock);
+        same = strcmp(app->uid, uid) == 0 && str_same(app->rv, rv);
+    }
+    if (app && !same)
+        app_unref(a, TAKE(app));
+    return app;
+}
+
 bool apps_has(apps_t *a, const char *key)
 {
     LOCKED(&a->lock);
@@ -149,8 +165,57 @@ static struct app *app_new(const char *key, const char *instance, const json_t *
     return app;
 }
 
-struct app *apps_put(apps_t *a, const char *key, const char *instance, const json_t *doc, bool own,
-                     bool *is_new)
+static pack_t *pack_slim(const json_t *doc)
+{
+    if (!json_at(doc, "metadata", "managedFields"))
+        return pack_json(doc);
+    AUTO_JSON slim = json_copy((json_t *)(uintptr_t)doc);
+    json_t *metadata = json_copy(json_object_get(doc, "metadata"));
+    json_object_del(metadata, "managedFields");
+    json_object_set_new_nocheck(slim, "metadata", metadata);
+    return pack_json(slim);
+}
+
+static pack_t *pack_text(const json_t *doc, view_t text)
+{
+    AUTO_STR slim = STR_INIT;
+    if (!json_at(doc, "metadata", "managedFields"))
+        return pack_plain(text.p, text.n);
+    if (!json_text_without(text.p, text.n, "metadata", "managedFields", &slim))
+        return pack_slim(doc);
+    return pack_plain(str_text(&slim), slim.len);
+}
+
+static bool is_newer(struct app *app, const char *rv)
+{
+    LOCKED(&app->lock);
+    return !app->rv || !resource_version_older(rv, app->rv);
+}
+
+static void put_text(const char **interned, const json_t *text)
+{
+    const char *old = *interned;
+    *interned = intern(str_or_empty(json_string_value(text)));
+    intern_unref(old);
+}
+
+/* What is asked about often, so that nobody need open the document for it. */
+static void put_facts(struct app *app, const json_t *doc, bool is_new)
+{
+    bool auto_sync = app_auto_sync(doc), self_heal = app_self_heal(doc);
+    app->turned_on = app->turned_on ||
+                     (!is_new && ((auto_sync && !app->auto_sync) || (self_heal && !app->self_heal)));
+    app->auto_sync = auto_sync;
+    app->self_heal = self_heal;
+    app->operating = json_is_map(json_object_get(doc, "operation")) ||
+                     json_at(doc, "metadata", "deletionTimestamp");
+    put_text(&app->server, json_at(doc, "spec", "destination", "server"));
+    put_text(&app->cluster_name, json_at(doc, "spec", "destination", "name"));
+}
+
+/* A reference to the application of this document, found or made. */
+static struct app *find_or_make(apps_t *a, const char *key, const char *instance, const json_t *doc, bool own,
+                                bool *is_new)
 {
     struct app *app, *replaced = NULL;
     {
@@ -180,27 +245,47 @@ struct app *apps_put(apps_t *a, const char *key, const char *instance, const jso
         }
         app_unref(a, replaced);
     }
-    AUTO_JSON slim = json_copy_deep(doc);
-    json_drop_at(slim, "metadata", "managedFields");
-    pack_t *pack = pack_json(slim);
-    LOCKED(&app->lock);
+    return app;
+}
+
+static struct app *put(apps_t *a, const char *key, const char *instance, const json_t *doc,
+                       const view_t *text, bool *is_new)
+{
+    struct app *app = find_or_make(a, key, instance, doc, !text, is_new);
+    if (!app)
+        return NULL;
     const char *rv = object_resource_version(doc);
-    if (app->rv && resource_version_older(rv, app->rv)) {
+    pack_t *pack = !is_newer(app, rv) ? NULL : text && text->n ? pack_text(doc, *text) : pack_slim(doc);
+    LOCKED(&app->lock);
+    if (!pack || (app->rv && resource_version_older(rv, app->rv))) {
         pack_free(pack);
         return app;
     }
+    app->settled = app->settled && str_same(app->rv, rv);
     pack_free(app->doc);
     app->doc = pack;
     slab_strfree(app->rv);
     app->rv = slab_strdup(rv);
-    bool auto_sync = app_auto_sync(doc), self_heal = app_self_heal(doc);
-    app->turned_on = app->turned_on ||
-                     (!*is_new && ((auto_sync && !app->auto_sync) || (self_heal && !app->self_heal)));
-    app->auto_sync = auto_sync;
-    app->self_heal = self_heal;
-    app->operating = json_is_map(json_object_get(doc, "operation")) ||
-                     json_at(doc, "metadata", "deletionTimestamp");
+    put_facts(app, doc, *is_new);
     return app;
+}
+
+struct app *apps_put_own(apps_t *a, const char *key, const char *instance, const json_t *doc)
+{
+    bool is_new;
+    return put(a, key, instance, doc, NULL, &is_new);
+}
+
+struct app *apps_put_event(apps_t *a, const char *key, const char *instance, const json_t *doc, view_t text,
+                           bool *is_new)
+{
+    return put(a, key, instance, doc, &text, is_new);
+}
+
+void app_rest(struct app *app)
+{
+    LOCKED(&app->lock);
+    app->doc = pack_tighten(app->doc);
 }
 
 void apps_remove(apps_t *a, const char *key, const char *uid)

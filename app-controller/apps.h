@@ -47,6 +47,7 @@ struct app {
     struct found_resource *resources;
     size_t nresources;
     uint64_t fingerprint;                   /* of everything the last comparison depended on; 0: none */
+    uint64_t said;                          /* hash of what it put in the status */
     uint64_t finalizers;                    /* of those that fit the hooks last compared; 0: not known */
     mono_t refreshed_at, hard_refreshed_at; /* 0: never in this process */
     cluster_t *cluster;                     /* where it goes; a reference; NULL: unresolved */
@@ -56,6 +57,8 @@ struct app {
     bool operating;                         /* its document has an operation */
     bool auto_sync, self_heal;              /* as its document says */
     bool turned_on;                         /* one of them was turned on, and nobody has looked since */
+    bool settled;                           /* a refresh has found nothing left to do for this document */
+    const char *server, *cluster_name;      /* its document's destination; interned */
     uint64_t tree_rev;
     uint64_t tree_hash, managed_hash;
     wall_t repo_error_since; /* first failure of manifest generation in a row; 0: none */
@@ -72,12 +75,19 @@ void apps_free(apps_t *a);
 /* A reference; NULL when there is no such Application. */
 struct app *apps_get(apps_t *a, const char *key) MUST_USE;
 void app_unref(apps_t *a, struct app *app);
+/* The same when its document is of this version, else NULL. */
+struct app *apps_get_version(apps_t *a, const char *key, const char *uid, const char *rv) MUST_USE;
 /* Whether there is such an Application; may be asked under any lock. */
 bool apps_has(apps_t *a, const char *key);
 /* Takes in what the watch or one of our writes brought; an older document replaces nothing. What somebody
  * else changed may come with the answer to our own write: the event that follows finds it here already. */
-struct app *apps_put(apps_t *a, const char *key, const char *instance, const json_t *doc, bool own,
-                     bool *is_new) MUST_USE;
+struct app *apps_put_own(apps_t *a, const char *key, const char *instance, const json_t *doc) MUST_USE;
+/* text: the document's, of an event that work will follow which soon replaces it: until app_rest it takes
+ * more room. Empty: none. */
+struct app *apps_put_event(apps_t *a, const char *key, const char *instance, const json_t *doc, view_t text,
+                           bool *is_new) MUST_USE;
+/* Nobody works on it for now. */
+void app_rest(struct app *app);
 void apps_remove(apps_t *a, const char *key, const char *uid);
 /* All keys; the caller's (strv). */
 char **apps_keys(apps_t *a) MUST_USE;
@@ -97,7 +107,7 @@ struct rendering rendering_copy(const struct rendering *r);
 void found_resource_dispose(struct found_resource *r);
 /* Replaces what was found; the list is of slab_alloc. Under the app's lock. */
 void app_set_resources(struct app *app, struct found_resource *list_take, size_t n);
-/* Replaces the renderings at hand; the list is of xcalloc. Under the app's lock. */
+/* Replaces the renderings at hand; the list is of slab_alloc. Under the app's lock. */
 void app_set_renderings(struct app *app, struct rendering *list_take, size_t n);
 
 #endif

@@ -438,7 +438,8 @@ static void tell(struct deletion *d, const err_t *failure_take)
     json_object_set_nocheck(status, "conditions", conditions);
     AUTO_JSON change = status_patch(json_at(*d->doc, "status"), status);
     AUTO_ERR err = NULL;
-    if (change && status_write(d->ctl, d->app, d->doc, status, &err) < 0 && err_code(err) != ERR_NOT_FOUND)
+    if (change && status_write(d->ctl, d->app, d->doc, status, NULL, &err) < 0 &&
+        err_code(err) != ERR_NOT_FOUND)
         log_warn(LOGF({"application", d->app->key}), "%s", err_text(err));
     if (!failure)
         return;

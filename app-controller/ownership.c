@@ -24,13 +24,24 @@ struct ownership {
 
 /* ---- whose ---- */
 
+/* NULL when it is gone. */
+static json_t *destination_of(struct app *app)
+{
+    LOCKED(&app->lock);
+    if (app->gone || !app->doc)
+        return NULL;
+    json_t *d = json_object();
+    json_put_str(d, "server", app->server);
+    json_put_str(d, "name", app->cluster_name);
+    return d;
+}
+
 /* "" when it cannot be resolved. */
-static char *server_of(struct controller *ctl, const json_t *doc)
+static char *server_of(struct controller *ctl, const json_t *d)
 {
     char *server = NULL;
     AUTO(free_p) char *name = NULL;
     AUTO(free_p) char *project = NULL;
-    const json_t *d = json_at(doc, "spec", "destination");
     if (world_resolve(ctl->world, d, &server, &name, &project, NULL) == 0)
         return server;
     return xstrdup("");
@@ -47,10 +58,10 @@ static unsigned shard_of(struct ownership *o, const char *server)
 static bool is_ours(struct controller *ctl, struct app *app)
 {
     struct ownership *o = ctl->ownership;
-    AUTO_JSON doc = app_doc(app);
-    if (!doc)
+    AUTO_JSON destination = destination_of(app);
+    if (!destination)
         return false;
-    AUTO(free_p) char *server = server_of(ctl, doc);
+    AUTO(free_p) char *server = server_of(ctl, destination);
     return o->by_shard ? shard_of(o, server) == o->shard : members_is_mine(o->members, server, app->key);
 }
 
@@ -76,6 +87,7 @@ static void forget(struct app *app)
         app_set_renderings(app, NULL, 0);
         app_set_resources(app, NULL, 0);
         app->norphans = 0;
+        app->settled = false;
         app->fingerprint = app->tree_hash = app->managed_hash = 0;
         app->refreshed_at = app->hard_refreshed_at = app->wave_until = (mono_t){0};
         app->repo_error_since = (wall_t){0};
@@ -207,12 +219,12 @@ struct counting {
 
 static void count(struct controller *ctl, struct app *app, struct counting *c)
 {
-    AUTO_JSON doc = app_doc(app);
-    if (!doc)
+    AUTO_JSON destination = destination_of(app);
+    if (!destination)
         return;
     AUTO(free_p)
-    char *server = c->named ? xstrdup(str_or_empty(json_str_at(doc, "spec", "destination", "server")))
-                            : server_of(ctl, doc);
+    char *server = c->named ? xstrdup(str_or_empty(json_str_at(destination, "server")))
+                            : server_of(ctl, destination);
     map_put(&c->counts, server, (void *)((uintptr_t)map_get(&c->counts, server) + 1));
 }
 

@@ -197,7 +197,7 @@ static void keep_findings(struct refresh *r, const struct comparison *c)
     LOCKED(&app->lock);
     app_set_resources(app, list, c->pairs.n);
     if (!c->render_failed) {
-        struct rendering *kept = xcalloc(c->renderings.n, sizeof(*kept));
+        struct rendering *kept = slab_alloc(c->renderings.n * sizeof(*kept));
         for (size_t i = 0; i < c->renderings.n; i++)
             kept[i] = rendering_copy(&c->renderings.v[i]);
         app_set_renderings(app, kept, c->renderings.n);
@@ -206,11 +206,22 @@ static void keep_findings(struct refresh *r, const struct comparison *c)
     app->project = intern(app_project(r->doc));
 }
 
+/* What a comparison says in the status: somebody else may have written there. */
+static uint64_t said_hash(const json_t *doc)
+{
+    static const char *const fields[] = {"sync",        "health",     "resources",
+                                         "sourceTypes", "sourceType", "controllerNamespace"};
+    const json_t *status = json_object_get(doc, "status");
+    uint64_t h = 1;
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        h = json_hash(json_object_get(status, fields[i]), h);
+    return h | 1;
+}
+
 /* Everything that the outcome of a comparison depends on. */
 static uint64_t fingerprint(struct refresh *r, const struct rendering *renderings, size_t n)
 {
-    AUTO_JSON spec = json_copy_deep(json_at(r->doc, "spec"));
-    uint64_t h = json_hash(spec, settings_epoch(r->settings));
+    uint64_t h = json_hash(json_at(r->doc, "spec"), settings_epoch(r->settings));
     h = json_hash(json_at(r->project, "spec"), h);
     const json_t *metadata = json_at(r->doc, "status", "operationState", "syncResult",
                                      "managedNamespaceMetadata");
@@ -255,7 +266,7 @@ static const char *const compare_types[] = {"InvalidSpecError",
 static void write_status(struct refresh *r, const json_t *status)
 {
     AUTO_ERR err = NULL;
-    if (status_write(r->ctl, r->app, &r->doc, status, &err) < 0) {
+    if (status_write(r->ctl, r->app, &r->doc, status, &r->request, &err) < 0) {
         log_warn(LOGF({"application", r->app->key}), "%s", err_text(err));
         if (err_code(err) != ERR_NOT_FOUND)
             workq_add_after(r->ctl->refresh, r->app->key, REFRESH_LIVE, SECONDS(2));
@@ -364,7 +375,7 @@ static void run_autosync(struct refresh *r, json_t *status)
                                        .backoff_ns = o->heal_backoff_ns,
                                        .backoff_factor = o->heal_backoff_factor,
                                        .backoff_cap_ns = o->heal_backoff_cap_ns};
-    AUTO_JSON doc = json_copy_deep(r->doc);
+    AUTO_JSON doc = json_copy(r->doc);
     json_object_set_nocheck(doc, "status", status);
     struct autosync_decision d;
     /* Only where the paths that matter are told can a revision be new without changing anything. */
@@ -471,8 +482,10 @@ static void conclude(struct refresh *r, struct compare_input *in, struct compari
     run_autosync(r, status);
     stamp(r, status);
     write_status(r, status);
+    uint64_t said = said_hash(r->doc);
     LOCKED(&r->app->lock);
     r->app->fingerprint = c->failed ? 0 : print;
+    r->app->said = said;
 }
 
 /* Renderings at hand serve a comparison with the revision last compared. */
@@ -530,17 +543,18 @@ static void compare(struct refresh *r)
     bool same;
     {
         LOCKED(&r->app->lock);
-        same = print && print == r->app->fingerprint && !r->requested &&
-               r->app->finalizers == finalizers_hash(r->doc);
+        same = print && print == r->app->fingerprint && !r->hard &&
+               r->app->finalizers == finalizers_hash(r->doc) &&
+               (!r->requested || r->app->said == said_hash(r->doc));
     }
     if (same) {
         journal(r, "compare", "as before: nothing that it depends on has changed", NULL);
-        AUTO_JSON status = json_copy_deep(json_at(r->doc, "status"));
+        AUTO_JSON status = json_copy(json_at(r->doc, "status"));
         AUTO_JSON tree = tree_of(r->ctl, r->app, true);
         publish(r->ctl, r->app, tree, NULL, NULL);
         put_orphans(r, status, tree);
         run_autosync(r, status);
-        if (r->operated)
+        if (r->operated || r->requested)
             stamp(r, status);
         write_status(r, status);
     } else {
@@ -586,7 +600,8 @@ static bool cluster_is_ready(struct refresh *r)
 
 static void normalize_spec(struct refresh *r)
 {
-    AUTO_JSON copy = json_copy_deep(r->doc);
+    AUTO_JSON copy = json_copy(r->doc);
+    json_object_set_new_nocheck(copy, "spec", json_copy_deep(json_at(r->doc, "spec")));
     if (!app_normalize_spec(copy))
         return;
     AUTO_ERR err = NULL;
@@ -625,6 +640,18 @@ static void run(struct refresh *r)
     mark_refreshed(r);
 }
 
+/* Whether what the refresh has left asks for nothing more: the event that tells of our own write need not be
+ * looked into. */
+static void settle(struct refresh *r)
+{
+    struct refresh after = {.ctl = r->ctl, .app = r->app, .doc = r->doc};
+    decide(&after, REFRESH_CHECK);
+    free(after.why);
+    refresh_request_dispose(&after.request);
+    LOCKED(&r->app->lock);
+    r->app->settled = after.level == LEVEL_NONE && str_same(r->app->rv, object_resource_version(r->doc));
+}
+
 static void schedule_next(struct controller *ctl, const char *key)
 {
     if (ctl->options.resync_ns > 0)
@@ -657,6 +684,7 @@ void refresh_run(void *ctx, const char *key, uint64_t bits)
             else
                 json_decref(reasons);
             run(&r);
+            settle(&r);
             metrics_reconciled(ctl, r.doc, r.started);
             log_debug(LOGF({"application", key}), "Reconciliation completed in %lld ms",
                       (long long)((mono_now().ns - r.started.ns) / NS_PER_MS));
@@ -671,5 +699,6 @@ void refresh_run(void *ctx, const char *key, uint64_t bits)
     json_decref(r.sources);
     cluster_unref(r.cluster);
     settings_unref(r.settings);
+    app_rest(app);
     ownership_end(ctl, app);
 }

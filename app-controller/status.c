@@ -29,8 +29,7 @@ void application_store(struct controller *ctl, const json_t *doc)
 {
     AUTO(free_p) char *key = xasprintf("%s/%s", object_namespace(doc), object_name(doc));
     AUTO(free_p) char *instance = instance_name(object_namespace(doc), object_name(doc), ctl->options.ns);
-    bool is_new;
-    app_unref(ctl->apps, apps_put(ctl->apps, key, instance, doc, true, &is_new));
+    app_unref(ctl->apps, apps_put_own(ctl->apps, key, instance, doc));
 }
 
 static void take_answer(struct controller *ctl, json_t **doc, json_t *answer_take)
@@ -43,8 +42,11 @@ static void take_answer(struct controller *ctl, json_t **doc, json_t *answer_tak
 static int patch_version(struct controller *ctl, struct app *app, const json_t *patch, const char *rv,
                          const struct kube_params *params, json_t **doc, err_t **err)
 {
-    AUTO_JSON body = json_copy_deep(patch);
-    json_put_at(body, json_str_new(rv), "metadata", "resourceVersion");
+    AUTO_JSON body = json_copy((json_t *)(uintptr_t)patch);
+    json_t *metadata = json_copy(json_object_get(patch, "metadata"));
+    metadata = metadata ? metadata : json_object();
+    json_set_str(metadata, "resourceVersion", rv);
+    json_object_set_new_nocheck(body, "metadata", metadata);
     json_t *answer = NULL;
     int r = kube_patch(ctl->kube, &application_resource, app->ns, app->name, KUBE_PATCH_MERGE, body, params,
                        &answer, err);
@@ -54,11 +56,40 @@ static int patch_version(struct controller *ctl, struct app *app, const json_t *
     return 0;
 }
 
+static bool still_asked(const struct refresh_request *r, const json_t *doc)
+{
+    return str_eq(object_annotation(doc, ANNOTATION_REFRESH), r->type) &&
+           str_eq(object_annotation(doc, ANNOTATION_REFRESH_AT), r->at);
+}
+
+/* Adds the removal of the annotation to the patch if the version that it is for has it still: who asks again
+ * meanwhile makes another version. */
+static void add_removal(json_t *body, struct app *app, const char *rv, const json_t *doc,
+                        const struct refresh_request *request)
+{
+    AUTO_JSON now = NULL;
+    if (!request || !request->type)
+        return;
+    if (!str_same(rv, object_resource_version(doc))) {
+        LOCKED(&app->lock);
+        if (!str_same(rv, app->rv))
+            return;
+        now = pack_open(app->doc);
+        doc = now;
+    }
+    if (!still_asked(request, doc))
+        return;
+    json_put_at(body, json_null(), "metadata", "annotations", ANNOTATION_REFRESH);
+    if (request->at)
+        json_put_at(body, json_null(), "metadata", "annotations", ANNOTATION_REFRESH_AT);
+}
+
 /* On whatever version there is. All the same each attempt names the one that was last seen before the gate
  * looked whether the application is still ours: a write that was held up between that look and the wire, with
  * the whole process, meets what the next owner has written. */
 static int patch_latest(struct controller *ctl, struct app *app, const json_t *patch,
-                        const struct kube_params *params, json_t **doc, err_t **err)
+                        const struct refresh_request *request, const struct kube_params *params, json_t **doc,
+                        err_t **err)
 {
     for (int attempt = 0;; attempt++) {
         AUTO_ERR failure = NULL;
@@ -67,7 +98,9 @@ static int patch_latest(struct controller *ctl, struct app *app, const json_t *p
             LOCKED(&app->lock);
             rv = xstrdup(app->rv);
         }
-        int r = patch_version(ctl, app, patch, rv, params, doc, &failure);
+        AUTO_JSON body = json_copy((json_t *)(uintptr_t)patch);
+        add_removal(body, app, rv, *doc, request);
+        int r = patch_version(ctl, app, body, rv, params, doc, &failure);
         if (r != -ERR_ABORTED || attempt == MAX_RACES)
             return r < 0 ? err_move(err, TAKE(failure)) : 0;
         json_t *now = NULL;
@@ -82,7 +115,7 @@ int application_patch(struct controller *ctl, struct app *app, const json_t *pat
                       json_t **doc, err_t **err)
 {
     return rv ? patch_version(ctl, app, patch, rv, NULL, doc, err)
-              : patch_latest(ctl, app, patch, NULL, doc, err);
+              : patch_latest(ctl, app, patch, NULL, NULL, doc, err);
 }
 
 int application_get(struct controller *ctl, struct app *app, json_t **doc, err_t **err)
@@ -124,9 +157,10 @@ static int write_too_large(struct controller *ctl, struct app *app, json_t **doc
     return application_patch(ctl, app, patch, NULL, doc, err);
 }
 
-int status_write(struct controller *ctl, struct app *app, json_t **doc, const json_t *new_status, err_t **err)
+int status_write(struct controller *ctl, struct app *app, json_t **doc, const json_t *new_status,
+                 const struct refresh_request *request, err_t **err)
 {
-    AUTO_JSON old = json_copy_deep(json_at(*doc, "status"));
+    AUTO_JSON old = json_incref(json_at(*doc, "status"));
     AUTO_JSON wanted = json_copy((json_t *)(uintptr_t)new_status);
     if (!json_array_size(json_object_get(wanted, "conditions")))
         json_object_del(wanted, "conditions");
@@ -137,7 +171,7 @@ int status_write(struct controller *ctl, struct app *app, json_t **doc, const js
     json_object_set_new_nocheck(patch, "status", TAKE(change));
     struct kube_failure failure = {};
     struct kube_params params = {.failure = &failure};
-    int r = patch_latest(ctl, app, patch, &params, doc, err);
+    int r = patch_latest(ctl, app, patch, request, &params, doc, err);
     int http = failure.http_status;
     kube_failure_dispose(&failure);
     if (r < 0 && http == 413) {
@@ -178,12 +212,6 @@ void refresh_request_dispose(struct refresh_request *r)
 {
     free(r->type);
     free(r->at);
-}
-
-static bool still_asked(const struct refresh_request *r, const json_t *doc)
-{
-    return str_eq(object_annotation(doc, ANNOTATION_REFRESH), r->type) &&
-           str_eq(object_annotation(doc, ANNOTATION_REFRESH_AT), r->at);
 }
 
 /* What is tested is what was acted upon, not what the last answer says: a request that came during the

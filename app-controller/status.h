@@ -9,16 +9,16 @@
  * (owned) becomes the answer. */
 int application_patch(struct controller *ctl, struct app *app, const json_t *patch, const char *rv,
                       json_t **doc, err_t **err);
-/* Replaces doc.status by new_status: sends what differs, nothing when nothing does. *doc becomes the answer.
+/* A refresh that somebody asked for by annotation, as it was when it was taken up. */
+struct refresh_request {
+    char *type, *at; /* "normal" or "hard"; the request's time, NULL without one; both NULL: nobody asked */
+};
+/* Replaces doc.status by new_status: sends what differs, nothing when nothing does; with it goes the
+ * annotation of the request (NULL: none) if it is still the one that was acted upon. *doc becomes the answer.
  * Tells of changes of sync and health by an Event. A status too large for the API server becomes a condition
  * that says so. */
 int status_write(struct controller *ctl, struct app *app, json_t **doc, const json_t *new_status,
-                 err_t **err);
-
-/* A refresh that somebody asked for by annotation, as it was when it was taken up. */
-struct refresh_request {
-    char *type, *at; /* "normal" or "hard"; the request's time, NULL without one */
-};
+                 const struct refresh_request *request, err_t **err);
 void refresh_request_read(struct refresh_request *r, const json_t *doc);
 void refresh_request_dispose(struct refresh_request *r);
 /* Removes the annotation of the request that was acted upon, unless another one has come meanwhile. */

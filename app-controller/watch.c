@@ -6,6 +6,7 @@
 #include "common/base/glob.h"
 #include "common/base/log.h"
 #include "common/base/map.h"
+#include "common/json/project.h"
 #include "common/kinds/kinds.h"
 
 /* Changes of the cluster come in bursts; an application looks at them together. */
@@ -16,7 +17,10 @@ static const int64_t OPERATION_GATHER_NS = MILLIS(100);
 struct feed {
     watches_t *owner;
     kube_watch_t *watch;
-    void (*put)(struct feed *f, const char *key, const json_t *o); /* NULL object: gone */
+    /* NULL object: gone. text: the object's. */
+    void (*put)(struct feed *f, const char *key, const json_t *o, view_t text);
+    /* Whether this version is what is held already; takes note that it came. NULL: never. */
+    bool (*is_known)(struct feed *f, const char *key, const char *uid, const char *rv);
     map_t seen; /* k: "namespace/name", v: set while it is in the list at hand */
     bool listing, synced;
 };
@@ -24,6 +28,7 @@ struct feed {
 struct watches {
     struct controller *ctl;
     struct feed apps, projects;
+    projection_t *identity;
     lock_t lock; /* guards `synced` of both */
     cond_t changed;
 };
@@ -56,6 +61,17 @@ void controller_request(struct controller *c, const char *instance, uint64_t bit
 
 /* ---- the watches ---- */
 
+/* The answer to our own write is there already when the watch brings it: nothing to read then. */
+static bool is_echo(struct feed *f, enum kube_event event, const char *p, size_t n)
+{
+    AUTO_JSON o = NULL;
+    if (event == KUBE_DELETED || f->listing || !f->is_known ||
+        json_read_projected(p, n, f->owner->identity, &o, NULL) < 0)
+        return false;
+    AUTO(free_p) char *key = xasprintf("%s/%s", object_namespace(o), object_name(o));
+    return map_has(&f->seen, key) && f->is_known(f, key, object_uid(o), object_resource_version(o));
+}
+
 static void on_list(void *arg)
 {
     struct feed *f = arg;
@@ -67,6 +83,8 @@ static void on_event(void *arg, enum kube_event event, const char *p, size_t n)
     struct feed *f = arg;
     AUTO_ERR err = NULL;
     AUTO_JSON o = NULL;
+    if (is_echo(f, event, p, n))
+        return;
     if (json_read(p, n, &o, &err) < 0) {
         log_error(NULL, "malformed object from the API server: %s", err_text(err));
         return;
@@ -74,11 +92,11 @@ static void on_event(void *arg, enum kube_event event, const char *p, size_t n)
     AUTO(free_p) char *key = xasprintf("%s/%s", object_namespace(o), object_name(o));
     if (event == KUBE_DELETED) {
         map_del(&f->seen, key);
-        f->put(f, key, NULL);
+        f->put(f, key, NULL, (view_t){});
         return;
     }
     map_put(&f->seen, key, f->listing ? f : NULL);
-    f->put(f, key, o);
+    f->put(f, key, o, f->listing ? (view_t){} : (view_t){p, n});
 }
 
 static void on_synced(void *arg, const char *resource_version)
@@ -91,7 +109,7 @@ static void on_synced(void *arg, const char *resource_version)
         if (f->synced && !listed) {
             AUTO(free_p) char *key = xstrdup(e->key);
             map_del(&f->seen, key);
-            f->put(f, key, NULL);
+            f->put(f, key, NULL, (view_t){});
         }
     }
     f->listing = false;
@@ -122,8 +140,9 @@ static const struct kube_watch_ops ops = {.on_list = on_list,
 
 /* ---- projects ---- */
 
-static void put_project(struct feed *f, const char *key, const json_t *o)
+static void put_project(struct feed *f, const char *key, const json_t *o, view_t text)
 {
+    (void)text;
     const char *name = strchr(key, '/') + 1;
     world_put_project(f->owner->ctl->world, name, o);
 }
@@ -143,7 +162,28 @@ static void remove_app(struct controller *ctl, const char *key)
     app_unref(ctl->apps, app);
 }
 
-static void put_app(struct feed *f, const char *key, const json_t *o)
+/* Something came about it. */
+static void look_at(struct controller *ctl, struct app *app)
+{
+    bool turned_on, operating, settled;
+    {
+        LOCKED(&app->lock);
+        turned_on = app->turned_on;
+        app->turned_on = false;
+        operating = app->operating;
+        settled = app->settled;
+    }
+    if (!ownership_look(ctl, app)) {
+        app_rest(app);
+        return;
+    }
+    if (turned_on || !settled)
+        workq_add(ctl->refresh, app->key, REFRESH_CHECK | (turned_on ? REFRESH_TARGET : 0));
+    if (operating)
+        workq_add(ctl->operations, app->key, OPERATE);
+}
+
+static void put_app(struct feed *f, const char *key, const json_t *o, view_t text)
 {
     struct controller *ctl = f->owner->ctl;
     if (!o) {
@@ -153,29 +193,34 @@ static void put_app(struct feed *f, const char *key, const json_t *o)
     if (!controller_serves_namespace(ctl, object_namespace(o)))
         return;
     AUTO(free_p) char *instance = instance_name(object_namespace(o), object_name(o), ctl->options.ns);
-    bool is_new, turned_on;
-    struct app *app = apps_put(ctl->apps, key, instance, o, false, &is_new);
+    bool is_new;
+    struct app *app = apps_put_event(ctl->apps, key, instance, o, text, &is_new);
     if (!app)
         return;
-    {
-        LOCKED(&app->lock);
-        turned_on = app->turned_on;
-        app->turned_on = false;
-    }
-    if (ownership_look(ctl, app)) {
-        workq_add(ctl->refresh, key, REFRESH_CHECK | (turned_on ? REFRESH_TARGET : 0));
-        if (json_is_map(json_object_get(o, "operation")) || app_deleting(o))
-            workq_add(ctl->operations, key, OPERATE);
-    }
+    look_at(ctl, app);
     if (is_new)
         ownership_apps_changed(ctl);
     app_unref(ctl->apps, app);
 }
 
+static bool is_known_app(struct feed *f, const char *key, const char *uid, const char *rv)
+{
+    struct controller *ctl = f->owner->ctl;
+    struct app *app = apps_get_version(ctl->apps, key, uid, rv);
+    if (!app)
+        return false;
+    look_at(ctl, app);
+    app_unref(ctl->apps, app);
+    return true;
+}
+
 /* ---- starting and stopping ---- */
 
+static const char *const identity_paths[] = {"metadata.namespace", "metadata.name", "metadata.uid",
+                                             "metadata.resourceVersion"};
+
 static void feed_start(watches_t *w, struct feed *f, const struct kube_resource *r, const char *ns,
-                       void (*put)(struct feed *, const char *, const json_t *))
+                       void (*put)(struct feed *, const char *, const json_t *, view_t))
 {
     struct kube_watch_spec spec = {.resource = r, .list = {.ns = ns}};
     f->owner = w;
@@ -198,6 +243,8 @@ int watches_start(struct controller *ctl, mono_t deadline, watches_t **out, err_
     w->ctl = ctl;
     pthread_mutex_init(&w->lock, NULL);
     cond_init(&w->changed);
+    w->identity = projection_new(identity_paths, ARRAY_LEN(identity_paths));
+    w->apps.is_known = is_known_app;
     *out = w;
     feed_start(w, &w->projects, &project_resource, ctl->options.ns, put_project);
     if (!wait_synced(w, &w->projects, deadline))
@@ -214,6 +261,7 @@ void watches_stop(watches_t *w)
         return;
     kube_watch_stop(w->apps.watch);
     kube_watch_stop(w->projects.watch);
+    projection_free(w->identity);
     map_dispose(&w->apps.seen);
     map_dispose(&w->projects.seen);
     pthread_mutex_destroy(&w->lock);

@@ -13,6 +13,9 @@ enum { STACK_SIZE = 256 << 10, IDLE_SECONDS = 15 };
 void process_setup(void)
 {
     mallopt(M_ARENA_MAX, 2);
+    /* A freed document is thousands of small pieces: those that are put aside for later are gone through
+     * again and again, and hold the pages between them. */
+    mallopt(M_MXFAST, 0);
     signal(SIGPIPE, SIG_IGN);
     setlocale(LC_NUMERIC, "C");
 }
@@ -49,14 +52,15 @@ pthread_t thread_start(const char *name, void *(*fn)(void *), void *arg)
 
 /* What a burst of work used lies in the heap as free pages until somebody hands them back. Not more often
  * than that: it looks at the whole heap. */
-void memory_give_back(void)
+int64_t memory_give_back(void)
 {
     static _Atomic int64_t last;
     int64_t now = mono_now().ns, before = last;
     if (before && now - before < SECONDS(5))
-        return;
+        return before + SECONDS(5) - now;
     if (atomic_compare_exchange_strong(&last, &before, now))
         malloc_trim(0);
+    return 0;
 }
 
 struct job {
@@ -87,20 +91,29 @@ pool_t *pool_new(const char *name, size_t threads, size_t max_queue)
     return p;
 }
 
+static int64_t tidy(pool_t *p)
+{
+    pthread_mutex_unlock(&p->lock);
+    int64_t too_early = memory_give_back();
+    pthread_mutex_lock(&p->lock);
+    return too_early;
+}
+
 /* Waits for a job; false when there was none for long enough. Called and left with the lock held. */
 static bool wait_for_job(pool_t *p)
 {
     mono_t deadline = mono_after(mono_now(), SECONDS(IDLE_SECONDS));
     bool timely = true;
     p->idle++;
-    while (!p->queued && !p->stopping && timely)
+    while (!p->queued && !p->stopping && timely) {
         timely = cond_wait_until(&p->work, &p->lock, deadline);
-    p->idle--;
-    if (!p->queued && !timely && p->threads == 1) {
-        pthread_mutex_unlock(&p->lock);
-        memory_give_back();
-        pthread_mutex_lock(&p->lock);
+        int64_t too_early = !p->queued && !p->stopping && !timely && p->threads == 1 ? tidy(p) : 0;
+        if (too_early) {
+            deadline = mono_after(mono_now(), too_early);
+            timely = true;
+        }
     }
+    p->idle--;
     return p->queued;
 }
 

@@ -36,8 +36,9 @@ pthread_t thread_start(const char *name, void *(*fn)(void *), void *arg);
 void process_setup(void);
 
 /* Returns free pages to the system; for when a burst of work is over. Pools and work queues do so by
- * themselves. */
-void memory_give_back(void);
+ * themselves. Returns 0, or, when that was done a moment ago, the time after which it is to be asked for
+ * again. */
+int64_t memory_give_back(void);
 
 /* A bounded pool: up to `threads` workers, started when there is work and ended after 15 s without, and a
  * queue of at most `max_queue` jobs. */

@@ -6,6 +6,7 @@
 #include "common/base/workq.h"
 #include "common/base/map.h"
 #include "common/base/rand.h"
+#include "common/base/slab.h"
 #include "common/base/thread.h"
 #include "common/base/vec.h"
 
@@ -107,8 +108,8 @@ static struct item *item_get(workq_t *q, const char *key)
 {
     struct item *it = map_get(&q->items, key);
     if (!it) {
-        it = xcalloc(1, sizeof(*it));
-        it->key = xstrdup(key);
+        it = slab_zalloc(sizeof(*it));
+        it->key = slab_strdup(key);
         map_put(&q->items, key, it);
     }
     return it;
@@ -120,8 +121,8 @@ static void item_put(workq_t *q, struct item *it)
     if (it->queued || it->running || it->timers || it->bits)
         return;
     it = map_take(&q->items, it->key);
-    free(it->key);
-    free(it);
+    slab_strfree(it->key);
+    slab_free(it, sizeof(*it));
 }
 
 static void *worker(void *arg);
@@ -172,7 +173,7 @@ static void drop_timer(workq_t *q, struct timer *t)
         p = &(*p)->next;
     *p = t->next;
     heap_remove(q, t);
-    free(t);
+    slab_free(t, sizeof(*t));
 }
 
 static void add(workq_t *q, const char *key, uint64_t bits, bool high)
@@ -213,7 +214,7 @@ void workq_add_after(workq_t *q, const char *key, uint64_t bits, int64_t delay_n
     if (t && mono_cmp(t->deadline, deadline) <= 0)
         return;
     if (!t) {
-        t = xcalloc(1, sizeof(*t));
+        t = slab_zalloc(sizeof(*t));
         *t = (struct timer){.item = it, .next = it->timers, .bits = bits, .at = q->heap.n};
         it->timers = t;
         VEC_PUSH(&q->heap, t);
@@ -318,13 +319,15 @@ static void run_one(workq_t *q)
         pthread_cond_broadcast(&q->idle_cond);
 }
 
-/* Called and left with the lock held. */
-static void give_back(workq_t *q)
+/* Called and left with the lock held. Returns when to do so again. */
+static mono_t give_back(workq_t *q)
 {
     q->untidy = false;
     pthread_mutex_unlock(&q->lock);
-    memory_give_back();
+    int64_t too_early = memory_give_back();
     pthread_mutex_lock(&q->lock);
+    q->untidy = q->untidy || too_early;
+    return mono_after(mono_now(), too_early);
 }
 
 static void *worker(void *arg)
@@ -344,7 +347,7 @@ static void *worker(void *arg)
         if (waits && mono_left(bored) == 0) {
             if (spare)
                 break;
-            give_back(q);
+            bored = give_back(q);
             continue;
         }
         q->idle++;
@@ -393,8 +396,8 @@ void workq_free(workq_t *q)
         struct item *it = e->value;
         while (it->timers)
             drop_timer(q, it->timers); /* NOLINT(clang-analyzer-unix.Malloc): it does not see the unlinking */
-        free(it->key);
-        free(it);
+        slab_strfree(it->key);
+        slab_free(it, sizeof(*it));
     }
     map_dispose(&q->items);
     VEC_FREE(&q->heap);

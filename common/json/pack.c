@@ -78,6 +78,24 @@ static size_t compress(char *to, size_t bound, const void *p, size_t n)
     return ZSTD_isError(stored) || stored > n ? n : stored;
 }
 
+/* Of the text p; `bytes` are what is kept of it. */
+static pack_t *make(const void *p, size_t n, const void *bytes, size_t stored)
+{
+    if (n > UINT32_MAX)
+        oom();
+    pack_t *pack = slab_alloc(sizeof(*pack) + stored);
+    *pack = (pack_t){
+        .raw = (uint32_t)n, .stored = (uint32_t)stored, .hash = hash_content(p, n, 0), .refs = 1};
+    if (n)
+        memcpy(pack->bytes, bytes, stored);
+    return pack;
+}
+
+pack_t *pack_plain(const void *p, size_t n)
+{
+    return make(p, n, p, n);
+}
+
 pack_t *pack_bytes(const void *p, size_t n)
 {
     if (n > UINT32_MAX)
@@ -86,12 +104,16 @@ pack_t *pack_bytes(const void *p, size_t n)
     AUTO(free_p) char *compressed = n >= WORTHWHILE ? xmalloc(bound) : NULL;
     if (compressed)
         stored = compress(compressed, bound, p, n);
-    pack_t *pack = slab_alloc(sizeof(*pack) + stored);
-    *pack = (pack_t){
-        .raw = (uint32_t)n, .stored = (uint32_t)stored, .hash = hash_content(p, n, 0), .refs = 1};
-    if (n)
-        memcpy(pack->bytes, stored < n ? compressed : (const char *)p, stored);
-    return pack;
+    return make(p, n, stored < n ? compressed : p, stored);
+}
+
+pack_t *pack_tighten(pack_t *p)
+{
+    if (!p || p->stored != p->raw || p->raw < WORTHWHILE)
+        return p;
+    pack_t *tight = pack_bytes(p->bytes, p->raw);
+    pack_free(p);
+    return tight;
 }
 
 pack_t *pack_json(const json_t *v)

@@ -10,6 +10,10 @@ typedef struct pack pack_t;
 
 pack_t *pack_json(const json_t *v) MUST_USE;
 pack_t *pack_bytes(const void *p, size_t n) MUST_USE;
+/* As it is, for what is soon to be replaced: compressing costs more than reading. */
+pack_t *pack_plain(const void *p, size_t n) MUST_USE;
+/* Compresses what was packed as it is, if that is worth it. */
+pack_t *pack_tighten(pack_t *p_take) MUST_USE;
 /* Packs are shared: another reference to the same bytes, to be freed as one. */
 pack_t *pack_copy(const pack_t *p) MUST_USE;
 void pack_free(pack_t *p);

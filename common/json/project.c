@@ -138,3 +138,45 @@ int json_read_projected(const char *p, size_t n, const projection_t *projection,
     *out = v ? TAKE(v) : json_null();
     return 0;
 }
+
+/* ---- texts ---- */
+
+/* What a map that was just opened is copied without: the member `key`, at the end of the path. */
+static bool copy_members(struct json_scan *s, const char *const *path, str_t *out)
+{
+    enum json_token t;
+    const char *separator = "";
+    str_putc(out, '{');
+    while ((t = json_scan_next(s)) == JT_KEY) {
+        bool on_path = path && json_scan_is(s, path[0]), drop = on_path && !path[1];
+        view_t name = s->text, value;
+        t = json_scan_next(s);
+        if (!drop) {
+            str_puts(out, separator);
+            str_putc(out, '"');
+            str_add(out, name.p, name.n);
+            str_puts(out, "\":");
+            separator = ",";
+        }
+        if (on_path && !drop && t == JT_OBJECT_BEGIN) {
+            if (!copy_members(s, path + 1, out))
+                return false;
+            continue;
+        }
+        if (t == JT_ERROR || !json_scan_value(s, t, &value))
+            return false;
+        if (!drop)
+            str_add(out, value.p, value.n);
+    }
+    str_putc(out, '}');
+    return t == JT_OBJECT_END;
+}
+
+bool json_text_without(const char *p, size_t n, const char *parent, const char *key, str_t *out)
+{
+    const char *const path[] = {parent, key, NULL};
+    struct json_scan s;
+    json_scan_init(&s, p, n);
+    return json_scan_next(&s) == JT_OBJECT_BEGIN && copy_members(&s, path, out) &&
+           json_scan_next(&s) == JT_END && s.p == s.end;
+}

@@ -16,6 +16,10 @@ void projection_free(projection_t *p);
  * for UTF-8. */
 int json_read_projected(const char *p, size_t n, const projection_t *projection, json_t **out, err_t **err);
 
+/* Appends the text of a document without the member `key` of its top-level map `parent`, as it is spelt
+ * otherwise. False, with an undefined rest in `out`, when it is malformed. */
+bool json_text_without(const char *p, size_t n, const char *parent, const char *key, str_t *out) MUST_USE;
+
 AUTO_DECL(projection_free_p, projection_t, projection_free)
 
 #endif

@@ -223,6 +223,112 @@ def touch(env, namespace, apps):
             env.kube.merge("v1", "ConfigMap", namespace, "app-%d-%d" % (i, k), {"metadata": {"labels": {"touched": "now"}}})
 
 
+# ---- a cluster full of what is nobody's ----
+
+NAMESPACES = 200
+CLUSTER_MIX = (  # of each ten: how many, of what, owned by which, and what the controller reads of it
+    (1, "deployments.apps", None, {
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "{name}"}}},
+        "status": {"replicas": 2, "readyReplicas": 2, "updatedReplicas": 2, "availableReplicas": 2, "observedGeneration": 1}}),
+    (2, "replicasets.apps", "deployments.apps", {
+        "metadata": {"labels": {"app": "{owner}", "pod-template-hash": "{name}"}},
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "{owner}"}}},
+        "status": {"replicas": 2, "readyReplicas": 2, "availableReplicas": 2, "observedGeneration": 1}}),
+    (3, "pods", "replicasets.apps", {
+        "metadata": {"labels": {"app": "bulk", "pod-template-hash": "{owner}"}},
+        "spec": {"nodeName": "node-1", "containers": [
+            {"name": "main", "image": "registry.example.org/team/program:1.2.3",
+             "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}}}]},
+        "status": {"phase": "Running", "podIP": "10.0.0.1",
+                   "conditions": [{"type": t, "status": "True"} for t in ("Initialized", "Ready", "ContainersReady", "PodScheduled")],
+                   "containerStatuses": [{"name": "main", "ready": True, "restartCount": 0, "state": {"running": {}}}]}}),
+    (1, "services", None, {"spec": {"selector": {"app": "{name}"}, "type": "ClusterIP", "ports": [{"port": 80}]}}),
+    (1, "endpointslices.discovery.k8s.io", "services", {"addressType": "IPv4", "endpoints": []}),
+    (1, "configmaps", None, {"data": {"text": "bulk"}}),
+    (1, "secrets", None, {"type": "Opaque", "data": {"key": "YnVsaw=="}}),
+)
+
+
+def fill(env, objects):
+    """Objects of 1.5 KB that no application has, in many namespaces: half of them pods and replica sets."""
+    for i in range(NAMESPACES):
+        env.create_namespace("bulk-%d" % i)
+    env.kube.call("PUT", "/kubesim/faults", {"paused": ["all"]})  # their controllers would work on what is made here
+    made = {}
+    for tenths, resource, owner, like in CLUSTER_MIX:
+        made[resource] = objects * tenths // 10 // NAMESPACES * NAMESPACES  # owners are in the namespace of what they own
+        for start in range(0, made[resource], 5000):
+            env.kube.call("POST", "/kubesim/bulk", {
+                "resource": resource, "count": min(5000, made[resource] - start), "from": start, "size": 1500, "namespace": "bulk-",
+                "namespaces": NAMESPACES, "prefix": resource.split(".")[0] + "-6d4cf56db6-", "object": like,
+                "owner": {"resource": owner, "prefix": owner.split(".")[0] + "-6d4cf56db6-", "count": made[owner]} if owner else None})
+    return sum(made.values())
+
+
+def cached(env):
+    return metric(env, "argocd_cluster_api_resource_objects")
+
+
+def peak_kib(process):
+    with open("/proc/%d/status" % process.child.pid, encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
+
+
+def resident_kib(process):
+    with open("/proc/%d/status" % process.child.pid, encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+
+
+def forget_peak(process):
+    with open("/proc/%d/clear_refs" % process.child.pid, "w", encoding="ascii") as f:
+        f.write("5")
+
+
+def lists(env):
+    """How many pages of lists the cluster has answered."""
+    return sum(r["count"] for r in env.kube.call("GET", "/kubesim/requests")["requests"] if r["verb"] == "list")
+
+
+def relist(env, held, name):
+    """Every kind is listed again, because its version is forgotten: the peak above what is resident before."""
+    forget_peak(env.controller)
+    steady, cpu, begun = resident_kib(env.controller), env.controller.cpu_seconds(), lists(env)
+    env.kube.call("POST", "/kubesim/bulk", {"resource": "events", "count": 1})  # nobody watches them: all watches are behind
+    env.kube.call("POST", "/kubesim/compact", {"keep": 0})
+    env.kube.call("POST", "/kubesim/drop-watches", {})
+    wait_for("everything to be listed again", lambda: lists(env) - begun >= held / 500, 120, 0.2, alive=[env.controller])
+    time.sleep(5)
+    figure(name + "-spike", (peak_kib(env.controller) / steady - 1) * 100, "%", 10)
+    figure(name + "-cpu", env.controller.cpu_seconds() - cpu, "s")
+
+
+def cluster(objects, apps=100):
+    """A cluster of many objects of which few are an application's."""
+    with Suite(options={"controller": RESYNC_NEVER}) as env:
+        namespace = env.create_namespace()
+        make_apps(env, apps, 1, namespace)
+        settle(env, apps)
+        env.controller.restart()
+        time.sleep(20)  # idle threads end after 15 s
+        before, empty = env.controller.memory_kib(), cached(env)
+        env.controller.stop()
+        held = fill(env, objects)
+        env.controller.start()
+        begun = time.monotonic()
+        wait_for("the cluster to be listed", lambda: healthy(env.metrics_port) and cached(env) - empty >= held, 300, 0.5, alive=[env.controller])
+        figure("cluster-of-%d-listed" % held, time.monotonic() - begun, "s")
+        figure("cluster-of-%d-listed-cpu" % held, env.controller.cpu_seconds(), "s")
+        time.sleep(20)  # idle threads end after 15 s
+        figure("controller-memory-an-unmanaged-object", (env.controller.memory_kib() - before) * 1024 / held, "B", 600)
+        figure("controller-memory-peak-of-first-list", (peak_kib(env.controller) / resident_kib(env.controller) - 1) * 100, "%")
+        relist(env, held, "relist")
+        figure("controller-memory-an-unmanaged-object-relisted", (env.controller.memory_kib() - before) * 1024 / held, "B", 600)
+        cpu = env.controller.cpu_seconds()
+        time.sleep(10)
+        figure("controller-idle-cpu-%d-objects" % held, (env.controller.cpu_seconds() - cpu) / 10, "cores", 0.01)
+        latency(env, namespace, 0)
+
+
 def moment(write):
     return datetime.datetime.fromisoformat(write["time"].replace("Z", "+00:00")).timestamp()
 
@@ -253,9 +359,10 @@ def main():
     parser.add_argument("-k", default="")
     parser.add_argument("--apps", type=int, default=500)
     parser.add_argument("--objects", type=int, default=20000)
+    parser.add_argument("--cluster-objects", type=int, default=200000)
     args = parser.parse_args()
     parts = {"idle": idle, "start": start, "refresh": lambda: refresh(min(args.apps, 300)), "sync": lambda: sync(min(args.apps, 500)),
-             "applications": lambda: applications(args.apps, args.objects)}
+             "applications": lambda: applications(args.apps, args.objects), "cluster": lambda: cluster(args.cluster_objects)}
     for name, part in parts.items():
         if args.k in name:
             part()

@@ -1,6 +1,7 @@
 /* Paths under /kubesim/: what a test or a benchmark asks of the simulation itself. See README.md. */
 #include "tests/kubesim/admin.h"
 
+#include "common/base/hash.h"
 #include "common/base/rand.h"
 #include "tests/kubesim/api.h"
 #include "tests/kubesim/audit.h"
@@ -113,20 +114,72 @@ static struct endpoint *find_endpoint(struct sim *s, const json_t *body, err_t *
     return e;
 }
 
-/* An object of about that size: the template with its place, and filler in an annotation. */
-static json_t *bulk_object(const json_t *body, const struct resource *r, int64_t i)
+/* Puts `value` where the template's texts say {word}. */
+static void fill_in(json_t *v, const char *word, const char *value)
 {
-    char number[32], uid[UUID_TEXT];
-    const char *prefix = json_str_at(body, "prefix"), *ns = json_str_at(body, "namespace");
+    const char *key, *text = json_string_value(v), *at = text ? strstr(text, word) : NULL;
+    json_t *item;
+    size_t i;
+    if (at) {
+        AUTO(free_p)
+        char *filled = xasprintf("%.*s%s%s", (int)(at - text), text, value, at + strlen(word));
+        json_string_set_nocheck(v, filled);
+    }
+    json_object_foreach(v, key, item)
+        fill_in(item, word, value);
+    json_array_foreach(v, i, item)
+        fill_in(item, word, value);
+}
+
+/* The uid of an object that `bulk` made can be told by others that it makes. */
+static void bulk_uid(const struct resource *r, const char *name, char out[UUID_TEXT])
+{
+    uint64_t a = hash_content(name, strlen(name), hash_content(r->key, strlen(r->key), 1)),
+             b = hash_content(&a, sizeof(a), 2);
+    snprintf(out, UUID_TEXT, "%08x-%04x-4%03x-8%03x-%012llx", (unsigned)(a >> 32), (unsigned)(a & 0xffff),
+             (unsigned)(a >> 16 & 0xfff), (unsigned)(b >> 52), (unsigned long long)(b & 0xffffffffffff));
+}
+
+static char *bulk_name(const json_t *body, int64_t i)
+{
+    const char *prefix = json_str_at(body, "prefix");
+    return xasprintf("%s%07lld", prefix ? prefix : "bulk-", (long long)i);
+}
+
+/* {"resource":"replicasets.apps","prefix":"bulk-","count":50}: each object is owned by one of so many that
+ * were made before; {owner} in the template is its name. */
+static void add_bulk_owner(struct sim *s, json_t *o, const json_t *owner, int64_t i)
+{
+    struct endpoint *e = ctl_endpoint(s, str_or_empty(json_str_at(owner, "resource")));
+    int64_t count = json_int_at(owner, "count");
+    if (!e || count < 1)
+        return;
+    char uid[UUID_TEXT];
+    AUTO(free_p) char *name = bulk_name(owner, i % count);
+    AUTO(free_p) char *api = *e->group ? xasprintf("%s/%s", e->group, e->version) : xstrdup(e->version);
+    bulk_uid(e->resource, name, uid);
+    fill_in(o, "{owner}", name);
+    json_put_at(o,
+                json_pack("[{s:s,s:s,s:s,s:s,s:b,s:b}]", "apiVersion", api, "kind", e->resource->kind, "name",
+                          name, "uid", uid, "controller", 1, "blockOwnerDeletion", 1),
+                "metadata", "ownerReferences");
+}
+
+/* An object of about that size: the template with its place, and filler in an annotation. */
+static json_t *bulk_object(struct sim *s, const json_t *body, const struct resource *r, int64_t i)
+{
+    char uid[UUID_TEXT];
+    const char *ns = json_str_at(body, "namespace");
     int64_t spaces = json_int_at(body, "namespaces"), size = json_int_at(body, "size");
     json_t *like = json_object_get(body, "object");
     json_t *o = json_is_map(like) ? json_copy_deep(like) : json_object();
-    snprintf(number, sizeof(number), "%07lld", (long long)i);
-    AUTO(free_p) char *name = xasprintf("%s%s", prefix ? prefix : "bulk-", number);
+    AUTO(free_p) char *name = bulk_name(body, i);
     AUTO(free_p)
     char *space = spaces > 0 ? xasprintf("%s%lld", ns ? ns : "bulk-", (long long)(i % spaces))
                              : xstrdup(ns ? ns : "default");
-    random_uuid(uid);
+    bulk_uid(r, name, uid);
+    fill_in(o, "{name}", name);
+    add_bulk_owner(s, o, json_object_get(body, "owner"), i);
     json_put_at(o, json_string(name), "metadata", "name");
     if (r->flags & R_NAMESPACED)
         json_put_at(o, json_string(space), "metadata", "namespace");
@@ -143,8 +196,9 @@ static json_t *bulk_object(const json_t *body, const struct resource *r, int64_t
     return o;
 }
 
-/* {"resource":"configmaps","count":1000,"size":1500,"namespace":"default","namespaces":0,"prefix":"bulk-","object":{}}:
- * written straight into the store, without defaults and checks. The namespaces must be there. */
+/* {"resource":"configmaps","count":1000,"size":1500,"namespace":"default","namespaces":0,"prefix":"bulk-","object":{},
+ * "owner":{...}}: written straight into the store, without defaults and checks; {name} in the texts of
+ * `object` is the object's. The namespaces must be there. */
 static json_t *bulk(struct exchange *x, const json_t *body, err_t **err)
 {
     struct endpoint *e = find_endpoint(x->sim, body, err);
@@ -157,7 +211,7 @@ static json_t *bulk(struct exchange *x, const json_t *body, err_t **err)
         return NULL;
     }
     for (int64_t i = from; i < from + n; i++) {
-        json_t *o = bulk_object(body, e->resource, i);
+        json_t *o = bulk_object(x->sim, body, e->resource, i);
         store_put(x->sim->store, e->resource, o);
         json_decref(o);
     }
@@ -172,14 +226,15 @@ static json_t *touch(struct exchange *x, const json_t *body, err_t **err)
 {
     struct endpoint *e = find_endpoint(x->sim, body, err);
     int64_t n = json_int_at(body, "count"), from = json_int_at(body, "from"), done = 0;
+    char mark[UUID_TEXT];
+    random_uuid(mark);
     for (int64_t i = from; e && i < from + n; i++) {
-        AUTO_JSON like = bulk_object(body, e->resource, i);
+        AUTO_JSON like = bulk_object(x->sim, body, e->resource, i);
         AUTO_JSON o = read_object(e, str_or_empty(json_str_at(like, "metadata", "namespace")),
                                   json_str_at(like, "metadata", "name"));
         if (!o)
             continue;
-        json_put_at(o, json_string(json_str_at(like, "metadata", "uid")), "metadata", "annotations",
-                    "touched");
+        json_put_at(o, json_string(mark), "metadata", "annotations", "touched");
         store_put(x->sim->store, e->resource, o);
         done++;
     }

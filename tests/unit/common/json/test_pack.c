@@ -20,6 +20,15 @@ static void texts_come_back(void **state)
             assert_int_equal(out.len, n);
             assert_memory_equal(str_text(&out), p, n);
             assert_true(pack_size(pack) <= n + 32);
+            pack_t *plain = pack_plain(p, n);
+            assert_true(pack_hash(plain) == pack_hash(pack));
+            plain = pack_tighten(plain);
+            AUTO_STR again = STR_INIT;
+            pack_read(plain, &again);
+            assert_int_equal(again.len, n);
+            assert_memory_equal(str_text(&again), p, n);
+            assert_true(pack_size(plain) == pack_size(pack));
+            pack_free(plain);
         }
     }
 }
@@ -52,6 +61,7 @@ static void equal_packs_have_equal_hashes(void **state)
     AUTO(pack_free_p) pack_t *again = pack_copy(a);
     assert_ptr_equal(again, a);
     assert_null(pack_open(NULL));
+    assert_null(pack_tighten(NULL));
 }
 
 TESTS(T(texts_come_back), T(documents_of_a_cluster_are_small), T(equal_packs_have_equal_hashes))

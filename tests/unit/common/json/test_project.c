@@ -40,4 +40,30 @@ static void keeps_only_the_paths(void **state)
     }
 }
 
-TESTS(T(keeps_only_the_paths))
+static void a_member_is_left_out_of_the_text(void **state)
+{
+    static const char *const cases[][2] = {
+        {"{\"a\":1,\"metadata\":{\"managedFields\":[{\"f\":{}}],\"name\":\"n\"},\"managedFields\":2}",
+         "{\"a\":1,\"metadata\":{\"name\":\"n\"},\"managedFields\":2}"},
+        {" {\"metadata\" : { \"name\" : \"n\\u0041\" , \"managedFields\" : [ ] } , \"b\" : [ 1 , 2 ] } ",
+         "{\"metadata\":{\"name\":\"n\\u0041\"},\"b\":[ 1 , 2 ]}"},
+        {"{\"metadata\":{\"managed\\u0046ields\":{\"metadata\":{}}}}", "{\"metadata\":{}}"},
+        {"{\"metadata\":[{\"managedFields\":1}],\"spec\":{\"managedFields\":1}}",
+         "{\"metadata\":[{\"managedFields\":1}],\"spec\":{\"managedFields\":1}}"},
+        {"{}", "{}"},
+    };
+    static const char *const bad[] = {
+        "", "[]", "{\"metadata\":{\"managedFields\":[}}", "{\"metadata\":{}", "{\"a\":}", "{} x"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_STR out = STR_INIT;
+        assert_true(json_text_without(cases[i][0], strlen(cases[i][0]), "metadata", "managedFields", &out));
+        assert_string_equal(str_text(&out), cases[i][1]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        AUTO_STR out = STR_INIT;
+        assert_false(json_text_without(bad[i], strlen(bad[i]), "metadata", "managedFields", &out));
+    }
+}
+
+TESTS(T(keeps_only_the_paths), T(a_member_is_left_out_of_the_text))
