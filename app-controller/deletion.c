@@ -463,8 +463,9 @@ static int prepare(struct deletion *d, bool *gone, err_t **err)
     AUTO(settings_unref_p) settings_t *settings = world_settings(d->ctl->world);
     if (impersonation_open(settings, d->project, *d->doc, d->cluster, false, &d->other, err) < 0)
         return err_wrap(err, "cannot apply impersonation");
-    d->applier = (struct applier){d->cluster, d->other ? d->other : cluster_kube(d->cluster),
-                                  cluster_api(d->cluster)};
+    d->applier = (struct applier){.cluster = d->cluster,
+                                  .kube = d->other ? d->other : cluster_kube(d->cluster),
+                                  .api = cluster_api(d->cluster)};
     load_lives(d);
     return 0;
 }

@@ -4,6 +4,7 @@
 #include "app-controller/metrics.h"
 #include "app-controller/operation.h"
 #include "app-controller/ownership.h"
+#include "app-controller/projects.h"
 #include "app-controller/query.h"
 #include "app-controller/refresh.h"
 #include "app-controller/watch.h"
@@ -303,10 +304,11 @@ static int connect_kube(struct controller *ctl, struct settings_of_process *p, e
     ctl->io = http_new("kube");
     ctl->kube_options = (struct kube_options){
         .io = ctl->io, .qps = (double)p->qps_whole, .burst = (unsigned)p->burst};
-    struct kube_options options =
-        ctl->kube_options; /* without an observer: these are about the control plane */
+    metrics_kube_init(ctl);
+    struct kube_options options = ctl->kube_options, leases = ctl->kube_options;
     options.gate = ctl->kube_options.gate = &ctl->gate;
-    struct kube_options leases = {.io = ctl->io, .qps = 1000};
+    leases.qps = 1000;
+    leases.burst = 0;
     if (kube_open(&ctl->own, &leases, &ctl->lease_kube, err) < 0)
         return err_again(err);
     ownership_init(ctl, ctl->lease_kube);
@@ -322,6 +324,7 @@ static void start_work(struct controller *ctl)
     ctl->checks = pool_new("checks", 2, MAX_CHECKS);
     ctl->refresh = workq_new("refresh", (size_t)ctl->options.status_processors, refresh_run, ctl);
     ctl->operations = workq_new("operation", (size_t)ctl->options.operation_processors, operation_run, ctl);
+    ctl->projects = workq_new("project", 1, projects_run, ctl);
     controller_metrics_init(ctl);
     struct world_env env = {.kube = ctl->kube,
                             .ns = ctl->options.ns,
@@ -368,6 +371,7 @@ static void stop(struct controller *ctl, watches_t *watches, query_t *query, htt
     /* No decision is made on a cluster that is being let go of: the work ends first. */
     workq_stop(ctl->refresh);
     workq_stop(ctl->operations);
+    workq_stop(ctl->projects);
     pool_free(ctl->appliers);
     pool_free(ctl->checks);
     ownership_stop(ctl);
@@ -375,6 +379,7 @@ static void stop(struct controller *ctl, watches_t *watches, query_t *query, htt
     eval_free(ctl->eval);
     workq_free(ctl->refresh);
     workq_free(ctl->operations);
+    workq_free(ctl->projects);
     apps_free(ctl->apps);
     rpc_replicas_free(ctl->repo);
     redis_free(ctl->redis);
@@ -409,6 +414,7 @@ static int run(struct settings_of_process *p, struct controller *ctl, err_t **er
     clusters_t *clusters = NULL;
     random_bytes(ctl->mask_key, sizeof(ctl->mask_key));
     random_uuid(ctl->epoch);
+    ctl->metrics = metrics_new();
     if (daemon_seal(&p->daemon, "controller", &ctl->seal, err) < 0 || connect_kube(ctl, p, err) < 0 ||
         connect_repo_server(ctl, p, err) < 0)
         return err_again(err);

@@ -5,6 +5,7 @@
 #include "app-controller/sync_step.h"
 #include "app-controller/evaluation.h"
 #include "app-controller/impersonation.h"
+#include "app-controller/metrics.h"
 #include "app-controller/refresh.h"
 #include "app-controller/status.h"
 #include "common/argo/app.h"
@@ -461,18 +462,18 @@ static void sync_planned(struct step *s)
     struct health_overrides health = evaluation_health(op->ctl->eval, s->settings);
     input.health = &health;
     struct sync_plan plan;
-    struct sync_exec x = {.op = op,
-                          .plan = &plan,
-                          .options = s->options,
-                          .force = json_bool_at(strategy, "apply", "force") ||
-                                   json_bool_at(strategy, "hook", "force"),
-                          .dry_run = input.dry_run,
-                          .prune = input.prune,
-                          .confirmed = input.prune_confirmed,
-                          .propagation = xstrdup(sync_propagation(s->options)),
-                          .default_prune = default_prune,
-                          .migrated_manager = migrated_manager(s),
-                          .applier = {s->cluster, cluster_kube(s->cluster), cluster_api(s->cluster)}};
+    struct sync_exec x = {
+        .op = op,
+        .plan = &plan,
+        .options = s->options,
+        .force = json_bool_at(strategy, "apply", "force") || json_bool_at(strategy, "hook", "force"),
+        .dry_run = input.dry_run,
+        .prune = input.prune,
+        .confirmed = input.prune_confirmed,
+        .propagation = xstrdup(sync_propagation(s->options)),
+        .default_prune = default_prune,
+        .migrated_manager = migrated_manager(s),
+        .applier = {s->cluster, cluster_kube(s->cluster), cluster_api(s->cluster), metrics_applied, op->ctl}};
     AUTO_ERR err = NULL;
     int code = impersonation_open(s->settings, s->project, op->doc, s->cluster, true, &x.other, &err);
     if (x.other)

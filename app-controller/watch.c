@@ -1,6 +1,7 @@
 #include "app-controller/watch.h"
 #include "app-controller/metrics.h"
 #include "app-controller/ownership.h"
+#include "app-controller/projects.h"
 #include "app-controller/publish.h"
 #include "common/argo/app.h"
 #include "common/base/glob.h"
@@ -126,6 +127,7 @@ static void put_project(struct feed *f, const char *key, const json_t *o)
 {
     const char *name = strchr(key, '/') + 1;
     world_put_project(f->owner->ctl->world, name, o);
+    projects_changed(f->owner->ctl, name);
 }
 
 /* ---- applications ---- */
@@ -133,6 +135,7 @@ static void put_project(struct feed *f, const char *key, const json_t *o)
 static void remove_app(struct controller *ctl, const char *key)
 {
     struct app *app = apps_get(ctl->apps, key);
+    AUTO_JSON doc = app ? app_doc(app) : NULL;
     workq_forget(ctl->refresh, key);
     workq_forget(ctl->operations, key);
     apps_remove(ctl->apps, key, NULL);
@@ -140,6 +143,8 @@ static void remove_app(struct controller *ctl, const char *key)
         unpublish(ctl, app);
     if (app)
         ownership_apps_changed(ctl);
+    if (doc)
+        projects_changed(ctl, app_project(doc)); /* which may have waited for this */
     app_unref(ctl->apps, app);
 }
 
@@ -154,6 +159,7 @@ static void put_app(struct feed *f, const char *key, const json_t *o)
         return;
     AUTO(free_p) char *instance = instance_name(object_namespace(o), object_name(o), ctl->options.ns);
     bool is_new, turned_on;
+    AUTO(free_p) char *left = NULL; /* the project that it was in until now */
     struct app *app = apps_put(ctl->apps, key, instance, o, false, &is_new);
     if (!app)
         return;
@@ -161,7 +167,11 @@ static void put_app(struct feed *f, const char *key, const json_t *o)
         LOCKED(&app->lock);
         turned_on = app->turned_on;
         app->turned_on = false;
+        if (app->project && strcmp(app->project, app_project(o)) != 0)
+            left = xstrdup(app->project);
     }
+    if (left)
+        projects_changed(ctl, left);
     if (ownership_look(ctl, app)) {
         workq_add(ctl->refresh, key, REFRESH_CHECK | (turned_on ? REFRESH_TARGET : 0));
         if (json_is_map(json_object_get(o, "operation")) || app_deleting(o))

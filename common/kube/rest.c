@@ -58,10 +58,10 @@ void kube_query_add(str_t *path, const char *name, const char *value)
     url_escape(value, false, path);
 }
 
-void kube_observe(struct kube_core *c, const char *method, int status, mono_t since)
+void kube_observe(struct kube_core *c, const char *method, const char *verb, int status, mono_t since)
 {
     if (c->options.observe)
-        c->options.observe(c->options.observe_arg, method, c->server, status, mono_now().ns - since.ns);
+        c->options.observe(c->options.observe_arg, method, verb, c->server, status, mono_now().ns - since.ns);
 }
 
 static _Thread_local const struct kube_tap *thread_tap;
@@ -114,7 +114,7 @@ static int send_once(kube_t *k, const struct kube_call *call, const struct kube_
     };
     mono_t since = mono_now();
     r = http_do(c->options.io, &request, out, err);
-    kube_observe(c, call->method, r < 0 ? 0 : out->status, since);
+    kube_observe(c, call->method, f->verb, r < 0 ? 0 : out->status, since);
     f->status = r < 0 ? 0 : out->status;
     f->received = r < 0 ? 0 : out->body.len;
     measure(c, f);
@@ -182,8 +182,12 @@ int kube_call(kube_t *k, const struct kube_call *call, struct http_response *out
     bool refreshed = false;
     for (int i = 0;; i++) {
         uint64_t generation = 0;
-        struct kube_figures f = {
-            .method = call->method, .path = call->path, .host = c->server, .sent = call->n, .again = i > 0};
+        struct kube_figures f = {.method = call->method,
+                                 .path = call->path,
+                                 .verb = kube_verb_name(call->method, call->path),
+                                 .host = c->server,
+                                 .sent = call->n,
+                                 .again = i > 0};
         int r = c->canceled ? err_set(err, ERR_CANCELED, "%s: canceled", what)
                             : wait_turn(c, what, deadline, &f.waited_ns, err);
         if (r == 0)

@@ -16,6 +16,9 @@ typedef struct http http_t;
 http_t *http_new(const char *thread_name) MUST_USE;
 /* Cancels what is under way (their on_done are called), joins the thread. */
 void http_free(http_t *h);
+/* fn is told, on the I/O thread, how long finding the address of a host took, for each new connection to one
+ * that has a name. Before the first request. */
+void http_on_resolved(http_t *h, void (*fn)(void *arg, const char *host, int64_t duration_ns), void *arg);
 
 /* How to reach a peer and who we are there. Immutable and reference-counted; texts are copied. */
 typedef struct http_endpoint http_endpoint_t;

@@ -220,6 +220,38 @@ class Metrics(Insight):
         queue = seen.of("workqueue_work_duration_seconds_count", name="app_reconciliation_queue")
         self.assertGreater(queue[0][1], 3)
 
+    def test_connections(self):
+        """Names that are looked up, plugins, the control plane's requests among the others."""
+        sim = Sim(self.env, "named", token="by-plugin")
+        plugin = os.path.join(self.env.dir, "plugin")
+        with open(plugin, "w", encoding="ascii") as f:
+            f.write('#!/bin/sh\necho \'{"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1beta1", '
+                    '"status": {"token": "by-plugin"}}\'\n')
+        os.chmod(plugin, 0o755)
+        server = "http://localhost:%d" % sim.port
+        config = {"execProviderConfig": {"command": plugin, "apiVersion": "client.authentication.k8s.io/v1beta1"}}
+        self.env.kube.create({"apiVersion": "v1", "kind": "Secret", "stringData": {"server": server, "name": "named", "config": json.dumps(config)},
+                              "metadata": {"name": "named", "namespace": self.env.ns, "labels": {"argocd.argoproj.io/secret-type": "cluster"}}})
+        sim.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "there"}})
+        self.start_app("resolved", {"a.yaml": config_map("a")}, "Synced", syncPolicy={"automated": {}}, destination={"server": server, "namespace": "there"})
+        seen = scrape(self.env.metrics_port)
+        seconds = seen.describe("argocd_kubectl_dns_resolution_duration_seconds")
+        self.assertEqual(seconds, {"type": "histogram", "labels": [("host",)], "bounds": [0.005, 0.1, 0.5, 2, 8, 30]})
+        self.assertGreater(seen.of("argocd_kubectl_dns_resolution_duration_seconds_count", host="localhost")[0][1], 0)
+        self.assertEqual([v for _, v in seen.of("argocd_kubectl_exec_plugin_call_total", code="0", call_status="no_error")], [1])
+        self.assertGreaterEqual(seen.of("argocd_kubectl_transport_cache_entries")[0][1], 2)
+        host = server.split("/")[-1]
+        own = self.env.kube.server.split("/")[-1]
+        for at, method, code in ((host, "GET", "200"), (host, "POST", "201"), (own, "PATCH", "200")):
+            self.assertGreater(sum(v for _, v in seen.of("argocd_kubectl_requests_total", host=at, method=method, code=code)), 0, (at, method))
+            self.assertGreater(sum(v for _, v in seen.of("rest_client_requests_total", host=at, method=method, code=code)), 0, (at, method))
+        verbs = {labels["verb"] for labels, _ in seen.of("argocd_kubectl_request_duration_seconds_count", host=host)}
+        self.assertLessEqual({"Get", "List", "Create"}, verbs)
+        self.assertNotIn("Watch", verbs)
+        self.assertEqual([v for _, v in seen.of("argocd_app_info", name="resolved", dest_server=server)], [1])
+        self.env.patch_app("resolved", {"spec": {"destination": {"server": None, "name": "no-such-cluster"}}})
+        wait_for("no server", lambda: [v for _, v in scrape(self.env.metrics_port).of("argocd_app_info", name="resolved", dest_server="")] == [1])
+
     def test_series_of_what_is_gone(self):
         self.start_app("passing", {"a.yaml": config_map("a")})
         self.env.sync("passing")
