@@ -446,7 +446,7 @@ int main(int argc, char **argv)
     AUTO_ERR err = NULL;
     int r = flags_parse(flags, ARRAY_LEN(flags), argc, argv, NULL, "cargocd-app-controller [flags]", &err);
     if (r == 0)
-        r = log_setup(p.daemon.log_format, p.daemon.log_level, &err);
+        r = daemon_log_setup(&p.daemon, &err);
     if (r == 0)
         r = run(&p, &ctl, &err);
     if (r < 0)
