@@ -66,6 +66,13 @@ struct app {
     unsigned refs;
 };
 
+/* The fields of log lines about an application, as Argo CD has them; doc (may be NULL): its document. */
+#define LOG_APP(app, doc)                                                                                    \
+    {"application", (app)->name}, {"app-namespace", (app)->ns},                                              \
+    {                                                                                                        \
+        "project", (doc) ? app_project(doc) : NULL                                                           \
+    }
+
 typedef struct apps apps_t;
 apps_t *apps_new(void) MUST_USE;
 void apps_free(apps_t *a);

@@ -36,6 +36,15 @@ struct controller_options {
     int64_t replicas, shard; /* shard: negative: none given */
     char *sharding_method;
     int64_t lease_ns, split_above;
+    /* Of the connections to API servers; 0: what common/kube has for it. */
+    int64_t tcp_timeout_ns, tls_timeout_ns, keepalive_ns, idle_ns, server_timeout_ns, idle_connections;
+    int64_t retries, retry_ms;
+    /* Of the clusters' caches. */
+    int64_t cache_resync_ns, watch_resync_ns, page_size, lists, gather_ns;
+    bool gather;             /* changes that come together are looked at together */
+    int64_t cluster_info_ns; /* between two writings of what is known of the clusters */
+    char *gpg_enabled;       /* "false" and "no": signatures are not asked for */
+    bool gpg;
     bool dynamic_distribution; /* accepted; division among those who are there is the rule */
 };
 

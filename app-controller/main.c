@@ -304,6 +304,8 @@ static int connect_kube(struct controller *ctl, struct settings_of_process *p, e
     ctl->io = http_new("kube");
     ctl->kube_options = (struct kube_options){
         .io = ctl->io, .qps = (double)p->qps_whole, .burst = (unsigned)p->burst};
+    kube_flags_apply(&ctl->options, &ctl->kube_options);
+    http_keep_idle(ctl->io, (unsigned)ctl->options.idle_connections);
     metrics_kube_init(ctl);
     struct kube_options options = ctl->kube_options, leases = ctl->kube_options;
     options.gate = ctl->kube_options.gate = &ctl->gate;
@@ -313,6 +315,12 @@ static int connect_kube(struct controller *ctl, struct settings_of_process *p, e
         return err_again(err);
     ownership_init(ctl, ctl->lease_kube);
     return kube_open(&ctl->own, &options, &ctl->kube, err);
+}
+
+static int64_t resync_of(const struct controller_options *o)
+{
+    bool shorter = o->watch_resync_ns && (!o->cache_resync_ns || o->watch_resync_ns < o->cache_resync_ns);
+    return shorter ? o->watch_resync_ns : o->cache_resync_ns;
 }
 
 static void start_work(struct controller *ctl)
@@ -336,6 +344,8 @@ static void start_work(struct controller *ctl)
                                             .own = &ctl->own,
                                             .kube = &ctl->kube_options,
                                             .on_event = metrics_cluster_event,
+                                            .page_size = ctl->options.page_size,
+                                            .resync_ns = resync_of(&ctl->options),
                                             .eval = ctl->eval,
                                             .checks = ctl->checks},
                             .on_change = watch_world_changed,
@@ -414,6 +424,8 @@ static int run(struct settings_of_process *p, struct controller *ctl, err_t **er
     clusters_t *clusters = NULL;
     random_bytes(ctl->mask_key, sizeof(ctl->mask_key));
     random_uuid(ctl->epoch);
+    ctl->options.gpg = strcasecmp(ctl->options.gpg_enabled, "false") != 0 &&
+                       strcasecmp(ctl->options.gpg_enabled, "no") != 0;
     ctl->metrics = metrics_new();
     if (daemon_seal(&p->daemon, "controller", &ctl->seal, err) < 0 || connect_kube(ctl, p, err) < 0 ||
         connect_repo_server(ctl, p, err) < 0)
@@ -438,11 +450,12 @@ int main(int argc, char **argv)
     static struct controller ctl;
     struct settings_of_process p = {};
     struct unused_flags unused = {};
-    struct flag flags[DAEMON_FLAGS + OWN_FLAGS + MORE_FLAGS + UNUSED_FLAGS];
+    struct flag flags[DAEMON_FLAGS + OWN_FLAGS + MORE_FLAGS + KUBE_FLAGS + UNUSED_FLAGS];
     daemon_flags(&p.daemon, ENV, flags);
     own_flags(&p, &ctl.options, flags + DAEMON_FLAGS);
     more_flags(&ctl.options, flags + DAEMON_FLAGS + OWN_FLAGS);
-    unused_flags(&unused, flags + DAEMON_FLAGS + OWN_FLAGS + MORE_FLAGS);
+    kube_flags(&ctl.options, flags + DAEMON_FLAGS + OWN_FLAGS + MORE_FLAGS);
+    unused_flags(&unused, flags + DAEMON_FLAGS + OWN_FLAGS + MORE_FLAGS + KUBE_FLAGS);
     AUTO_ERR err = NULL;
     int r = flags_parse(flags, ARRAY_LEN(flags), argc, argv, NULL, "cargocd-app-controller [flags]", &err);
     if (r == 0)

@@ -51,12 +51,19 @@ static bool is_ours(struct controller *ctl, struct app *app)
     if (!doc)
         return false;
     AUTO(free_p) char *server = server_of(ctl, doc);
+    /* Nobody works what is to be left alone, nor counts it. */
+    bool skip = false;
+    str_to_bool(object_annotation(doc, ANNOTATION_SKIP), &skip);
+    if (skip || world_skips(ctl->world, server))
+        return false;
     return o->by_shard ? shard_of(o, server) == o->shard : members_is_mine(o->members, server, app->key);
 }
 
 bool ownership_of_cluster(struct controller *ctl, const char *server)
 {
     struct ownership *o = ctl->ownership;
+    if (world_skips(ctl->world, server))
+        return false;
     return o->by_shard ? shard_of(o, server) == o->shard : members_is_my_cluster(o->members, server);
 }
 

@@ -9,8 +9,6 @@
 #include "common/base/map.h"
 #include "common/kinds/kinds.h"
 
-/* Changes of the cluster come in bursts; an application looks at them together. */
-static const int64_t GATHER_NS = MILLIS(15);
 /* The passes of an operation that watches its objects. */
 static const int64_t OPERATION_GATHER_NS = MILLIS(100);
 
@@ -239,6 +237,18 @@ bool watches_synced(watches_t *w)
 
 /* ---- what other changes set in motion ---- */
 
+static void tell_request(const struct app *app, const cluster_t *cluster, const struct cache_change *change)
+{
+    const struct obj_key *k = &change->key;
+    log_write(change->managed ? LOG_INFO : LOG_DEBUG,
+              LOGF({"application", app->name}, {"app-namespace", app->ns},
+                   {"comparison-level", change->managed ? "1" : "0"},
+                   {"namespace", *k->ns ? k->ns : "(cluster-scoped)"}, {"name", k->name},
+                   {"api-group", k->group}, {"kind", k->kind}, {"server", cluster_server(cluster)},
+                   {"cluster-name", cluster_name(cluster)}),
+              "Requesting app refresh caused by object update");
+}
+
 void watch_cluster_changed(void *ctx, cluster_t *cluster, const struct cache_change *change)
 {
     struct controller *ctl = ctx;
@@ -261,7 +271,10 @@ void watch_cluster_changed(void *ctx, cluster_t *cluster, const struct cache_cha
                   strcmp(change->key.group, ARGO_GROUP) == 0 && strcmp(change->key.name, app->name) == 0 &&
                   strcmp(change->key.ns, app->ns) == 0;
     if (here && !itself) {
-        workq_add_after(ctl->refresh, key, change->managed ? REFRESH_LIVE : REFRESH_TREE, GATHER_NS);
+        tell_request(app, cluster, change);
+        /* Changes come in bursts; an application looks at them together. */
+        workq_add_after(ctl->refresh, key, change->managed ? REFRESH_LIVE : REFRESH_TREE,
+                        ctl->options.gather ? ctl->options.gather_ns : 0);
         if (operating)
             workq_add_after(ctl->operations, key, OPERATE, OPERATION_GATHER_NS);
     }

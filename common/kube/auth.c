@@ -43,6 +43,9 @@ static http_endpoint_t *make_endpoint(const struct kube_config *c, const char *c
         .password = c->password,
         .bearer_token = c->token_file ? NULL : c->token,
         .compression = !c->disable_compression,
+        .connect_timeout_ns = c->connect_timeout_ns,
+        .keepalive_ns = c->keepalive_ns,
+        .idle_ns = c->idle_ns,
     });
 }
 

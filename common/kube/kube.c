@@ -95,8 +95,12 @@ int kube_open(const struct kube_config *config, const struct kube_options *optio
 {
     AUTO(free_p) char *server = NULL;
     kube_auth_t *auth;
+    struct kube_config tuned = *config;
+    tuned.connect_timeout_ns = options->connect_timeout_ns;
+    tuned.keepalive_ns = options->keepalive_ns;
+    tuned.idle_ns = options->idle_ns;
     int r = check_server(config->server, &server, err);
-    if (r < 0 || (r = kube_auth_new(config, &auth, err)) < 0)
+    if (r < 0 || (r = kube_auth_new(&tuned, &auth, err)) < 0)
         return r;
     struct kube_core *c = xcalloc(1, sizeof(*c));
     c->refs = 1;
@@ -110,6 +114,10 @@ int kube_open(const struct kube_config *config, const struct kube_options *optio
         c->options.burst = (unsigned)(2 * c->options.qps) + 1;
     if (!c->options.timeout_ns)
         c->options.timeout_ns = SECONDS(30);
+    if (!c->options.retry_ns)
+        c->options.retry_ns = MILLIS(100);
+    if (!c->options.max_lists)
+        c->options.max_lists = KUBE_MAX_LISTS;
     kube_limit_init(&c->limit, c->options.qps, c->options.burst);
     pthread_mutex_init(&c->lock, NULL);
     cond_init(&c->idle);

@@ -54,10 +54,16 @@ struct kube_gate {
     void *arg;
 };
 struct kube_options {
-    http_t *io;         /* borrowed; outlives the kube_t */
-    double qps;         /* requests a second, watches excluded; 0: 50 */
-    unsigned burst;     /* 0: 2 * qps */
-    int64_t timeout_ns; /* of a blocking call; 0: 30 s */
+    http_t *io;                                        /* borrowed; outlives the kube_t */
+    double qps;                                        /* requests a second, watches excluded; 0: 50 */
+    unsigned burst;                                    /* 0: 2 * qps */
+    int64_t timeout_ns;                                /* of a blocking call; 0: 30 s */
+    int64_t connect_timeout_ns, keepalive_ns, idle_ns; /* of connections, as in http.h */
+    /* An idempotent request that was not answered, or by 503 or 504, is sent again so often; before each time
+     * but the first a pause, which doubles. */
+    unsigned retries;
+    int64_t retry_ns;   /* the first pause; 0: 100 ms */
+    unsigned max_lists; /* side by side; 0: 3 */
     /* Called after each finished request, for metrics; may be NULL. verb is that of kube_verb_name, host the
      * server's URL; status 0: not reached. By the caller's thread, or the I/O thread for lists and watches.
      */

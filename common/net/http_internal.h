@@ -82,6 +82,7 @@ struct http {
     http_transfer_t *live;           /* all that have been started and not ended */
     VEC(struct http_socket) sockets; /* by descriptor */
     http_endpoint_t *plain;          /* for requests without an endpoint */
+    unsigned keep_idle;              /* 0: IDLE_CONNECTIONS */
     void (*resolved)(void *arg, const char *host, int64_t duration_ns);
     void *resolved_arg;
 };

@@ -493,6 +493,27 @@ static void server_start_tls(struct server *s, const struct pki *p)
     s->pid = start(argv);
 }
 
+static void plain_is_refused_and_news_come(const struct server *s, const struct pki *p)
+{
+    AUTO_ERR err = NULL;
+    redis_t *plain = redis_new(&(struct redis_options){.server = s->tcp, .password = "pw"});
+    assert_int_equal(redis_set(plain, "k", "v", 1, 0, NULL), -ERR_UNAVAILABLE);
+    redis_free(plain);
+
+    struct listener l = {};
+    redis_t *r = redis_new(&(struct redis_options){.server = s->tcp,
+                                                   .tls = true,
+                                                   .tls_ca = p->ca,
+                                                   .tls_cert = p->cert,
+                                                   .tls_key = p->key,
+                                                   .password = "pw"});
+    redis_subscribe(r, &(struct redis_subscription){"news|*", on_message, on_state, &l});
+    assert_true(reaches(&l.on, 1));
+    ASSERT_OK(redis_publish(r, "news|a", "a\0b", 3, &err));
+    assert_true(reaches(&l.messages, 1));
+    redis_free(r);
+}
+
 static void over_tls(void **state)
 {
     NEED_REDIS();
@@ -537,22 +558,7 @@ static void over_tls(void **state)
         err_clear(&err);
         redis_free(r);
     }
-    redis_t *plain = redis_new(&(struct redis_options){.server = s.tcp, .password = "pw"});
-    assert_int_equal(redis_set(plain, "k", "v", 1, 0, NULL), -ERR_UNAVAILABLE);
-    redis_free(plain);
-
-    struct listener l = {};
-    redis_t *r = redis_new(&(struct redis_options){.server = s.tcp,
-                                                   .tls = true,
-                                                   .tls_ca = p.ca,
-                                                   .tls_cert = p.cert,
-                                                   .tls_key = p.key,
-                                                   .password = "pw"});
-    redis_subscribe(r, &(struct redis_subscription){"news|*", on_message, on_state, &l});
-    assert_true(reaches(&l.on, 1));
-    ASSERT_OK(redis_publish(r, "news|a", "a\0b", 3, &err));
-    assert_true(reaches(&l.messages, 1));
-    redis_free(r);
+    plain_is_refused_and_news_come(&s, &p);
     server_dispose(&s);
     char *const paths[] = {p.ca, p.other_ca, p.cert, p.key};
     for (size_t i = 0; i < ARRAY_LEN(paths); i++)
