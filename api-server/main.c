@@ -261,7 +261,7 @@ int main(int argc, char **argv)
     own_flags(&p, flags + DAEMON_FLAGS);
     int rc = flags_parse(flags, ARRAY_LEN(flags), argc, argv, NULL, "cargocd-api-server [flags]", &err);
     if (rc == 0)
-        rc = log_setup(p.daemon.log_format, p.daemon.log_level, &err);
+        rc = daemon_log_setup(&p.daemon, &err);
     if (rc == 0)
         rc = server_run(&p, &err);
     if (rc < 0)

@@ -306,6 +306,12 @@ static int server_side(const struct applier *a, const struct kube_resource *r, j
 
 /* ---- the whole ---- */
 
+static void tell(const struct applier *a, const char *command)
+{
+    if (a->ran)
+        a->ran(a->ran_arg, command);
+}
+
 static int read_live(const struct applier *a, const json_t *target, const json_t *known,
                      const struct apply_options *o, json_t **live, err_t **err)
 {
@@ -330,13 +336,19 @@ int apply_object(const struct applier *a, const json_t *target, const json_t *kn
     AUTO_JSON live = NULL;
     if (!r->namespaced)
         json_drop_at(body, "metadata", "namespace");
+    bool rbac = apply_is_rbac(body) && !o->server_side;
+    if (!o->replace && rbac)
+        tell(a, "auth");
+    if (!o->replace)
+        tell(a, "apply");
     if (o->server_side && !o->replace)
         return server_side(a, r, body, o, message, result, err);
     if (read_live(a, body, known_live, o, &live, err) < 0)
         return err_again(err);
     if (o->replace)
+        tell(a, live ? "replace" : "create");
+    if (o->replace)
         return apply_replace(a, r, body, live, o, message, result, err);
-    bool rbac = apply_is_rbac(body);
     if (rbac && !o->dry_run && apply_reconcile_binding(a, r, body, &live, err) < 0)
         return err_wrap(err, "error running rbacReconcile");
     int code = client_side(a, r, body, &live, o, message, result, err);

@@ -12,6 +12,9 @@ struct applier {
     cluster_t *cluster;
     kube_t *kube;
     kube_api_t *api;
+    void (*ran)(void *arg,
+                const char *command); /* told of each run of kubectl that this stands for; or NULL */
+    void *ran_arg;
 };
 
 struct apply_options {

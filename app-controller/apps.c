@@ -209,6 +209,8 @@ static void put_facts(struct app *app, const json_t *doc, bool is_new)
     app->self_heal = self_heal;
     app->operating = json_is_map(json_object_get(doc, "operation")) ||
                      json_at(doc, "metadata", "deletionTimestamp");
+    app->skip = false;
+    str_to_bool(object_annotation(doc, ANNOTATION_SKIP), &app->skip);
     put_text(&app->server, json_at(doc, "spec", "destination", "server"));
     put_text(&app->cluster_name, json_at(doc, "spec", "destination", "name"));
 }

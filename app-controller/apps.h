@@ -55,7 +55,7 @@ struct app {
     mono_t wave_until;                      /* the next wave of its sync does not start before */
     size_t norphans;                        /* in the namespace it goes to */
     bool operating;                         /* its document has an operation */
-    bool auto_sync, self_heal;              /* as its document says */
+    bool auto_sync, self_heal, skip;        /* as its document says */
     bool turned_on;                         /* one of them was turned on, and nobody has looked since */
     bool settled;                           /* a refresh has found nothing left to do for this document */
     const char *server, *cluster_name;      /* its document's destination; interned */
@@ -68,6 +68,13 @@ struct app {
     /* private */
     unsigned refs;
 };
+
+/* The fields of log lines about an application, as Argo CD has them; doc (may be NULL): its document. */
+#define LOG_APP(app, doc)                                                                                    \
+    {"application", (app)->name}, {"app-namespace", (app)->ns},                                              \
+    {                                                                                                        \
+        "project", (doc) ? app_project(doc) : NULL                                                           \
+    }
 
 typedef struct apps apps_t;
 apps_t *apps_new(void) MUST_USE;

@@ -5,6 +5,7 @@
 void autosync_dispose(struct autosync_decision *d)
 {
     free(d->reason);
+    free(d->skipped);
     free(d->condition);
     json_decref(d->operation);
     *d = (struct autosync_decision){};
@@ -148,6 +149,9 @@ static bool heal(const json_t *doc, json_t *operation, const struct autosync_opt
         d->verdict = AUTOSYNC_LATER;
         d->wait_ns = pause - passed;
         d->reason = xasprintf("self-heal number %lld pauses", (long long)count + 1);
+        char left[DURATION_TEXT];
+        duration_format(d->wait_ns, left);
+        d->skipped = xasprintf("already attempted sync (retrying in %s)", left);
         return false;
     }
     json_t *sync = json_object_get(operation, "sync"), *list = json_array();
@@ -167,58 +171,71 @@ static bool heal(const json_t *doc, json_t *operation, const struct autosync_opt
     return true;
 }
 
+/* What was tried already: only to be healed. False: nothing is to be done, as *d says. */
+static bool tried_again(const json_t *doc, json_t *operation, const struct autosync_options *options,
+                        wall_t now, const char *text, struct autosync_decision *d)
+{
+    const json_t *state = json_at(doc, "status", "operationState");
+    if (!str_eq(json_str_at(state, "phase"), "Succeeded")) {
+        AUTO_JSON last = revisions_of(json_object_get(state, "syncResult"));
+        AUTO(free_p) char *tried = revisions_text(last);
+        d->verdict = AUTOSYNC_REFUSED;
+        d->condition = xasprintf("Failed last sync attempt to %s: %s", tried,
+                                 str_or_empty(json_str_at(state, "message")));
+        d->reason = xasprintf("the last sync attempt to %s failed", tried);
+        d->skipped = xasprintf("failed previous sync attempt to %s and will not retry for %s", tried, text);
+        return false;
+    }
+    if (!app_self_heal(doc)) {
+        d->skipped = xasprintf("most recent sync already to %s", text);
+        say_no(d, "this revision was synced already, and self-heal is off");
+        return false;
+    }
+    return heal(doc, operation, options, now, d);
+}
+
 void autosync_decide(const json_t *doc, bool revisions_may_have_changed,
                      const struct autosync_options *options, wall_t now, struct autosync_decision *d)
 {
     *d = (struct autosync_decision){};
-    const json_t *resources = json_at(doc, "status", "resources"),
-                 *state = json_at(doc, "status", "operationState");
+    const json_t *resources = json_at(doc, "status", "resources");
     if (!app_auto_sync(doc)) {
         say_no(d, "automated sync is off");
         return;
     }
     if (json_is_map(json_object_get(doc, "operation"))) {
+        d->skipped = xstrdup("another operation is in progress");
         say_no(d, "another operation is in progress");
         return;
     }
     if (app_deleting(doc)) {
+        d->skipped = xstrdup("deletion in progress");
         say_no(d, "the application is being deleted");
         return;
     }
     if (!str_eq(json_str_at(doc, "status", "sync", "status"), "OutOfSync")) {
+        d->skipped = xasprintf("application status is %s",
+                               str_or_empty(json_str_at(doc, "status", "sync", "status")));
         say_no(d, "the application is not OutOfSync");
         return;
     }
     if (!app_auto_prune(doc) && only_prunes(resources)) {
+        d->skipped = xstrdup("need to prune extra resources only but automated prune is disabled");
         say_no(d, "only prunes are due, and automated prune is off");
         return;
     }
     AUTO_JSON operation = make_operation(doc);
     AUTO_JSON revisions = revisions_of(json_object_get(operation, "sync"));
     AUTO(free_p) char *text = revisions_text(revisions);
-    if (attempted(doc, operation, revisions_may_have_changed)) {
-        const char *phase = str_or_empty(json_str_at(state, "phase"));
-        if (strcmp(phase, "Succeeded") != 0) {
-            AUTO_JSON last = revisions_of(json_object_get(state, "syncResult"));
-            AUTO(free_p) char *tried = revisions_text(last);
-            d->verdict = AUTOSYNC_REFUSED;
-            d->condition = xasprintf("Failed last sync attempt to %s: %s", tried,
-                                     str_or_empty(json_str_at(state, "message")));
-            d->reason = xasprintf("the last sync attempt to %s failed", tried);
-            return;
-        }
-        if (!app_self_heal(doc)) {
-            say_no(d, "this revision was synced already, and self-heal is off");
-            return;
-        }
-        if (!heal(doc, operation, options, now, d))
-            return;
-    }
+    if (attempted(doc, operation, revisions_may_have_changed) &&
+        !tried_again(doc, operation, options, now, text, d))
+        return;
     if (app_auto_prune(doc) && !json_bool_at(doc, "spec", "syncPolicy", "automated", "allowEmpty") &&
         everything_goes(resources)) {
         d->verdict = AUTOSYNC_REFUSED;
         d->condition = xasprintf("Skipping sync attempt to %s: auto-sync will wipe out all resources", text);
         d->reason = xstrdup("the sync would remove everything");
+        d->skipped = xstrdup("the sync would remove everything");
         return;
     }
     d->verdict = AUTOSYNC_GO;

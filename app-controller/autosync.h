@@ -18,7 +18,8 @@ enum autosync_verdict {
 };
 struct autosync_decision {
     enum autosync_verdict verdict;
-    char *reason; /* for the journal; owned */
+    char *reason;  /* for the journal; owned */
+    char *skipped; /* for the log: why nothing is begun; NULL: not worth a word */
     char *condition;
     int64_t wait_ns;
     json_t *operation;

@@ -3,7 +3,10 @@
 #include "common/base/log.h"
 #include "common/base/map.h"
 
-static const int64_t PERIOD_NS = SECONDS(10), INFO_TTL = SECONDS(600);
+#define LABEL_AUTO    "argocd.argoproj.io/auto-label-cluster-info"
+#define LABEL_VERSION "argocd.argoproj.io/kubernetes-version"
+
+static const int64_t INFO_TTL = SECONDS(600);
 
 struct clusters {
     struct controller *ctl;
@@ -95,12 +98,43 @@ static void write_info(struct controller *ctl, const char *server, const json_t 
         log_debug(NULL, "redis: %s", err_text(err));
 }
 
+/* Whose Secret asks for it carries the cluster's version as a label. */
+static void label(struct controller *ctl, const json_t *cluster)
+{
+    static const struct kube_resource secrets = {.group = "",
+                                                 .version = "v1",
+                                                 .kind = "Secret",
+                                                 .plural = "secrets",
+                                                 .singular = "secret",
+                                                 .namespaced = true,
+                                                 .preferred = true,
+                                                 .subresources = ""};
+    const json_t *labels = json_object_get(cluster, "labels");
+    const char *secret = json_str_at(cluster, "secret"),
+               *version = json_str_at(cluster, "info", "serverVersion");
+    bool asked = str_eq(json_string_value(json_object_get(labels, LABEL_AUTO)), "true");
+    if (!asked || str_empty(secret) || str_empty(version) ||
+        str_eq(json_string_value(json_object_get(labels, LABEL_VERSION)), version))
+        return;
+    AUTO_JSON patch = json_object();
+    AUTO_ERR err = NULL;
+    json_put_at(patch, json_str_new(version), "metadata", "labels", LABEL_VERSION);
+    /* Not for any application: over the connection without a gate. */
+    if (kube_patch(ctl->lease_kube, &secrets, ctl->options.ns, secret, KUBE_PATCH_MERGE, patch, NULL, NULL,
+                   &err) < 0)
+        log_warn(LOGF({"server", json_str_at(cluster, "server")}), "Failed to update cluster labels: %s",
+                 err_text(err));
+}
+
 static void publish_all(struct controller *ctl)
 {
+    bool shared = ctl->seal && redis_available(ctl->redis);
     AUTO_JSON all = clusters_describe(ctl);
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *c = json_array_get(all, i);
-        write_info(ctl, str_or_empty(json_str_at(c, "server")), json_object_get(c, "info"));
+        if (shared)
+            write_info(ctl, str_or_empty(json_str_at(c, "server")), json_object_get(c, "info"));
+        label(ctl, c);
     }
 }
 
@@ -108,7 +142,7 @@ static void *publish_main(void *arg)
 {
     clusters_t *p = arg;
     for (;;) {
-        mono_t next = mono_after(mono_now(), PERIOD_NS);
+        mono_t next = mono_after(mono_now(), p->ctl->options.cluster_info_ns);
         {
             LOCKED(&p->lock);
             while (!p->stopping && mono_left(next))
@@ -116,8 +150,7 @@ static void *publish_main(void *arg)
             if (p->stopping)
                 return NULL;
         }
-        if (p->ctl->seal && redis_available(p->ctl->redis))
-            publish_all(p->ctl);
+        publish_all(p->ctl);
     }
 }
 

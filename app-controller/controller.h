@@ -36,14 +36,23 @@ struct controller_options {
     int64_t replicas, shard; /* shard: negative: none given */
     char *sharding_method;
     int64_t lease_ns, split_above;
+    /* Of the connections to API servers; 0: what common/kube has for it. */
+    int64_t tcp_timeout_ns, tls_timeout_ns, keepalive_ns, idle_ns, server_timeout_ns, idle_connections;
+    int64_t retries, retry_ms;
+    /* Of the clusters' caches. */
+    int64_t cache_resync_ns, watch_resync_ns, page_size, lists, gather_ns;
+    bool gather;             /* changes that come together are looked at together */
+    int64_t cluster_info_ns; /* between two writings of what is known of the clusters */
+    char *gpg_enabled;       /* "false" and "no": signatures are not asked for */
+    bool gpg;
     bool dynamic_distribution; /* accepted; division among those who are there is the rule */
 };
 
 struct controller {
     struct controller_options options;
     http_t *io;
-    kube_t *kube;                     /* of the control plane's cluster */
-    kube_t *lease_kube;               /* the same without limit and gate, for the replicas' Leases */
+    kube_t *kube;       /* of the control plane's cluster */
+    kube_t *lease_kube; /* the same without limit and gate, for the replicas' Leases and for projects */
     struct kube_options kube_options; /* of the connections to clusters */
     struct kube_config own;
     unsigned char mask_key[MASK_KEY_SIZE];
@@ -55,6 +64,7 @@ struct controller {
     struct ownership *ownership; /* who works what */
     workq_t *refresh;            /* k: "namespace/name"; bits of enum refresh_bits */
     workq_t *operations;         /* k: "namespace/name" */
+    workq_t *projects;           /* k: "namespace/name" */
     pool_t *appliers;            /* side by side applies of all syncs */
     eval_t *eval;                /* users' scripts and expressions */
     pool_t *checks;              /* health checks of the settings, for objects as they arrive */
@@ -65,6 +75,7 @@ struct controller {
     metric_t *m_reconcile, *m_sync, *m_sync_seconds;
     metric_t *m_events, *m_batch, *m_batch_size, *m_requests, *m_request_seconds, *m_exec, *m_redis,
         *m_redis_seconds;
+    metric_t *m_rest, *m_resolver, *m_plugin, *m_cert_age;
     metric_t *m_app_requests, *m_exec_pending, *m_limiter, *m_sent, *m_received, *m_retries;
     char hostname[64];
     _Atomic int64_t metrics_since; /* when the applications' counters began, monotonic; 0: not yet */

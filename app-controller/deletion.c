@@ -195,7 +195,7 @@ static json_t **live_hooks(struct deletion *d, const struct comparison *c, const
             break;
         }
         if (lives[i] && !is_ours(d, settings, lives[i])) {
-            log_warn(LOGF({"application", d->app->key}),
+            log_warn(LOGF(LOG_APP(d->app, *d->doc)),
                      "%s %s has the name of a hook and is not of this application", object_kind(lives[i]),
                      object_name(lives[i]));
             json_decref(lives[i]);
@@ -440,13 +440,13 @@ static void tell(struct deletion *d, const err_t *failure_take)
     AUTO_ERR err = NULL;
     if (change && status_write(d->ctl, d->app, d->doc, status, NULL, &err) < 0 &&
         err_code(err) != ERR_NOT_FOUND)
-        log_warn(LOGF({"application", d->app->key}), "%s", err_text(err));
+        log_warn(LOGF(LOG_APP(d->app, *d->doc)), "%s", err_text(err));
     if (!failure)
         return;
     AUTO(free_p) char *message = xasprintf("Unable to delete application resources: %s", err_text(failure));
     if (change)
         application_event(d->ctl, *d->doc, "Warning", "StatusRefreshed", message);
-    log_warn(LOGF({"application", d->app->key}), "%s", message);
+    log_warn(LOGF(LOG_APP(d->app, *d->doc)), "%s", message);
 }
 
 /* Project and cluster. *gone: the cluster is not known any more, so that nothing is left to be deleted. */
@@ -464,8 +464,9 @@ static int prepare(struct deletion *d, bool *gone, err_t **err)
     AUTO(settings_unref_p) settings_t *settings = world_settings(d->ctl->world);
     if (impersonation_open(settings, d->project, *d->doc, d->cluster, false, &d->other, err) < 0)
         return err_wrap(err, "cannot apply impersonation");
-    d->applier = (struct applier){d->cluster, d->other ? d->other : cluster_kube(d->cluster),
-                                  cluster_api(d->cluster)};
+    d->applier = (struct applier){.cluster = d->cluster,
+                                  .kube = d->other ? d->other : cluster_kube(d->cluster),
+                                  .api = cluster_api(d->cluster)};
     load_lives(d);
     return 0;
 }

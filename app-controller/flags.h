@@ -9,7 +9,13 @@
 enum { MORE_FLAGS = 4 };
 void more_flags(struct controller_options *o, struct flag out[MORE_FLAGS]);
 
-enum { UNUSED_SWITCHES = 4, UNUSED_FLAGS = 19 };
+/* Of the connections to API servers, and of the clusters' caches. */
+enum { KUBE_FLAGS = 16 };
+void kube_flags(struct controller_options *o, struct flag out[KUBE_FLAGS]);
+/* Into the options of the connections. */
+void kube_flags_apply(const struct controller_options *o, struct kube_options *kube);
+
+enum { UNUSED_SWITCHES = 4, UNUSED_FLAGS = 22 };
 /* Where they end up. */
 struct unused_flags {
     bool switches[UNUSED_SWITCHES];

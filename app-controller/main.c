@@ -4,6 +4,7 @@
 #include "app-controller/metrics.h"
 #include "app-controller/operation.h"
 #include "app-controller/ownership.h"
+#include "app-controller/projects.h"
 #include "app-controller/query.h"
 #include "app-controller/refresh.h"
 #include "app-controller/watch.h"
@@ -303,14 +304,23 @@ static int connect_kube(struct controller *ctl, struct settings_of_process *p, e
     ctl->io = http_new("kube");
     ctl->kube_options = (struct kube_options){
         .io = ctl->io, .qps = (double)p->qps_whole, .burst = (unsigned)p->burst};
-    struct kube_options options =
-        ctl->kube_options; /* without an observer: these are about the control plane */
+    kube_flags_apply(&ctl->options, &ctl->kube_options);
+    http_keep_idle(ctl->io, (unsigned)ctl->options.idle_connections);
+    metrics_kube_init(ctl);
+    struct kube_options options = ctl->kube_options, leases = ctl->kube_options;
     options.gate = ctl->kube_options.gate = &ctl->gate;
-    struct kube_options leases = {.io = ctl->io, .qps = 1000};
+    leases.qps = 1000;
+    leases.burst = 0;
     if (kube_open(&ctl->own, &leases, &ctl->lease_kube, err) < 0)
         return err_again(err);
     ownership_init(ctl, ctl->lease_kube);
     return kube_open(&ctl->own, &options, &ctl->kube, err);
+}
+
+static int64_t resync_of(const struct controller_options *o)
+{
+    bool shorter = o->watch_resync_ns && (!o->cache_resync_ns || o->watch_resync_ns < o->cache_resync_ns);
+    return shorter ? o->watch_resync_ns : o->cache_resync_ns;
 }
 
 static void start_work(struct controller *ctl)
@@ -322,6 +332,7 @@ static void start_work(struct controller *ctl)
     ctl->checks = pool_new("checks", 2, MAX_CHECKS);
     ctl->refresh = workq_new("refresh", (size_t)ctl->options.status_processors, refresh_run, ctl);
     ctl->operations = workq_new("operation", (size_t)ctl->options.operation_processors, operation_run, ctl);
+    ctl->projects = workq_new("project", 1, projects_run, ctl);
     controller_metrics_init(ctl);
     struct world_env env = {.kube = ctl->kube,
                             .ns = ctl->options.ns,
@@ -333,6 +344,8 @@ static void start_work(struct controller *ctl)
                                             .own = &ctl->own,
                                             .kube = &ctl->kube_options,
                                             .on_event = metrics_cluster_event,
+                                            .page_size = ctl->options.page_size,
+                                            .resync_ns = resync_of(&ctl->options),
                                             .eval = ctl->eval,
                                             .checks = ctl->checks},
                             .on_change = watch_world_changed,
@@ -368,6 +381,7 @@ static void stop(struct controller *ctl, watches_t *watches, query_t *query, htt
     /* No decision is made on a cluster that is being let go of: the work ends first. */
     workq_stop(ctl->refresh);
     workq_stop(ctl->operations);
+    workq_stop(ctl->projects);
     pool_free(ctl->appliers);
     pool_free(ctl->checks);
     ownership_stop(ctl);
@@ -375,6 +389,7 @@ static void stop(struct controller *ctl, watches_t *watches, query_t *query, htt
     eval_free(ctl->eval);
     workq_free(ctl->refresh);
     workq_free(ctl->operations);
+    workq_free(ctl->projects);
     apps_free(ctl->apps);
     rpc_replicas_free(ctl->repo);
     redis_free(ctl->redis);
@@ -409,6 +424,9 @@ static int run(struct settings_of_process *p, struct controller *ctl, err_t **er
     clusters_t *clusters = NULL;
     random_bytes(ctl->mask_key, sizeof(ctl->mask_key));
     random_uuid(ctl->epoch);
+    ctl->options.gpg = strcasecmp(ctl->options.gpg_enabled, "false") != 0 &&
+                       strcasecmp(ctl->options.gpg_enabled, "no") != 0;
+    ctl->metrics = metrics_new();
     if (daemon_seal(&p->daemon, "controller", &ctl->seal, err) < 0 || connect_kube(ctl, p, err) < 0 ||
         connect_repo_server(ctl, p, err) < 0)
         return err_again(err);
@@ -432,15 +450,16 @@ int main(int argc, char **argv)
     static struct controller ctl;
     struct settings_of_process p = {};
     struct unused_flags unused = {};
-    struct flag flags[DAEMON_FLAGS + OWN_FLAGS + MORE_FLAGS + UNUSED_FLAGS];
+    struct flag flags[DAEMON_FLAGS + OWN_FLAGS + MORE_FLAGS + KUBE_FLAGS + UNUSED_FLAGS];
     daemon_flags(&p.daemon, ENV, flags);
     own_flags(&p, &ctl.options, flags + DAEMON_FLAGS);
     more_flags(&ctl.options, flags + DAEMON_FLAGS + OWN_FLAGS);
-    unused_flags(&unused, flags + DAEMON_FLAGS + OWN_FLAGS + MORE_FLAGS);
+    kube_flags(&ctl.options, flags + DAEMON_FLAGS + OWN_FLAGS + MORE_FLAGS);
+    unused_flags(&unused, flags + DAEMON_FLAGS + OWN_FLAGS + MORE_FLAGS + KUBE_FLAGS);
     AUTO_ERR err = NULL;
     int r = flags_parse(flags, ARRAY_LEN(flags), argc, argv, NULL, "cargocd-app-controller [flags]", &err);
     if (r == 0)
-        r = log_setup(p.daemon.log_format, p.daemon.log_level, &err);
+        r = daemon_log_setup(&p.daemon, &err);
     if (r == 0)
         r = run(&p, &ctl, &err);
     if (r < 0)

@@ -3,6 +3,7 @@
 #include "app-controller/ownership.h"
 #include "common/argo/app.h"
 #include "common/argo/giturl.h"
+#include "common/base/log.h"
 #include "common/kinds/kinds.h"
 
 #include <math.h>
@@ -13,14 +14,13 @@ static const char *or_unknown(const char *s)
     return str_empty(s) ? "Unknown" : s;
 }
 
-/* The destination's server, by its name where the Application gives that. */
+/* The destination's server; "" where that cannot be told. */
 static char *server_of(struct controller *ctl, const json_t *doc)
 {
     char *server = NULL;
     char *name = NULL, *project = NULL;
     const json_t *destination = json_at(doc, "spec", "destination");
-    if (world_resolve(ctl->world, destination, &server, &name, &project, NULL) < 0)
-        server = xstrdup(json_str_at(destination, "server"));
+    world_resolve(ctl->world, destination, &server, &name, &project, NULL);
     free(name);
     free(project);
     return server ? server : xstrdup("");
@@ -265,7 +265,13 @@ static void write_queue_figures(const struct queue *queues, size_t n, str_t *out
             const struct workq_stats *s = &queues[i].stats;
             const double values[] = {(double)s->ready, (double)s->added, (double)s->put_off, s->unfinished,
                                      s->longest};
-            metrics_write_sample(out, families[f].name, LABELS("name"), LABELS(queues[i].name), values[f]);
+            const char *name = queues[i].name;
+            if (f == 0) /* the depth also has a priority, which nobody sets */
+                metrics_write_sample(out, families[f].name, LABELS("name", "controller", "priority"),
+                                     LABELS(name, name, ""), values[f]);
+            else
+                metrics_write_sample(out, families[f].name, LABELS("name", "controller"), LABELS(name, name),
+                                     values[f]);
         }
     }
 }
@@ -279,8 +285,9 @@ static void write_queue_times(const struct queue *queues, size_t n, str_t *out)
         metrics_write_head(out, names[f], "histogram", helps[f]);
         for (size_t i = 0; i < n; i++) {
             const struct workq_times *t = f ? &queues[i].stats.worked : &queues[i].stats.waited;
-            metrics_write_histogram(out, names[f], LABELS("name"), LABELS(queues[i].name), workq_bounds,
-                                    t->counts, WORKQ_BOUNDS, t->seconds);
+            metrics_write_histogram(out, names[f], LABELS("name", "controller"),
+                                    LABELS(queues[i].name, queues[i].name), workq_bounds, t->counts,
+                                    WORKQ_BOUNDS, t->seconds);
         }
     }
 }
@@ -288,9 +295,11 @@ static void write_queue_times(const struct queue *queues, size_t n, str_t *out)
 static void write_queues(struct controller *ctl, str_t *out)
 {
     struct queue queues[] = {{.name = "app_reconciliation_queue"},
-                             {.name = "app_operation_processing_queue"}};
+                             {.name = "app_operation_processing_queue"},
+                             {.name = "project_reconciliation_queue"}};
     workq_stats(ctl->refresh, &queues[0].stats);
     workq_stats(ctl->operations, &queues[1].stats);
+    workq_stats(ctl->projects, &queues[2].stats);
     write_queue_figures(queues, ARRAY_LEN(queues), out);
     write_queue_times(queues, ARRAY_LEN(queues), out);
 }
@@ -319,10 +328,12 @@ static bool nothing_stays(void *arg, const char *const *values)
     return false;
 }
 
-/* metrics-cache-expiration: what counts by application begins anew from time to time. */
+/* metrics-cache-expiration: what counts begins anew from time to time. */
 static void expire(struct controller *ctl)
 {
-    metric_t *const families[] = {ctl->m_sync, ctl->m_sync_seconds, ctl->m_app_requests, ctl->m_reconcile};
+    metric_t *const families[] = {ctl->m_sync,      ctl->m_sync_seconds, ctl->m_app_requests,
+                                  ctl->m_reconcile, ctl->m_events,       ctl->m_redis,
+                                  ctl->m_batch,     ctl->m_batch_size,   ctl->m_redis_seconds};
     int64_t now = mono_now().ns, none = 0;
     if (!ctl->options.metrics_expiration_ns ||
         atomic_compare_exchange_strong(&ctl->metrics_since, &none, now) ||
@@ -331,6 +342,8 @@ static void expire(struct controller *ctl)
     ctl->metrics_since = now;
     for (size_t i = 0; i < ARRAY_LEN(families); i++)
         metric_retain(families[i], nothing_stays, NULL);
+    metrics_kube_reset(ctl, nothing_stays);
+    log_info(NULL, "Reset Prometheus metrics based on existing expiration");
 }
 
 static void forget_gone(struct controller *ctl)
@@ -397,14 +410,13 @@ static void observers_init(struct controller *ctl)
                                   LABELS("hostname", "initiator", "command", "failed"));
     ctl->m_redis_seconds = metric_histogram(m, "argocd_redis_request_duration", "Redis requests duration.",
                                             redis, ARRAY_LEN(redis), LABELS("hostname", "initiator"));
-    metrics_kube_init(ctl);
     redis_observe(ctl->redis, on_redis_request, ctl);
 }
 
 void controller_metrics_init(struct controller *ctl)
 {
     static const double bounds[] = {0.25, 0.5, 1, 2, 4, 8, 16};
-    metrics_t *m = ctl->metrics = metrics_new();
+    metrics_t *m = ctl->metrics;
     metrics_add_process(m);
     ctl->m_reconcile = metric_histogram(m, "argocd_app_reconcile",
                                         "Application reconciliation performance in seconds.", bounds,

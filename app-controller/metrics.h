@@ -14,7 +14,13 @@ void metrics_reconciled(struct controller *ctl, const json_t *doc, mono_t starte
 void metrics_cluster_event(void *ctl, const char *server, const char *group, const char *kind, mono_t began);
 /* ---- metrics_kube.c ---- */
 
+/* Registers the families, and has the connections opened from now on (ctl->kube_options) tell of themselves.
+ */
 void metrics_kube_init(struct controller *ctl);
+/* metrics-cache-expiration. */
+void metrics_kube_reset(struct controller *ctl, bool (*keep)(void *arg, const char *const *values));
+/* What kubectl would be run for: "apply", "create", "replace", "auth". As applier.ran. */
+void metrics_applied(void *ctl, const char *command);
 /* Drops the series of hosts that are no server's any more; servers: a set of URLs. */
 void metrics_kube_retain(struct controller *ctl, const map_t *servers);
 /* Counts this thread's requests as an application's, from metrics_requests_begin to its end. Those to the

@@ -150,7 +150,7 @@ static void plan_retry(struct operation *op)
     int64_t count = json_int_at(op->state, "retryCount"), delay = 0;
     AUTO(free_p) char *message = xstrdup(str_or_empty(json_str_at(op->state, "message")));
     if (!retry_delay(op, count, &delay)) {
-        operation_set(op, "Error", "%s (malformed retry backoff)", message);
+        operation_set(op, "Error", "%s (failed to retry: malformed backoff)", message);
         return;
     }
     wall_t now = wall_now();
@@ -175,6 +175,10 @@ static bool in_pause(struct operation *op)
     }
     int64_t left = finished.ns + delay - wall_now().ns;
     if (left > 0) {
+        char at[RFC3339_TEXT];
+        rfc3339((wall_t){finished.ns + delay}, at);
+        log_info(LOGF(LOG_APP(op->app, op->doc)),
+                 "Skipping retrying in-progress operation. Attempting again at: %s", at);
         op->again_ns = left;
         return true;
     }
@@ -187,6 +191,7 @@ static bool in_pause(struct operation *op)
     }
     operation_set(op, "Running", "Retrying operation%s. Attempt #%lld",
                   latest ? " with latest revisions" : "", (long long)count);
+    log_info(LOGF(LOG_APP(op->app, op->doc)), "%s", json_str_at(op->state, "message"));
     return false;
 }
 
@@ -203,6 +208,9 @@ static int take_up(struct operation *op, err_t **err)
     const json_t *state = json_at(op->doc, "status", "operationState");
     const char *id = object_annotation(op->doc, ANNOTATION_OPERATION);
     bool resumed = json_is_map(state) && !operation_completed(json_str_at(state, "phase"));
+    if (resumed && !json_object_get(state, "finishedAt"))
+        log_info(LOGF(LOG_APP(op->app, op->doc)), "Resuming in-progress operation. phase: %s, message: %s",
+                 str_or_empty(json_str_at(state, "phase")), str_or_empty(json_str_at(state, "message")));
     if (resumed && !str_empty(id)) {
         op->state = json_copy_deep(state);
         op->id = xstrdup(id);
@@ -217,7 +225,8 @@ static int take_up(struct operation *op, err_t **err)
         json_object_set_new_nocheck(op->state, "operation",
                                     json_copy_deep(json_object_get(op->doc, "operation")));
         json_object_set_new_nocheck(op->state, "startedAt", json_time(wall_now()));
-        log_info(LOGF({"application", op->app->key}), "Initialized new operation");
+        AUTO(free_p) char *text = json_text(json_object_get(op->doc, "operation"), JSON_GO);
+        log_info(LOGF(LOG_APP(op->app, op->doc)), "Initialized new operation: %.1000s", text);
     }
     return claim(op, err);
 }
@@ -225,7 +234,12 @@ static int take_up(struct operation *op, err_t **err)
 static void check_timeout(struct operation *op)
 {
     if (operation_is(op, "Running") && time_left(op) == 0) {
+        char limit[DURATION_TEXT];
+        duration_format(op->ctl->options.sync_timeout_ns, limit);
         operation_set(op, "Terminating", "operation is terminating due to timeout");
+        log_info(LOGF(LOG_APP(op->app, op->doc)),
+                 "Terminating in-progress operation due to timeout. Started at: %s, timeout: %s",
+                 str_or_empty(json_str_at(op->state, "startedAt")), limit);
         op->timed_out = true;
     }
 }
@@ -257,13 +271,15 @@ static void settle(struct operation *op, bool was_terminating)
 static void tell_end(struct operation *op)
 {
     const json_t *sync = json_at(op->state, "operation", "sync");
-    AUTO_JSON revisions = revisions_of(json_object_get(op->state, "syncResult"));
-    AUTO(free_p) char *to = revisions_joined(revisions);
+    const json_t *result = json_object_get(op->state, "syncResult");
+    /* Of several sources none is named, as with Argo CD. */
+    AUTO(free_p)
+    char *to = result ? xasprintf(" to %s", str_or_empty(json_str_at(result, "revision"))) : xstrdup("");
     bool partial = json_array_size(json_object_get(sync, "resources")) > 0,
          good = operation_is(op, "Succeeded");
     AUTO(free_p)
     char *message = xasprintf(
-        "%s operation to %s %s%s", partial ? "Partial sync" : "Sync", to,
+        "%s operation%s %s%s", partial ? "Partial sync" : "Sync", to,
         good ? "succeeded" : "failed: ", good ? "" : str_or_empty(json_str_at(op->state, "message")));
     application_event(op->ctl, op->doc, good ? "Normal" : "Warning", "OperationCompleted", message);
     json_t *reasons = json_array();
@@ -273,8 +289,6 @@ static void tell_end(struct operation *op)
         LOCKED(&op->app->lock);
         journal_add(&op->app->journal, "sync", json_str_at(op->state, "phase"), reasons);
     }
-    log_info(LOGF({"application", op->app->key}), "updated '%s' operation (phase: %s)", op->app->name,
-             json_str_at(op->state, "phase"));
     metrics_synced(op->ctl, op->doc, op->state);
     if (!json_bool_at(sync, "dryRun"))
         workq_add(op->ctl->refresh, op->app->key,
@@ -311,6 +325,8 @@ static int pass(struct operation *op, err_t **err)
     if (operation_is(op, "Running") && application_get(op->ctl, op->app, &op->doc, err) < 0)
         return err_again(err);
     settle(op, terminating);
+    log_info(LOGF(LOG_APP(op->app, op->doc)), "updated '%s' operation (phase: %s)", op->app->key,
+             json_str_at(op->state, "phase"));
     if (!operation_completed(json_str_at(op->state, "phase")))
         return operation_persist(op, err);
     if (finish(op, err) < 0)
@@ -327,14 +343,40 @@ static void look_again(struct operation *op)
     workq_add_after(op->ctl->operations, op->app->key, OPERATE, delay);
 }
 
+static int64_t seconds_of(const json_t *state, const char *field)
+{
+    wall_t t;
+    return json_to_time(json_object_get(state, field), &t) ? t.ns / NS_PER_SEC : 0;
+}
+
+/* A pass has ended. */
+static void tell_pass(const struct operation *op, mono_t began)
+{
+    AUTO_JSON revisions = revisions_of(json_object_get(op->state, "syncResult"));
+    AUTO(free_p) char *text = json_text(revisions, JSON_GO);
+    struct log_number numbers[] = {{"time_ms", (mono_now().ns - began.ns) / NS_PER_MS},
+                                   {"retryCount", json_int_at(op->state, "retryCount")},
+                                   {"startedAt", seconds_of(op->state, "startedAt")},
+                                   {"finishedAt", seconds_of(op->state, "finishedAt")}};
+    size_t n = json_object_get(op->state, "finishedAt") ? 4 : 3;
+    bool pausing = operation_is(op, "Running") && n == 4;
+    log_write_numbers(pausing ? LOG_DEBUG : LOG_INFO,
+                      LOGF(LOG_APP(op->app, op->doc),
+                           {"phase", str_or_empty(json_str_at(op->state, "phase"))}, {"revisions", text}),
+                      numbers, n, "Finished processing requested app operation");
+}
+
 static void operate(struct operation *op)
 {
     AUTO_ERR err = NULL;
+    mono_t began = mono_now();
     int code = pass(op, &err);
+    if (code == 0 && op->state)
+        tell_pass(op, began);
     if (code < 0 && err_code(err) != ERR_NOT_FOUND) {
         bool race = err_code(err) == ERR_ABORTED;
         if (!race)
-            log_warn(LOGF({"application", op->app->key}), "operation: %s", err_text(err));
+            log_warn(LOGF(LOG_APP(op->app, op->doc)), "operation: %s", err_text(err));
         workq_add_after(op->ctl->operations, op->app->key, OPERATE, race ? MILLIS(50) : SECONDS(1));
     } else if (code == 0 && !operation_completed(json_str_at(op->state, "phase"))) {
         look_again(op);

@@ -55,6 +55,12 @@ static unsigned shard_of(struct ownership *o, const char *server)
     return found ? (unsigned)(found - 1) : 0;
 }
 
+static bool is_skipped(struct app *app)
+{
+    LOCKED(&app->lock);
+    return app->skip;
+}
+
 static bool is_ours(struct controller *ctl, struct app *app)
 {
     struct ownership *o = ctl->ownership;
@@ -62,12 +68,17 @@ static bool is_ours(struct controller *ctl, struct app *app)
     if (!destination)
         return false;
     AUTO(free_p) char *server = server_of(ctl, destination);
+    /* Nobody works what is to be left alone, nor counts it. */
+    if (is_skipped(app) || world_skips(ctl->world, server))
+        return false;
     return o->by_shard ? shard_of(o, server) == o->shard : members_is_mine(o->members, server, app->key);
 }
 
 bool ownership_of_cluster(struct controller *ctl, const char *server)
 {
     struct ownership *o = ctl->ownership;
+    if (world_skips(ctl->world, server))
+        return false;
     return o->by_shard ? shard_of(o, server) == o->shard : members_is_my_cluster(o->members, server);
 }
 

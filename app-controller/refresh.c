@@ -40,8 +40,26 @@ struct refresh {
     cluster_t *cluster;
     settings_t *settings;
     json_t *sources;
-    mono_t started;
+    mono_t started, marked;
+    /* How long its parts took, for the log; the first two are how long was spent on writing. */
+    struct log_number times[16];
+    size_t ntimes;
 };
+
+enum { PATCH_TIME, SETOP_TIME, TIMES_OF_WRITING };
+
+static int64_t ms_since(mono_t t)
+{
+    return (mono_now().ns - t.ns) / NS_PER_MS;
+}
+
+/* A part has ended. */
+static void mark(struct refresh *r, const char *part)
+{
+    if (r->ntimes < ARRAY_LEN(r->times) - 1)
+        r->times[r->ntimes++] = (struct log_number){part, ms_since(r->marked)};
+    r->marked = mono_now();
+}
 
 /* ---- what is to be done ---- */
 
@@ -266,8 +284,11 @@ static const char *const compare_types[] = {"InvalidSpecError",
 static void write_status(struct refresh *r, const json_t *status)
 {
     AUTO_ERR err = NULL;
-    if (status_write(r->ctl, r->app, &r->doc, status, &r->request, &err) < 0) {
-        log_warn(LOGF({"application", r->app->key}), "%s", err_text(err));
+    mono_t began = mono_now();
+    int code = status_write(r->ctl, r->app, &r->doc, status, &r->request, &err);
+    r->times[PATCH_TIME].value += ms_since(began);
+    if (code < 0) {
+        log_warn(LOGF(LOG_APP(r->app, r->doc)), "%s", err_text(err));
         if (err_code(err) != ERR_NOT_FOUND)
             workq_add_after(r->ctl->refresh, r->app->key, REFRESH_LIVE, SECONDS(2));
     }
@@ -275,7 +296,7 @@ static void write_status(struct refresh *r, const json_t *status)
         return;
     err_clear(&err);
     if (refresh_annotation_remove(r->ctl, r->app, &r->request, &r->doc, &err) < 0) {
-        log_warn(LOGF({"application", r->app->key}), "remove the refresh annotation: %s", err_text(err));
+        log_warn(LOGF(LOG_APP(r->app, r->doc)), "remove the refresh annotation: %s", err_text(err));
         workq_add_after(r->ctl->refresh, r->app->key, REFRESH_CHECK, SECONDS(1));
     }
 }
@@ -303,7 +324,7 @@ static void refuse(struct refresh *r, const json_t *conditions)
         status, "conditions",
         conditions_set(json_object_get(status, "conditions"), check_types, conditions, wall_now()));
     json_put_at(status, json_str_new("Unknown"), "sync", "status");
-    status_put_health(status, HEALTH_UNKNOWN, NULL);
+    status_put_health(r->ctl, status, HEALTH_UNKNOWN, NULL);
     write_status(r, status);
     unpublish(r->ctl, r->app);
     set_cluster(r); /* one that is no longer its destination, or no longer there, is let go of */
@@ -360,7 +381,7 @@ static bool window_forbids(struct refresh *r)
     if (a.next_change.ns)
         workq_add_after(r->ctl->refresh, r->app->key, REFRESH_TARGET,
                         a.next_change.ns - q.now.ns + MILLIS(1));
-    log_info(LOGF({"application", r->app->key}), "Sync prevented by sync window");
+    log_info(LOGF(LOG_APP(r->app, r->doc)), "Sync prevented by sync window");
     journal(r, "auto-sync", "no", reasons);
     return true;
 }
@@ -381,13 +402,19 @@ static void run_autosync(struct refresh *r, json_t *status)
     /* Only where the paths that matter are told can a revision be new without changing anything. */
     bool may_have_changed = r->level >= LEVEL_TARGET || !object_annotation(doc, ANNOTATION_GENERATE_PATHS);
     autosync_decide(doc, may_have_changed, &options, wall_now(), &d);
+    if (d.skipped)
+        log_write(d.verdict == AUTOSYNC_REFUSED ? LOG_WARN : LOG_INFO, LOGF(LOG_APP(r->app, doc)),
+                  "Skipping auto-sync: %s", d.skipped);
     AUTO_JSON conditions = json_array();
     AUTO_ERR err = NULL;
+    mono_t began = mono_now();
     if (d.verdict == AUTOSYNC_GO && operation_request(r->ctl, r->app, d.operation, &r->doc, &err) < 0 &&
         err_code(err) != ERR_FAILED_PRECONDITION) {
+        log_warn(LOGF(LOG_APP(r->app, doc)), "Failed to initiate auto-sync: %s", err_text(err));
         d.verdict = AUTOSYNC_REFUSED;
         d.condition = xstrdup(err_text(err));
     }
+    r->times[SETOP_TIME].value += ms_since(began);
     if (d.verdict == AUTOSYNC_GO && !err) {
         /* The request cleared the state of the last operation. */
         json_object_del(status, "operationState");
@@ -420,7 +447,7 @@ static json_t *build_status(struct refresh *r, const struct comparison *c, const
     json_object_set_new_nocheck(status, "conditions",
                                 conditions_set(old_conditions, compare_types, c->conditions, wall_now()));
     status_put_sync(status, r->doc, c);
-    status_put_health(status, c->health.status, c->health.message);
+    status_put_health(r->ctl, status, c->health.status, c->health.message);
     status_put_source_types(status, r->doc, c);
     json_t *resources = json_array();
     for (size_t i = 0; i < c->pairs.n; i++)
@@ -464,7 +491,7 @@ static void expect_hooks(struct refresh *r, const struct comparison *c)
     if (code == 0 || err_code(err) == ERR_NOT_FOUND)
         return;
     if (err_code(err) != ERR_ABORTED)
-        log_warn(LOGF({"application", r->app->key}), "finalizers of deletion hooks: %s", err_text(err));
+        log_warn(LOGF(LOG_APP(r->app, r->doc)), "finalizers of deletion hooks: %s", err_text(err));
     workq_add_after(r->ctl->refresh, r->app->key, REFRESH_LIVE,
                     MILLIS(err_code(err) == ERR_ABORTED ? 50 : 2000));
 }
@@ -476,12 +503,17 @@ static void conclude(struct refresh *r, struct compare_input *in, struct compari
     keep_findings(r, c);
     AUTO_JSON tree = tree_of(r->ctl, r->app, true);
     publish(r->ctl, r->app, tree, in, c);
+    mark(r, "set_app_managed_resources_ms");
     expect_hooks(r, c);
+    mark(r, "process_finalizers_ms");
     AUTO_JSON status = build_status(r, c, tree);
     put_orphans(r, status, tree);
+    mark(r, "app_status_update_ms");
     run_autosync(r, status);
+    mark(r, "auto_sync_ms");
     stamp(r, status);
     write_status(r, status);
+    mark(r, "persist_app_status_ms");
     uint64_t said = said_hash(r->doc);
     LOCKED(&r->app->lock);
     r->app->fingerprint = c->failed ? 0 : print;
@@ -508,7 +540,7 @@ static void warn(struct refresh *r, const struct comparison *c)
     for (size_t i = 0; i < c->renderings.n; i++) {
         const json_t *w = c->renderings.v[i].warnings;
         for (size_t k = 0; k < json_array_size(w); k++)
-            log_warn(LOGF({"application", r->app->key}), "%s", json_string_value(json_array_get(w, k)));
+            log_warn(LOGF(LOG_APP(r->app, r->doc)), "%s", json_string_value(json_array_get(w, k)));
     }
 }
 
@@ -524,9 +556,13 @@ static void compare(struct refresh *r)
                                .canceled = &r->ctl->stopping};
     struct comparison c = {
         .ns = xstrdup(str_or_empty(json_str_at(r->doc, "spec", "destination", "namespace")))};
+    const json_t *to = json_at(r->doc, "spec", "destination");
+    log_info(LOGF(LOG_APP(r->app, r->doc)), "Comparing app state (cluster: %s, namespace: %s)",
+             str_or_empty(json_str_at(to, "server")), str_or_empty(json_str_at(to, "namespace")));
     bool kept = use_kept_renderings(r, &c);
     if (!kept)
         comparison_render(r->ctl, r->app, &in, &c);
+    mark(r, "git_ms");
     const char *outcome;
     json_t *reasons = reasons_of_renderings(&c, r->sources, kept, &outcome);
     journal(r, "render", outcome, reasons);
@@ -536,6 +572,8 @@ static void compare(struct refresh *r)
         reasons = json_array();
         reason_add(reasons, "%s", c.failure);
         journal(r, "compare", "put off: manifests could not be generated", reasons);
+        log_warn(LOGF(LOG_APP(r->app, r->doc), {"error", c.failure}),
+                 "Ignoring temporary failed attempt to compare app state against repo");
         comparison_dispose(&c);
         return;
     }
@@ -561,7 +599,9 @@ static void compare(struct refresh *r)
         if (!kept)
             warn(r, &c);
         comparison_pair(r->ctl, r->app, &in, &c);
+        mark(r, "live_ms");
         comparison_judge(r->ctl, r->app, &in, &c);
+        mark(r, "diff_ms");
         conclude(r, &in, &c, print);
     }
     comparison_dispose(&c);
@@ -590,7 +630,7 @@ static bool cluster_is_ready(struct refresh *r)
     json_put_at(status, json_str_new("Unknown"), "sync", "status");
     if (!json_at(status, "sync", "comparedTo"))
         json_put_at(status, status_compared_to(r->doc), "sync", "comparedTo");
-    status_put_health(status, HEALTH_UNKNOWN, NULL);
+    status_put_health(r->ctl, status, HEALTH_UNKNOWN, NULL);
     json_t *reasons = json_array();
     reason_add(reasons, "%s", err_text(err));
     journal(r, "compare", "Unknown", reasons);
@@ -609,7 +649,7 @@ static void normalize_spec(struct refresh *r)
     json_object_set_new_nocheck(change, "spec",
                                 json_merge_diff(json_at(r->doc, "spec"), json_at(copy, "spec")));
     if (application_patch(r->ctl, r->app, change, NULL, &r->doc, &err) < 0)
-        log_warn(LOGF({"application", r->app->key}), "normalise spec: %s", err_text(err));
+        log_warn(LOGF(LOG_APP(r->app, r->doc)), "normalise spec: %s", err_text(err));
 }
 
 static void run(struct refresh *r)
@@ -618,8 +658,10 @@ static void run(struct refresh *r)
     if (application_check(r->ctl, r->app, r->doc, &r->project, &r->cluster, conditions) < 0) {
         refuse(r, conditions);
         mark_refreshed(r);
+        mark(r, "process_refresh_app_conditions_errors_ms");
         return;
     }
+    mark(r, "refresh_app_conditions_ms");
     if (!cluster_is_ready(r))
         return;
     bool has_findings;
@@ -629,12 +671,14 @@ static void run(struct refresh *r)
     }
     if (r->level == LEVEL_TREE && has_findings) {
         tree_only(r);
+        mark(r, "comparison_with_nothing_ms");
         return;
     }
     if (r->level == LEVEL_TREE)
         r->level = LEVEL_TARGET;
     if (r->level >= LEVEL_TARGET)
         normalize_spec(r);
+    mark(r, "normalize_application_ms");
     r->sources = app_sources(r->doc);
     compare(r);
     mark_refreshed(r);
@@ -652,6 +696,20 @@ static void settle(struct refresh *r)
     r->app->settled = after.level == LEVEL_NONE && str_same(r->app->rv, object_resource_version(r->doc));
 }
 
+/* The refresh has ended. */
+static void tell_end(struct refresh *r)
+{
+    AUTO(free_p) char *level = xasprintf("%d", r->level);
+    const json_t *to = json_at(r->doc, "spec", "destination");
+    r->times[r->ntimes++] = (struct log_number){"time_ms", ms_since(r->started)};
+    log_write_numbers(LOG_INFO,
+                      LOGF(LOG_APP(r->app, r->doc), {"comparison-level", level},
+                           {"dest-server", str_or_empty(json_str_at(to, "server"))},
+                           {"dest-name", str_or_empty(json_str_at(to, "name"))},
+                           {"dest-namespace", str_or_empty(json_str_at(to, "namespace"))}),
+                      r->times, r->ntimes, "Reconciliation completed");
+}
+
 static void schedule_next(struct controller *ctl, const char *key)
 {
     if (ctl->options.resync_ns > 0)
@@ -667,15 +725,19 @@ void refresh_run(void *ctx, const char *key, uint64_t bits)
         app_unref(ctl->apps, app);
         return;
     }
-    struct refresh r = {.ctl = ctl, .app = app, .doc = app_doc(app), .started = mono_now()};
-    bool skip = false;
-    str_to_bool(object_annotation(r.doc, ANNOTATION_SKIP), &skip);
-    if (r.doc && !skip) {
+    struct refresh r = {.ctl = ctl,
+                        .app = app,
+                        .doc = app_doc(app),
+                        .started = mono_now(),
+                        .marked = mono_now(),
+                        .times = {{"patch_ms", 0}, {"setop_ms", 0}},
+                        .ntimes = TIMES_OF_WRITING};
+    if (r.doc) {
         decide(&r, bits);
         if (r.level != LEVEL_NONE && !(app_deleting(r.doc) && r.level < LEVEL_LIVE)) {
             static const char *const names[] = {"tree", "live", "target", "resolve"};
-            log_debug(LOGF({"application", key}), "Refreshing app status (%s), level (%d)",
-                      str_or_empty(r.why), r.level);
+            log_info(LOGF(LOG_APP(app, r.doc)), "Refreshing app status (%s), level (%d)", str_or_empty(r.why),
+                     r.level);
             r.settings = world_settings(ctl->world);
             json_t *reasons = json_array();
             reason_add(reasons, "%s", str_or_empty(r.why));
@@ -686,8 +748,7 @@ void refresh_run(void *ctx, const char *key, uint64_t bits)
             run(&r);
             settle(&r);
             metrics_reconciled(ctl, r.doc, r.started);
-            log_debug(LOGF({"application", key}), "Reconciliation completed in %lld ms",
-                      (long long)((mono_now().ns - r.started.ns) / NS_PER_MS));
+            tell_end(&r);
         }
         if (bits & (REFRESH_TIMER | REFRESH_CHECK))
             schedule_next(ctl, key);

@@ -116,7 +116,7 @@ void repo_request_init(struct repo_request *q, struct controller *ctl, struct ap
         a, str_or_empty(json_str_at(in->doc, "metadata", "annotations", ANNOTATION_GENERATE_PATHS)));
     put_refs(a, ctl, in, m);
     put_settings(a, in->settings, m);
-    AUTO_JSON integrity = project_source_integrity(in->project);
+    AUTO_JSON integrity = ctl->options.gpg ? project_source_integrity(in->project) : NULL;
     if (integrity) {
         AUTO(free_p) char *text = json_text(integrity, JSON_GO);
         m->source_integrity.data = (uint8_t *)arena_strdup(a, text);

@@ -165,8 +165,10 @@ int status_write(struct controller *ctl, struct app *app, json_t **doc, const js
     if (!json_array_size(json_object_get(wanted, "conditions")))
         json_object_del(wanted, "conditions");
     AUTO_JSON change = status_patch(old, wanted);
-    if (!change)
+    if (!change) {
+        log_info(LOGF(LOG_APP(app, *doc)), "No status changes. Skipping patch");
         return 0;
+    }
     AUTO_JSON patch = json_object();
     json_object_set_new_nocheck(patch, "status", TAKE(change));
     struct kube_failure failure = {};
@@ -180,6 +182,7 @@ int status_write(struct controller *ctl, struct app *app, json_t **doc, const js
     }
     if (r < 0)
         return err_wrap(err, "write status");
+    log_info(LOGF(LOG_APP(app, *doc)), "Update successful");
     tell_change(ctl, *doc, old, new_status, "sync", "sync");
     tell_change(ctl, *doc, old, new_status, "health", "health");
     return 0;

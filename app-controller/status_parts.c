@@ -17,7 +17,7 @@ json_t *status_of_resource(const struct controller *ctl, const struct pair *p)
     json_put_str(s, "status", p->status);
     if (ctl->options.persist_health && p->health.status != HEALTH_NONE) {
         json_t *h = json_object();
-        json_set_str(h, "status", health_name(p->health.status));
+        json_put_str(h, "status", health_name(p->health.status));
         json_put_str(h, "message", p->health.message);
         json_object_set_new_nocheck(s, "health", h);
     }
@@ -48,10 +48,15 @@ json_t *status_compared_to(const json_t *doc)
     return to;
 }
 
-void status_put_health(json_t *status, enum health_status health, const char *message)
+void status_put_health(const struct controller *ctl, json_t *status, enum health_status health,
+                       const char *message)
 {
     const json_t *old = json_object_get(status, "health");
     bool same = str_eq(json_str_at(old, "status"), health_name(health));
+    /* Where the health of resources is not written, neither is each change of what they say: the message is
+     * that of the last transition. */
+    if (same && !ctl->options.persist_health)
+        message = json_str_at(old, "message");
     const json_t *since = json_object_get(old, "lastTransitionTime");
     json_t *h = json_object();
     json_set_str(h, "status", health_name(health));

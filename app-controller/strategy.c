@@ -5,6 +5,7 @@
 #include "app-controller/strategy.h"
 #include "app-controller/apply.h"
 #include "app-controller/impersonation.h"
+#include "app-controller/metrics.h"
 #include "common/argo/app.h"
 #include "common/engine/apply_diff.h"
 #include "common/engine/mask.h"
@@ -59,6 +60,7 @@ static int try_apply(const struct request *q, json_t **out, err_t **err)
     json_drop_at(body, "metadata", "creationTimestamp");
     if (!q->resource->namespaced)
         json_drop_at(body, "metadata", "namespace");
+    metrics_applied(q->ctl, "apply");
     if (kube_patch(q->kube, q->resource, namespace_of(q), object_name(q->target), KUBE_PATCH_APPLY, body,
                    &params, out, err) < 0)
         return err_wrap(err, "error running server side apply in dryrun mode for resource %s/%s",

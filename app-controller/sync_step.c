@@ -5,12 +5,14 @@
 #include "app-controller/sync_step.h"
 #include "app-controller/evaluation.h"
 #include "app-controller/impersonation.h"
+#include "app-controller/metrics.h"
 #include "app-controller/refresh.h"
 #include "app-controller/status.h"
 #include "common/argo/app.h"
 #include "common/argo/windows.h"
 #include "common/base/intern.h"
 #include "common/base/log.h"
+#include "common/base/rand.h"
 #include "common/engine/ignored.h"
 #include "common/engine/sync_options.h"
 
@@ -323,7 +325,7 @@ static bool record(struct step *s, struct sync_plan *plan)
     publish_results(s, plan);
     if (operation_persist(s->op, &err) == 0)
         return true;
-    log_warn(LOGF({"application", s->op->app->key}), "record the operation: %s", err_text(err));
+    log_warn(LOGF(LOG_APP(s->op->app, s->op->doc)), "record the operation: %s", err_text(err));
     s->op->again_ns = SECONDS(1);
     return false;
 }
@@ -461,18 +463,18 @@ static void sync_planned(struct step *s)
     struct health_overrides health = evaluation_health(op->ctl->eval, s->settings);
     input.health = &health;
     struct sync_plan plan;
-    struct sync_exec x = {.op = op,
-                          .plan = &plan,
-                          .options = s->options,
-                          .force = json_bool_at(strategy, "apply", "force") ||
-                                   json_bool_at(strategy, "hook", "force"),
-                          .dry_run = input.dry_run,
-                          .prune = input.prune,
-                          .confirmed = input.prune_confirmed,
-                          .propagation = xstrdup(sync_propagation(s->options)),
-                          .default_prune = default_prune,
-                          .migrated_manager = migrated_manager(s),
-                          .applier = {s->cluster, cluster_kube(s->cluster), cluster_api(s->cluster)}};
+    struct sync_exec x = {
+        .op = op,
+        .plan = &plan,
+        .options = s->options,
+        .force = json_bool_at(strategy, "apply", "force") || json_bool_at(strategy, "hook", "force"),
+        .dry_run = input.dry_run,
+        .prune = input.prune,
+        .confirmed = input.prune_confirmed,
+        .propagation = xstrdup(sync_propagation(s->options)),
+        .default_prune = default_prune,
+        .migrated_manager = migrated_manager(s),
+        .applier = {s->cluster, cluster_kube(s->cluster), cluster_api(s->cluster), metrics_applied, op->ctl}};
     AUTO_ERR err = NULL;
     int code = impersonation_open(s->settings, s->project, op->doc, s->cluster, true, &x.other, &err);
     if (x.other)
@@ -547,9 +549,30 @@ static void dispose(struct step *s)
     settings_unref(s->settings);
 }
 
+/* Names the step in the log: a running number and something to tell processes apart by. */
+static char *new_sync_id(void)
+{
+    static atomic_uint last;
+    AUTO(free_p)
+    char *word = random_text(5, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+    return xasprintf("%05u-%s", ++last, word);
+}
+
+static void tell(const struct step *s, mono_t began)
+{
+    const struct operation *op = s->op;
+    AUTO(free_p) char *id = new_sync_id();
+    char took[DURATION_TEXT];
+    duration_format(mono_now().ns - began.ns, took);
+    log_info(LOGF(LOG_APP(op->app, op->doc), {"syncId", id}, {"duration", took},
+                  {"phase", str_or_empty(json_str_at(op->state, "phase"))}),
+             "sync/terminate complete");
+}
+
 void sync_step(struct operation *op)
 {
     struct step s = {.op = op, .sync = json_at(op->state, "operation", "sync")};
+    mono_t began = mono_now();
     if (!json_is_map(s.sync)) {
         operation_set(op, "Error", "Invalid operation request: no operation specified");
         return;
@@ -564,8 +587,6 @@ void sync_step(struct operation *op)
         if (operation_is(op, "Succeeded") && !partial && !json_bool_at(s.sync, "dryRun"))
             add_history(&s);
     }
-    log_debug(LOGF({"application", op->app->key}, {"phase", str_or_empty(json_str_at(op->state, "phase"))}),
-              "%s sync: %s", automated(op) ? "automated" : "requested",
-              str_or_empty(json_str_at(op->state, "message")));
+    tell(&s, began);
     dispose(&s);
 }

@@ -1,6 +1,7 @@
 #include "app-controller/watch.h"
 #include "app-controller/metrics.h"
 #include "app-controller/ownership.h"
+#include "app-controller/projects.h"
 #include "app-controller/publish.h"
 #include "common/argo/app.h"
 #include "common/base/glob.h"
@@ -9,8 +10,6 @@
 #include "common/json/project.h"
 #include "common/kinds/kinds.h"
 
-/* Changes of the cluster come in bursts; an application looks at them together. */
-static const int64_t GATHER_NS = MILLIS(15);
 /* The passes of an operation that watches its objects. */
 static const int64_t OPERATION_GATHER_NS = MILLIS(100);
 
@@ -145,6 +144,7 @@ static void put_project(struct feed *f, const char *key, const json_t *o, view_t
     (void)text;
     const char *name = strchr(key, '/') + 1;
     world_put_project(f->owner->ctl->world, name, o);
+    projects_changed(f->owner->ctl, name);
 }
 
 /* ---- applications ---- */
@@ -152,6 +152,7 @@ static void put_project(struct feed *f, const char *key, const json_t *o, view_t
 static void remove_app(struct controller *ctl, const char *key)
 {
     struct app *app = apps_get(ctl->apps, key);
+    AUTO_JSON doc = app ? app_doc(app) : NULL;
     workq_forget(ctl->refresh, key);
     workq_forget(ctl->operations, key);
     apps_remove(ctl->apps, key, NULL);
@@ -159,6 +160,8 @@ static void remove_app(struct controller *ctl, const char *key)
         unpublish(ctl, app);
     if (app)
         ownership_apps_changed(ctl);
+    if (doc)
+        projects_changed(ctl, app_project(doc)); /* which may have waited for this */
     app_unref(ctl->apps, app);
 }
 
@@ -194,9 +197,17 @@ static void put_app(struct feed *f, const char *key, const json_t *o, view_t tex
         return;
     AUTO(free_p) char *instance = instance_name(object_namespace(o), object_name(o), ctl->options.ns);
     bool is_new;
+    AUTO(free_p) char *left = NULL; /* the project that it was in until now */
     struct app *app = apps_put_event(ctl->apps, key, instance, o, text, &is_new);
     if (!app)
         return;
+    {
+        LOCKED(&app->lock);
+        if (app->project && strcmp(app->project, app_project(o)) != 0)
+            left = xstrdup(app->project);
+    }
+    if (left)
+        projects_changed(ctl, left);
     look_at(ctl, app);
     if (is_new)
         ownership_apps_changed(ctl);
@@ -277,6 +288,18 @@ bool watches_synced(watches_t *w)
 
 /* ---- what other changes set in motion ---- */
 
+static void tell_request(const struct app *app, const cluster_t *cluster, const struct cache_change *change)
+{
+    const struct obj_key *k = &change->key;
+    log_write(change->managed ? LOG_INFO : LOG_DEBUG,
+              LOGF({"application", app->name}, {"app-namespace", app->ns},
+                   {"comparison-level", change->managed ? "1" : "0"},
+                   {"namespace", *k->ns ? k->ns : "(cluster-scoped)"}, {"name", k->name},
+                   {"api-group", k->group}, {"kind", k->kind}, {"server", cluster_server(cluster)},
+                   {"cluster-name", cluster_name(cluster)}),
+              "Requesting app refresh caused by object update");
+}
+
 void watch_cluster_changed(void *ctx, cluster_t *cluster, const struct cache_change *change)
 {
     struct controller *ctl = ctx;
@@ -299,7 +322,10 @@ void watch_cluster_changed(void *ctx, cluster_t *cluster, const struct cache_cha
                   strcmp(change->key.group, ARGO_GROUP) == 0 && strcmp(change->key.name, app->name) == 0 &&
                   strcmp(change->key.ns, app->ns) == 0;
     if (here && !itself) {
-        workq_add_after(ctl->refresh, key, change->managed ? REFRESH_LIVE : REFRESH_TREE, GATHER_NS);
+        tell_request(app, cluster, change);
+        /* Changes come in bursts; an application looks at them together. */
+        workq_add_after(ctl->refresh, key, change->managed ? REFRESH_LIVE : REFRESH_TREE,
+                        ctl->options.gather ? ctl->options.gather_ns : 0);
         if (operating)
             workq_add_after(ctl->operations, key, OPERATE, OPERATION_GATHER_NS);
     }

@@ -263,6 +263,13 @@ int world_resolve(world_t *w, const json_t *destination, char **server, char **n
     return r;
 }
 
+bool world_skips(world_t *w, const char *server)
+{
+    LOCKED(&w->lock);
+    const struct cluster_spec *spec = spec_of_server(w, server);
+    return spec && spec->skip_reconcile;
+}
+
 int world_cluster(world_t *w, const json_t *destination, cluster_t **out, err_t **err)
 {
     LOCKED(&w->lock);
@@ -344,6 +351,7 @@ static void add_cluster(void *ctx, const struct cluster_spec *s)
     json_set_str(o, "server", s->server);
     json_set_str(o, "name", s->name);
     json_put_str(o, "project", s->project);
+    json_put_str(o, "secret", s->secret);
     json_object_set_nocheck(o, "labels", s->labels);
     if (open)
         json_object_set_new_nocheck(o, "info", cluster_info(open));

@@ -42,7 +42,9 @@ int world_cluster(world_t *w, const json_t *destination, cluster_t **out, err_t 
 /* Without connecting: server, name and project of the destination, the caller's. */
 int world_resolve(world_t *w, const json_t *destination, char **server, char **name, char **project,
                   err_t **err);
-/* All clusters: [{server, name, project, labels, info}]; no info where nothing is connected. */
+/* Whether the cluster's Secret says that its applications are to be left alone (skip-reconcile). */
+bool world_skips(world_t *w, const char *server);
+/* All clusters: [{server, name, project, secret, labels, info}]; no info where nothing is connected. */
 json_t *world_clusters(world_t *w) MUST_USE;
 /* Every cluster, the implicit one included, as the division of work looks at it. */
 struct world_cluster {

@@ -620,7 +620,7 @@ int main(int argc, char **argv)
     AUTO_ERR err = NULL;
     int r = flags_parse(flags, ARRAY_LEN(flags), argc, argv, NULL, "cargocd-repo-server [flags]", &err);
     if (r == 0)
-        r = log_setup(s.daemon.log_format, s.daemon.log_level, &err);
+        r = daemon_log_setup(&s.daemon, &err);
     if (r == 0)
         r = run(&s, &err);
     if (r < 0)

@@ -422,8 +422,11 @@ static enum respect respect_of(const settings_t *settings)
 
 static void open_watch(struct kind_watch *w)
 {
-    struct kube_watch_spec spec = {
-        .resource = &w->resource, .list = {.ns = w->ns}, .stop_when_forbidden = w->respect != RESPECT_NOT};
+    const struct cluster_env *env = &w->cluster->env;
+    struct kube_watch_spec spec = {.resource = &w->resource,
+                                   .list = {.ns = w->ns, .page_size = env->page_size},
+                                   .stop_when_forbidden = w->respect != RESPECT_NOT,
+                                   .resync_ns = env->resync_ns};
     w->watch = kube_watch_start(w->cluster->kube, &spec, &watch_ops, w);
 }
 
@@ -590,6 +593,15 @@ static void note_partial(cluster_t *c, err_t *partial)
     c->partial = partial ? xstrdup(err_text(partial)) : NULL;
 }
 
+/* "v1.29.3-gke.100" is "v1.29.3" to users and charts; what does not begin with a version stays. */
+static void drop_vendor(char *version)
+{
+    size_t n = strspn(version, "v");
+    size_t m = n + strspn(version + n, "0123456789.");
+    if (m > n && version[m - 1] != '.')
+        version[m] = 0;
+}
+
 static int discover(cluster_t *c, err_t **err)
 {
     if (open_kube(c, err) < 0)
@@ -599,6 +611,7 @@ static int discover(cluster_t *c, err_t **err)
     AUTO_ERR partial = NULL;
     if (kube_version(c->kube, &version, err) < 0)
         return -(int)err_code(*err);
+    drop_vendor(version);
     if (kube_discover(c->kube, &api, &partial, err) < 0) {
         free(version);
         return -(int)err_code(*err);

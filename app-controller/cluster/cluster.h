@@ -25,6 +25,8 @@ struct cluster_env {
     const struct kube_options *kube;
     /* A watch brought an event, and it has been taken in since `began`; on the I/O thread; may be NULL. */
     void (*on_event)(void *ctx, const char *server, const char *group, const char *kind, mono_t began);
+    /* How many objects a page of a list has; after how long a kind is listed anew. 0: kube.h's; never. */
+    int64_t page_size, resync_ns;
     /* Health checks of the settings run on these threads, by this. */
     eval_t *eval;
     pool_t *checks;

@@ -21,6 +21,7 @@ int cluster_spec_parse(const json_t *secret, struct cluster_spec *out, err_t **e
         .namespaces = str_empty(namespaces) ? NULL : strv_split(namespaces, ",", true),
         .cluster_resources = str_eq(json_str_at(texts, "clusterResources"), "true"),
         .uid = xstrdup(object_uid(secret)),
+        .secret = xstrdup(object_name(secret)),
         .refresh_requested = xstrdup(str_or_empty(object_annotation(secret, "argocd.argoproj.io/refresh"))),
         .labels = json_object(),
         .config = parsed ? TAKE(parsed) : json_object(),
@@ -42,6 +43,7 @@ void cluster_spec_in_cluster(struct cluster_spec *out)
                                  .project = xstrdup(""),
                                  .shard = -1,
                                  .uid = xstrdup(""),
+                                 .secret = xstrdup(""),
                                  .refresh_requested = xstrdup(""),
                                  .labels = json_object(),
                                  .config = json_object()};
@@ -65,6 +67,7 @@ void cluster_spec_copy(struct cluster_spec *to, const struct cluster_spec *from)
                                 .cluster_resources = from->cluster_resources,
                                 .shard = from->shard,
                                 .uid = xstrdup(from->uid),
+                                .secret = xstrdup(from->secret),
                                 .skip_reconcile = from->skip_reconcile,
                                 .refresh_requested = xstrdup(from->refresh_requested),
                                 .labels = json_copy_deep(from->labels),
@@ -78,6 +81,7 @@ void cluster_spec_dispose(struct cluster_spec *c)
     free(c->project);
     strv_free(c->namespaces);
     free(c->uid);
+    free(c->secret);
     free(c->refresh_requested);
     json_decref(c->labels);
     json_decref(c->config);

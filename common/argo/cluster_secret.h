@@ -14,6 +14,7 @@ struct cluster_spec {
     bool cluster_resources;
     int64_t shard; /* negative: none */
     char *uid;     /* of the Secret; "" for the implicit one */
+    char *secret;  /* its name; "" */
     bool skip_reconcile;
     char *refresh_requested; /* annotation argocd.argoproj.io/refresh; "" */
     json_t *labels;          /* of the Secret; {} for the implicit one */

@@ -6,7 +6,9 @@
 #ifndef CARGOCD_BASE_LOG_H
 #define CARGOCD_BASE_LOG_H
 
+#include "common/base/clock.h"
 #include "common/base/err.h"
+#include "common/base/str.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_FATAL };
 enum log_format { LOG_TEXT, LOG_JSON };
@@ -21,8 +23,19 @@ struct log_field {
 
 /* Names as Argo CD's flags have them: debug info warn error / text json. */
 int log_setup(const char *format, const char *level, err_t **err);
+/* The layout of the timestamps as Go's time package has them; NULL or "": RFC 3339. Borrowed. */
+void log_set_time_layout(const char *layout);
+/* The time, UTC, in such a layout (log_time.c). */
+void log_time(const char *layout, wall_t t, str_t *out);
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const struct log_field *fields, const char *fmt, ...) PRINTF(3, 4);
+/* With fields that are numbers, in JSON too. */
+struct log_number {
+    const char *key;
+    int64_t value;
+};
+void log_write_numbers(enum log_level level, const struct log_field *fields, const struct log_number *numbers,
+                       size_t n, const char *fmt, ...) PRINTF(5, 6);
 
 #define log_debug(fields, ...)                                                                               \
     do {                                                                                                     \

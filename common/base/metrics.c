@@ -8,6 +8,8 @@
 #include <malloc.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum kind { COUNTER, GAUGE, HISTOGRAM };
@@ -394,6 +396,34 @@ static double fds_open(void)
     return n > 3 ? n - 3 : 0; /* ".", ".." and the directory itself */
 }
 
+static double limit_of(int resource)
+{
+    struct rlimit l;
+    return getrlimit(resource, &l) == 0 ? (double)l.rlim_cur : 0;
+}
+
+/* Bytes that went over the network, of the process's network namespace: the columns of the line "IpExt:" in
+ * /proc/self/net/netstat, whose names are in the line before. */
+static void octets(double *in, double *out)
+{
+    char names[4096], values[4096];
+    FILE *f = fopen("/proc/self/net/netstat", "re");
+    *in = *out = 0;
+    while (f && fgets(names, sizeof(names), f) && fgets(values, sizeof(values), f)) {
+        char *n = names, *v = values, *name, *value;
+        if (strncmp(names, "IpExt:", 6) != 0)
+            continue;
+        while ((name = strsep(&n, " \n")) && (value = strsep(&v, " \n"))) {
+            if (strcmp(name, "InOctets") == 0)
+                *in = strtod(value, NULL);
+            else if (strcmp(name, "OutOctets") == 0)
+                *out = strtod(value, NULL);
+        }
+    }
+    if (f)
+        fclose(f);
+}
+
 static void write_process(void *arg, str_t *out)
 {
     double ticks = (double)sysconf(_SC_CLK_TCK), page = (double)sysconf(_SC_PAGESIZE);
@@ -416,6 +446,8 @@ static void write_process(void *arg, str_t *out)
         ;
     if (f)
         fclose(f);
+    double in, sent;
+    octets(&in, &sent);
     const struct {
         const char *name, *type, *help;
         double v;
@@ -423,6 +455,13 @@ static void write_process(void *arg, str_t *out)
         {"process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds.",
          (double)(utime + stime) / ticks},
         {"process_open_fds", "gauge", "Number of open file descriptors.", fds_open()},
+        {"process_max_fds", "gauge", "Maximum number of open file descriptors.", limit_of(RLIMIT_NOFILE)},
+        {"process_virtual_memory_max_bytes", "gauge", "Maximum amount of virtual memory available in bytes.",
+         limit_of(RLIMIT_AS)},
+        {"process_network_receive_bytes_total", "counter",
+         "Number of bytes received by the process over the network.", in},
+        {"process_network_transmit_bytes_total", "counter",
+         "Number of bytes sent by the process over the network.", sent},
         {"process_resident_memory_bytes", "gauge", "Resident memory size in bytes.", (double)rss * page},
         {"process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.",
          (double)btime + (double)start / ticks},

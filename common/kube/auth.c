@@ -5,6 +5,7 @@
 #include "common/base/file.h"
 #include "common/base/thread.h"
 #include "common/kube/auth.h"
+#include "common/net/tls.h"
 
 enum { MAX_TOKEN = 64 << 10, EARLY_SECONDS = 5, FIRST_PAUSE_MS = 500, LONGEST_PAUSE_MS = 10000 };
 
@@ -25,6 +26,8 @@ struct kube_auth {
     err_t *failure;
     mono_t pause_until;
     int64_t pause_ns;
+    void (*ran_fn)(void *arg, const struct kube_plugin_run *run); /* immutable once in use */
+    void *ran_arg;
 };
 
 static http_endpoint_t *make_endpoint(const struct kube_config *c, const char *cert_pem, const char *key_pem)
@@ -40,6 +43,9 @@ static http_endpoint_t *make_endpoint(const struct kube_config *c, const char *c
         .password = c->password,
         .bearer_token = c->token_file ? NULL : c->token,
         .compression = !c->disable_compression,
+        .connect_timeout_ns = c->connect_timeout_ns,
+        .keepalive_ns = c->keepalive_ns,
+        .idle_ns = c->idle_ns,
     });
 }
 
@@ -62,6 +68,12 @@ int kube_auth_new(const struct kube_config *config, kube_auth_t **out, err_t **e
     a->reread = true;
     *out = a;
     return 0;
+}
+
+void kube_auth_observe(kube_auth_t *a, void (*fn)(void *arg, const struct kube_plugin_run *run), void *arg)
+{
+    a->ran_fn = fn;
+    a->ran_arg = arg;
 }
 
 static void free_secret(char *s)
@@ -160,6 +172,16 @@ static void take_credential(kube_auth_t *a, struct kube_credential *fresh)
     a->endpoint = make_endpoint(&a->config, fresh->cert_pem, fresh->key_pem);
 }
 
+/* How old the certificate is that `fresh` takes the place of; -1: it does not. */
+static int64_t age_of_replaced(const kube_auth_t *a, const struct kube_credential *fresh)
+{
+    int64_t since;
+    if (!a->credential.cert_pem || str_eq(a->credential.cert_pem, fresh->cert_pem) ||
+        tls_not_before(a->credential.cert_pem, &since, NULL) < 0)
+        return -1;
+    return wall_now().ns - since * NS_PER_SEC;
+}
+
 static void note_failure(kube_auth_t *a, err_t *err_take)
 {
     err_free(a->failure);
@@ -181,9 +203,13 @@ static int refresh_plugin(kube_auth_t *a, err_t **err)
     a->running = true;
     pthread_mutex_unlock(&a->lock);
     struct kube_credential fresh = {};
+    struct kube_plugin_run how;
     err_t *why = NULL;
-    int r = kube_exec_run(&a->config, &a->canceled, &fresh, &why);
+    int r = kube_exec_run(&a->config, &a->canceled, &fresh, &how, &why);
     pthread_mutex_lock(&a->lock);
+    how.cert_age_ns = r == 0 ? age_of_replaced(a, &fresh) : -1;
+    if (a->ran_fn)
+        a->ran_fn(a->ran_arg, &how);
     a->running = false;
     pthread_cond_broadcast(&a->ran);
     if (r == 0) {

@@ -3,7 +3,7 @@
 #define CARGOCD_KUBE_AUTH_H
 
 #include "common/base/clock.h"
-#include "common/kube/kube_config.h"
+#include "common/kube/kube.h"
 #include "common/net/http.h"
 
 /* ---- exec plugins ---- */
@@ -15,10 +15,10 @@ struct kube_credential {
     wall_t expiry;
 };
 void kube_credential_dispose(struct kube_credential *c);
-/* Runs the plugin of the configuration; blocks for up to a minute, or until *canceled.
+/* Runs the plugin of the configuration; blocks for up to a minute, or until *canceled. *how: its end.
  * https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins */
 int kube_exec_run(const struct kube_config *c, atomic_bool *canceled, struct kube_credential *out,
-                  err_t **err);
+                  struct kube_plugin_run *how, err_t **err);
 /* Reads what a plugin printed. */
 int kube_exec_read(const char *text, size_t n, const char *api_version, struct kube_credential *out,
                    err_t **err);
@@ -28,6 +28,8 @@ int kube_exec_read(const char *text, size_t n, const char *api_version, struct k
 typedef struct kube_auth kube_auth_t;
 int kube_auth_new(const struct kube_config *config, kube_auth_t **out, err_t **err);
 void kube_auth_free(kube_auth_t *a);
+/* Before the first use: who is told of each run of the plugin. fn may be NULL. */
+void kube_auth_observe(kube_auth_t *a, void (*fn)(void *arg, const struct kube_plugin_run *run), void *arg);
 /* Ends a plugin that runs; later calls fail. */
 void kube_auth_cancel(kube_auth_t *a);
 

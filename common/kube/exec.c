@@ -157,7 +157,8 @@ static void add_complaint(str_t *errs, str_t *to)
         str_putc(to, (unsigned char)v.p[i] < 0x20 ? ' ' : v.p[i]);
 }
 
-static int run(const struct kube_config *c, atomic_bool *canceled, str_t *out, err_t **err)
+static int run(const struct kube_config *c, atomic_bool *canceled, str_t *out, struct kube_plugin_run *how,
+               err_t **err)
 {
     AUTO(strv_free_p) char **argv = arguments(c->exec);
     AUTO(strv_free_p) char **env = environment(c);
@@ -167,11 +168,15 @@ static int run(const struct kube_config *c, atomic_bool *canceled, str_t *out, e
         .argv = argv, .env = env, .timeout_ns = SECONDS(TIMEOUT_SECONDS), .canceled = canceled};
     struct proc_result result;
     int r = proc_run(&spec, out, &errs, &result, err);
+    how->outcome = r == -ERR_NOT_FOUND ? "plugin_not_found_error"
+                   : r < 0             ? "client_internal_error"
+                                       : "plugin_execution_error";
     if (r == -ERR_NOT_FOUND && c->exec->install_hint)
         return err_set(err, ERR_UNAUTHENTICATED, "it is not installed: %s", c->exec->install_hint);
     if (r < 0)
         return err_recode(err, ERR_UNAUTHENTICATED);
     add_complaint(&errs, &complaint);
+    how->code = result.exit_status;
     if (result.exit_status != 0)
         return err_set(err, ERR_UNAUTHENTICATED, "it ended with status %d%s", result.exit_status,
                        str_text(&complaint));
@@ -179,10 +184,13 @@ static int run(const struct kube_config *c, atomic_bool *canceled, str_t *out, e
 }
 
 int kube_exec_run(const struct kube_config *c, atomic_bool *canceled, struct kube_credential *out,
-                  err_t **err)
+                  struct kube_plugin_run *how, err_t **err)
 {
     AUTO_STR answer = STR_MAX(MAX_OUTPUT);
-    int r = run(c, canceled, &answer, err);
+    *how = (struct kube_plugin_run){.code = 1, .cert_age_ns = -1};
+    int r = run(c, canceled, &answer, how, err);
+    if (r == 0)
+        how->outcome = "no_error";
     if (r == 0)
         r = kube_exec_read(str_text(&answer), answer.len, c->exec->api_version, out, err);
     if (answer.p)

@@ -1,6 +1,14 @@
 #include "common/kube/kube_internal.h"
 #include "common/kube/watch.h"
 
+/* Of the whole process: its clients share nothing else. */
+static atomic_size_t transports_open, transports_made, transports_shared;
+
+void kube_transports(struct kube_transports *out)
+{
+    *out = (struct kube_transports){transports_open, transports_made, transports_shared};
+}
+
 struct kube_core *kube_core_ref(struct kube_core *c)
 {
     atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
@@ -87,8 +95,12 @@ int kube_open(const struct kube_config *config, const struct kube_options *optio
 {
     AUTO(free_p) char *server = NULL;
     kube_auth_t *auth;
+    struct kube_config tuned = *config;
+    tuned.connect_timeout_ns = options->connect_timeout_ns;
+    tuned.keepalive_ns = options->keepalive_ns;
+    tuned.idle_ns = options->idle_ns;
     int r = check_server(config->server, &server, err);
-    if (r < 0 || (r = kube_auth_new(config, &auth, err)) < 0)
+    if (r < 0 || (r = kube_auth_new(&tuned, &auth, err)) < 0)
         return r;
     struct kube_core *c = xcalloc(1, sizeof(*c));
     c->refs = 1;
@@ -102,6 +114,10 @@ int kube_open(const struct kube_config *config, const struct kube_options *optio
         c->options.burst = (unsigned)(2 * c->options.qps) + 1;
     if (!c->options.timeout_ns)
         c->options.timeout_ns = SECONDS(30);
+    if (!c->options.retry_ns)
+        c->options.retry_ns = MILLIS(100);
+    if (!c->options.max_lists)
+        c->options.max_lists = KUBE_MAX_LISTS;
     kube_limit_init(&c->limit, c->options.qps, c->options.burst);
     pthread_mutex_init(&c->lock, NULL);
     cond_init(&c->idle);
@@ -114,6 +130,9 @@ int kube_open(const struct kube_config *config, const struct kube_options *optio
     k->who->user = TAKE(c->config.impersonate_user);
     k->who->groups = TAKE(c->config.impersonate_groups);
     k->who->extra = TAKE(c->config.impersonate_extra);
+    kube_auth_observe(auth, options->plugin_ran, options->observe_arg);
+    transports_open++;
+    transports_made++;
     *out = k;
     return 0;
 }
@@ -122,6 +141,7 @@ kube_t *kube_impersonate(kube_t *k, const char *user)
 {
     kube_t *other = make_user(kube_core_ref(k->core));
     other->borrowed = true;
+    transports_shared++;
     other->who->user = xstrdup(user);
     return other;
 }
@@ -136,6 +156,7 @@ void kube_close(kube_t *k)
         kube_probe_cancel(k->core);
         wait_idle(k->core);
         pool_free(k->core->plugin_runner);
+        transports_open--;
     }
     kube_core_unref(k->core);
     kube_who_unref(k->who);

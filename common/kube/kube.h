@@ -22,11 +22,19 @@ typedef struct kube kube_t;
 /* A finished blocking request, for metrics. */
 struct kube_figures {
     const char *method, *path; /* with its query */
+    const char *verb;          /* kube_verb_name */
     const char *host;          /* the server's URL */
     int status;                /* 0: not reached */
     int64_t waited_ns;         /* for the rate limit */
     size_t sent, received;     /* bytes of the bodies */
     bool again;                /* it was sent before */
+};
+/* How a run of a credential plugin ended, in client-go's terms: the exit status (1 where there was none) and
+ * "no_error", "plugin_execution_error", "plugin_not_found_error" or "client_internal_error". */
+struct kube_plugin_run {
+    int code;
+    const char *outcome;
+    int64_t cert_age_ns;
 };
 /* Who is told of this thread's requests, besides options.measure; NULL ends that. Borrowed. */
 struct kube_tap {
@@ -46,16 +54,26 @@ struct kube_gate {
     void *arg;
 };
 struct kube_options {
-    http_t *io;         /* borrowed; outlives the kube_t */
-    double qps;         /* requests a second, watches excluded; 0: 50 */
-    unsigned burst;     /* 0: 2 * qps */
-    int64_t timeout_ns; /* of a blocking call; 0: 30 s */
-    /* Called after each finished request, for metrics; may be NULL. verb is the HTTP method, host the
+    http_t *io;                                        /* borrowed; outlives the kube_t */
+    double qps;                                        /* requests a second, watches excluded; 0: 50 */
+    unsigned burst;                                    /* 0: 2 * qps */
+    int64_t timeout_ns;                                /* of a blocking call; 0: 30 s */
+    int64_t connect_timeout_ns, keepalive_ns, idle_ns; /* of connections, as in http.h */
+    /* An idempotent request that was not answered, or by 503 or 504, is sent again so often; before each time
+     * but the first a pause, which doubles. */
+    unsigned retries;
+    int64_t retry_ns;   /* the first pause; 0: 100 ms */
+    unsigned max_lists; /* side by side; 0: 3 */
+    /* Called after each finished request, for metrics; may be NULL. verb is that of kube_verb_name, host the
      * server's URL; status 0: not reached. By the caller's thread, or the I/O thread for lists and watches.
      */
-    void (*observe)(void *arg, const char *verb, const char *host, int status, int64_t duration_ns);
+    void (*observe)(void *arg, const char *method, const char *verb, const char *host, int status,
+                    int64_t duration_ns);
     /* The same of blocking requests, in more detail; with observe_arg; may be NULL. */
     void (*measure)(void *arg, const struct kube_figures *f);
+    /* A run of the credential plugin; with observe_arg; may be NULL. cert_age_ns: how old the client
+     * certificate was that this run replaced; negative: it replaced none. */
+    void (*plugin_ran)(void *arg, const struct kube_plugin_run *run);
     void *observe_arg;
     const struct kube_gate *gate; /* borrowed; NULL: none */
 };
@@ -68,6 +86,12 @@ void kube_close(kube_t *k);
  * kube_close. */
 void kube_cancel(kube_t *k);
 const char *kube_server(const kube_t *k);
+/* Clients of this process: how many are open, how many were ever made with connections of their own, and how
+ * many that share those of another (kube_impersonate). */
+struct kube_transports {
+    size_t open, made, shared;
+};
+void kube_transports(struct kube_transports *out);
 /* The same cluster as another user (and no groups): shares connections; to be closed before k. */
 kube_t *kube_impersonate(kube_t *k, const char *user) MUST_USE;
 
@@ -155,6 +179,9 @@ int kube_raw(kube_t *k, const char *method, const char *path, const char *conten
 /* "/apis/apps/v1/namespaces/x/deployments/y/status"; every part percent-encoded. */
 char *kube_path(const struct kube_resource *r, const char *ns, const char *name, const char *subresource)
     MUST_USE;
+/* What a request does, as metrics of Kubernetes' clients name it: Create, Update, Patch, Delete, and of reads
+ * Get, List or Watch by the path and its query; "Unknown" for other methods. */
+const char *kube_verb_name(const char *method, const char *path);
 
 /* ---- lists ---- */
 

@@ -36,6 +36,8 @@ struct kube_config {
     char *impersonate_user;
     char **impersonate_groups;
     json_t *impersonate_extra; /* key -> array of strings */
+    /* Of the connections, as in http.h; kube_open sets them from its options. */
+    int64_t connect_timeout_ns, keepalive_ns, idle_ns;
 };
 
 /* A kubeconfig text. File names in it are relative to base_dir. context NULL: the current one. */

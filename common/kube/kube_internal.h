@@ -119,7 +119,7 @@ struct kube_call {
 };
 /* Blocks; with rate limit, credentials and retries. Success means a status below 300. */
 int kube_call(kube_t *k, const struct kube_call *call, struct http_response *out, err_t **err);
-void kube_observe(struct kube_core *c, const char *method, int status, mono_t since);
+void kube_observe(struct kube_core *c, const char *method, const char *verb, int status, mono_t since);
 
 /* "a=b&c=d" built up; values are percent-encoded, NULL or "" leaves the parameter out. */
 void kube_query_add(str_t *path, const char *name, const char *value);

@@ -283,7 +283,7 @@ static void on_done(void *arg, err_t *err)
     struct kube_core *c = l->core;
     http_transfer_release(TAKE(l->transfer));
     if (!l->canceled) {
-        kube_observe(c, "GET", l->status, l->since);
+        kube_observe(c, "GET", "List", l->status, l->since);
         err_t *why = end_of_transfer(l, err);
         if (why)
             finish_unanswered(l, why);

@@ -11,6 +11,33 @@ static void add_part(str_t *s, const char *part)
         url_escape(part, false, s);
 }
 
+/* The segments behind the version ("/v1/…"); none when there is no version. */
+static size_t segments_of(const char *path)
+{
+    const char *end = path + strcspn(path, "?"), *p = path;
+    for (; p < end; p++)
+        if (p[0] == '/' && p[1] == 'v' && p[2] >= '0' && p[2] <= '9')
+            break;
+    size_t n = 0;
+    for (p = p < end ? p + 1 : end; p < end; p++)
+        n += *p == '/';
+    return n;
+}
+
+const char *kube_verb_name(const char *method, const char *path)
+{
+    static const char *const verbs[][2] = {
+        {"POST", "Create"}, {"PUT", "Update"}, {"PATCH", "Patch"}, {"DELETE", "Delete"}};
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        if (strcmp(method, verbs[i][0]) == 0)
+            return verbs[i][1];
+    if (strcmp(method, "GET") != 0)
+        return "Unknown";
+    if (segments_of(path) % 2 == 0)
+        return "Get";
+    return strstr(path, "watch=true") ? "Watch" : "List";
+}
+
 char *kube_path(const struct kube_resource *r, const char *ns, const char *name, const char *subresource)
 {
     str_t s = STR_MAX(16 << 10);

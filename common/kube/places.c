@@ -105,7 +105,7 @@ void kube_identity_await(struct kube_core *c, struct kube_waiter *w)
 
 void kube_list_enter(struct kube_core *c, struct kube_waiter *w)
 {
-    if (c->lists >= KUBE_MAX_LISTS) {
+    if (c->lists >= c->options.max_lists) {
         wait_in(&c->queued, w);
         return;
     }
@@ -116,7 +116,7 @@ void kube_list_enter(struct kube_core *c, struct kube_waiter *w)
 void kube_list_leave(struct kube_core *c)
 {
     c->lists--;
-    while (c->lists < KUBE_MAX_LISTS && c->queued.head) {
+    while (c->lists < c->options.max_lists && c->queued.head) {
         c->lists++;
         wake_first(&c->queued);
     }

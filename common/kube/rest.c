@@ -58,10 +58,10 @@ void kube_query_add(str_t *path, const char *name, const char *value)
     url_escape(value, false, path);
 }
 
-void kube_observe(struct kube_core *c, const char *method, int status, mono_t since)
+void kube_observe(struct kube_core *c, const char *method, const char *verb, int status, mono_t since)
 {
     if (c->options.observe)
-        c->options.observe(c->options.observe_arg, method, c->server, status, mono_now().ns - since.ns);
+        c->options.observe(c->options.observe_arg, method, verb, c->server, status, mono_now().ns - since.ns);
 }
 
 static _Thread_local const struct kube_tap *thread_tap;
@@ -114,7 +114,7 @@ static int send_once(kube_t *k, const struct kube_call *call, const struct kube_
     };
     mono_t since = mono_now();
     r = http_do(c->options.io, &request, out, err);
-    kube_observe(c, call->method, r < 0 ? 0 : out->status, since);
+    kube_observe(c, call->method, f->verb, r < 0 ? 0 : out->status, since);
     f->status = r < 0 ? 0 : out->status;
     f->received = r < 0 ? 0 : out->body.len;
     measure(c, f);
@@ -163,6 +163,21 @@ static bool come_again(const struct kube_call *call, const struct http_response 
     return true;
 }
 
+/* The n-th pause before another try, as the options ask for it; false when there is to be none. */
+static bool worth_a_retry(const struct kube_core *c, const struct kube_call *call, int r, int status,
+                          unsigned *done, mono_t deadline)
+{
+    bool failed = r < 0 ? r == -ERR_UNAVAILABLE : status == 503 || status == 504;
+    if (!failed || !call->idempotent || *done >= c->options.retries || c->canceled)
+        return false;
+    int64_t pause = c->options.retry_ns << (*done < 16 ? *done : 16);
+    if (pause >= mono_left(deadline))
+        return false;
+    ++*done;
+    sleep_ns(pause);
+    return true;
+}
+
 static int call_failed(const struct kube_call *call, const char *what, struct http_response *response,
                        err_t **err)
 {
@@ -180,14 +195,25 @@ int kube_call(kube_t *k, const struct kube_call *call, struct http_response *out
     AUTO(free_p) char *shown = http_url_for_message(url);
     AUTO(free_p) char *what = xasprintf("%s %s", call->method, shown);
     bool refreshed = false;
+    unsigned retries = 0;
     for (int i = 0;; i++) {
         uint64_t generation = 0;
-        struct kube_figures f = {
-            .method = call->method, .path = call->path, .host = c->server, .sent = call->n, .again = i > 0};
+        struct kube_figures f = {.method = call->method,
+                                 .path = call->path,
+                                 .verb = kube_verb_name(call->method, call->path),
+                                 .host = c->server,
+                                 .sent = call->n,
+                                 .again = i > 0};
         int r = c->canceled ? err_set(err, ERR_CANCELED, "%s: canceled", what)
                             : wait_turn(c, what, deadline, &f.waited_ns, err);
         if (r == 0)
             r = send_gated(k, call, mono_left(deadline) + 1, &generation, &f, out, err);
+        if (worth_a_retry(c, call, r, r < 0 ? 0 : out->status, &retries, deadline)) {
+            if (r == 0)
+                http_response_dispose(out);
+            err_clear(err);
+            continue;
+        }
         if (r < 0)
             return r;
         if (call->warnings)
@@ -196,7 +222,7 @@ int kube_call(kube_t *k, const struct kube_call *call, struct http_response *out
             return 0;
         bool again = out->status == 401 && !refreshed && kube_auth_rejected(c->auth, generation);
         refreshed = refreshed || again;
-        if (i + 1 >= MAX_TRIES || (!again && !come_again(call, out, deadline)))
+        if (i + 1 >= MAX_TRIES + (int)retries || (!again && !come_again(call, out, deadline)))
             return call_failed(call, what, out, err);
         http_response_dispose(out);
     }

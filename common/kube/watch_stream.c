@@ -159,7 +159,7 @@ static void attempt_done(void *arg, err_t *err)
     if (!a->dropped)
         w->attempt = NULL;
     if (!a->dropped && !kube_watch_is_stopped(w)) {
-        kube_observe(w->core, "GET", a->status, a->since);
+        kube_observe(w->core, "GET", "Watch", a->status, a->since);
         if (a->status >= 300)
             attempt_refused(w, a);
         else

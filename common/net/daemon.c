@@ -65,6 +65,12 @@ void daemon_flags(struct daemon_options *o, const char *env_prefix, struct flag 
          .env = env_name(env_prefix, "LOGLEVEL"),
          .fallback = "info",
          .help = "Set the logging level. One of: debug|info|warn|error"},
+        {.name = "log-format-timestamp",
+         .type = FLAG_STRING,
+         .target = &o->log_time,
+         .env = "ARGOCD_LOG_FORMAT_TIMESTAMP",
+         .fallback = "",
+         .help = "Layout of the logs' timestamps, as Go's time package has it; by default RFC 3339"},
         {.name = "redis",
          .type = FLAG_STRING,
          .target = &o->redis_server,
@@ -113,6 +119,56 @@ void daemon_flags(struct daemon_options *o, const char *env_prefix, struct flag 
          .env = "REDIS_SENTINEL_MASTER",
          .fallback = "master",
          .help = "Redis sentinel master group name"},
+        {.name = "redis-sentinel-username",
+         .type = FLAG_STRING,
+         .target = &o->redis_sentinel_username,
+         .env = "REDIS_SENTINEL_USERNAME",
+         .fallback = "",
+         .help = "User at the sentinels"},
+        {.name = "redis-sentinel-password",
+         .type = FLAG_STRING,
+         .target = &o->redis_sentinel_password,
+         .env = "REDIS_SENTINEL_PASSWORD",
+         .fallback = "",
+         .help = "Password at the sentinels (prefer the environment)"},
+        {.name = "redis-use-tls",
+         .type = FLAG_BOOL,
+         .target = &o->redis_tls,
+         .fallback = "false",
+         .help = "Use TLS when connecting to Redis"},
+        {.name = "redis-insecure-skip-tls-verify",
+         .type = FLAG_BOOL,
+         .target = &o->redis_tls_insecure,
+         .fallback = "false",
+         .help = "Skip Redis server certificate validation"},
+        {.name = "redis-ca-certificate",
+         .type = FLAG_STRING,
+         .target = &o->redis_ca,
+         .fallback = "",
+         .help = "Path to Redis server CA certificate; by default the system's authorities"},
+        {.name = "redis-client-certificate",
+         .type = FLAG_STRING,
+         .target = &o->redis_cert,
+         .fallback = "",
+         .help = "Path to Redis client certificate"},
+        {.name = "redis-client-key",
+         .type = FLAG_STRING,
+         .target = &o->redis_key,
+         .fallback = "",
+         .help = "Path to Redis client key"},
+        {.name = "redis-compress",
+         .type = FLAG_STRING,
+         .target = &o->redis_compression,
+         .env = "REDIS_COMPRESSION",
+         .fallback = "gzip",
+         .help = "Taken for Argo CD's arguments; without effect"},
+        {.name = "redis-retry-count",
+         .type = FLAG_INT,
+         .target = &o->redis_retries,
+         .env = "REDIS_RETRY_COUNT",
+         .fallback = "3",
+         .max = 1000,
+         .help = "Taken for Argo CD's arguments; without effect"},
         {.name = "seal-keys",
          .type = FLAG_STRING,
          .target = &o->seal_path,
@@ -133,6 +189,12 @@ void daemon_flags(struct daemon_options *o, const char *env_prefix, struct flag 
          .help = "Connections between the daemons without TLS"},
     };
     memcpy(out, flags, sizeof(flags));
+}
+
+int daemon_log_setup(const struct daemon_options *o, err_t **err)
+{
+    log_set_time_layout(o->log_time);
+    return log_setup(o->log_format, o->log_level, err);
 }
 
 void daemon_options_dispose(struct daemon_options *o)
@@ -157,13 +219,23 @@ redis_t *daemon_redis(const struct daemon_options *o)
 {
     AUTO(free_p) char *user = read_trimmed(o->redis_creds_dir, "auth_username");
     AUTO(free_p) char *password = read_trimmed(o->redis_creds_dir, "auth");
+    AUTO(free_p) char *sentinel_user = read_trimmed(o->redis_creds_dir, "sentinel_username");
+    AUTO(free_p) char *sentinel_password = read_trimmed(o->redis_creds_dir, "sentinel_auth");
     struct redis_options r = {.server = o->redis_server,
                               .username = user ? user : o->redis_username,
                               .password = password ? password : o->redis_password,
                               .db = o->redis_db,
                               .key_prefix = o->redis_prefix,
                               .sentinels = o->redis_sentinels,
-                              .sentinel_master = o->redis_sentinel_master};
+                              .sentinel_master = o->redis_sentinel_master,
+                              .sentinel_username = sentinel_user ? sentinel_user : o->redis_sentinel_username,
+                              .sentinel_password = sentinel_password ? sentinel_password
+                                                                     : o->redis_sentinel_password,
+                              .tls = o->redis_tls,
+                              .tls_insecure = o->redis_tls_insecure,
+                              .tls_ca = o->redis_ca,
+                              .tls_cert = o->redis_cert,
+                              .tls_key = o->redis_key};
     return redis_new(&r);
 }
 

@@ -8,9 +8,13 @@
 #include "common/net/tls.h"
 
 struct daemon_options {
-    char *log_format, *log_level;
+    char *log_format, *log_level, *log_time;
     char *redis_server, *redis_username, *redis_password, *redis_prefix, *redis_creds_dir,
-        *redis_sentinel_master;
+        *redis_sentinel_master, *redis_sentinel_username, *redis_sentinel_password;
+    char *redis_ca, *redis_cert, *redis_key; /* files */
+    bool redis_tls, redis_tls_insecure;
+    char *redis_compression; /* taken without effect: what is sealed is compressed in its own way */
+    int64_t redis_retries;   /* … : a copy that cannot be had is done without */
     char **redis_sentinels;
     int64_t redis_db;
     char *seal_path; /* directory of seal keys */
@@ -24,10 +28,12 @@ struct daemon_options {
 /* To be called first in main: locale, allocator, nng; SIGTERM and SIGINT wait for daemon_wait. */
 void daemon_setup(void);
 
-enum { DAEMON_FLAGS = 13 };
+enum { DAEMON_FLAGS = 23 };
 /* Fills out[0..DAEMON_FLAGS) with the flags of the options. env_prefix is the daemon's: "ARGOCD_REPO_SERVER".
  */
 void daemon_flags(struct daemon_options *o, const char *env_prefix, struct flag out[DAEMON_FLAGS]);
+/* log_setup with the options. */
+int daemon_log_setup(const struct daemon_options *o, err_t **err);
 /* What flags_dispose does not free. */
 void daemon_options_dispose(struct daemon_options *o);
 

@@ -16,6 +16,11 @@ typedef struct http http_t;
 http_t *http_new(const char *thread_name) MUST_USE;
 /* Cancels what is under way (their on_done are called), joins the thread. */
 void http_free(http_t *h);
+/* How many idle connections are kept open, in each lane. Before the first request. */
+void http_keep_idle(http_t *h, unsigned n);
+/* fn is told, on the I/O thread, how long finding the address of a host took, for each new connection to one
+ * that has a name. Before the first request. */
+void http_on_resolved(http_t *h, void (*fn)(void *arg, const char *host, int64_t duration_ns), void *arg);
 
 /* How to reach a peer and who we are there. Immutable and reference-counted; texts are copied. */
 typedef struct http_endpoint http_endpoint_t;
@@ -33,6 +38,8 @@ struct http_endpoint_config {
     bool http1_only;
     bool compression;           /* ask for gzip */
     int64_t connect_timeout_ns; /* 0: 10 s, TLS included */
+    int64_t keepalive_ns;       /* between probes of a silent connection; 0: 30 s; negative: none */
+    int64_t idle_ns;            /* a connection that was idle for longer is not used again; 0: curl's 118 s */
     unsigned max_connections;   /* of a lane to one origin; 0: no cap */
 };
 http_endpoint_t *http_endpoint_new(const struct http_endpoint_config *config) MUST_USE;

@@ -65,6 +65,7 @@ http_endpoint_t *http_endpoint_new(const struct http_endpoint_config *config)
         *field = xstrdup(*field);
     }
     e->c.connect_timeout_ns = c->connect_timeout_ns ? c->connect_timeout_ns : SECONDS(10);
+    e->c.keepalive_ns = c->keepalive_ns ? c->keepalive_ns : SECONDS(30);
     e->authorization = authorization(c);
     mark_certificate(&e->c);
     return e;

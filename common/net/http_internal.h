@@ -82,6 +82,9 @@ struct http {
     http_transfer_t *live;           /* all that have been started and not ended */
     VEC(struct http_socket) sockets; /* by descriptor */
     http_endpoint_t *plain;          /* for requests without an endpoint */
+    unsigned keep_idle;              /* 0: IDLE_CONNECTIONS */
+    void (*resolved)(void *arg, const char *host, int64_t duration_ns);
+    void *resolved_arg;
 };
 
 enum http_state { HTTP_NEW, HTTP_HELD, HTTP_OPENING, HTTP_ACTIVE, HTTP_ENDED };

@@ -104,6 +104,11 @@ void http_lane_init(http_t *h, enum http_lane lane)
         .h = h, .timer.fn = timer_fired, .retire.fn = retire_fired, .again.fn = again_fired};
 }
 
+void http_keep_idle(http_t *h, unsigned n)
+{
+    h->keep_idle = n;
+}
+
 CURLM *http_lane_multi(struct http_lane_state *l)
 {
     if (l->multi)
@@ -116,7 +121,8 @@ CURLM *http_lane_multi(struct http_lane_state *l)
     curl_multi_setopt(l->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(l->multi, CURLMOPT_TIMERDATA, l);
     curl_multi_setopt(l->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)(watches ? WATCH_STREAMS : STREAMS));
-    curl_multi_setopt(l->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS);
+    curl_multi_setopt(l->multi, CURLMOPT_MAXCONNECTS,
+                      (long)(l->h->keep_idle ? l->h->keep_idle : IDLE_CONNECTIONS));
     return l->multi;
 }
 

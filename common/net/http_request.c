@@ -149,6 +149,23 @@ static int on_ready(void *transfer, char *ip, char *local_ip, int port, int loca
     return CURL_PREREQFUNC_OK;
 }
 
+static long at_least_a_second(int64_t ns)
+{
+    return ns > NS_PER_SEC ? (long)(ns / NS_PER_SEC) : 1;
+}
+
+/* With silent connections, in use or idle. */
+static void set_patience(const struct http_endpoint_config *c, CURL *e)
+{
+    if (c->keepalive_ns > 0) {
+        curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+        curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, at_least_a_second(c->keepalive_ns));
+        curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, at_least_a_second(c->keepalive_ns));
+    }
+    if (c->idle_ns > 0)
+        curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, at_least_a_second(c->idle_ns));
+}
+
 static void set_plumbing(http_transfer_t *t)
 {
     CURL *e = t->easy;
@@ -165,6 +182,7 @@ static void set_plumbing(http_transfer_t *t)
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)(one ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
     curl_easy_setopt(e, CURLOPT_BUFFERSIZE, buffer);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(mono_left(t->connect_by) / NS_PER_MS) + 1);
+    set_patience(&t->endpoint->c, e);
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, http_on_header);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_body);

@@ -1,6 +1,8 @@
 /* What becomes of a transfer that curl has finished: the end, another try, or the next stop of a redirect. */
 #include "common/net/http_internal.h"
 
+#include <arpa/inet.h>
+
 enum { MAX_ATTEMPTS = 5 };
 
 static const struct {
@@ -123,8 +125,36 @@ static int follow(http_transfer_t *t, err_t **err)
     return 0;
 }
 
+void http_on_resolved(http_t *h, void (*fn)(void *arg, const char *host, int64_t duration_ns), void *arg)
+{
+    h->resolved = fn;
+    h->resolved_arg = arg;
+}
+
+static bool is_address(const char *host)
+{
+    unsigned char buf[sizeof(struct in6_addr)];
+    return inet_pton(AF_INET, host, buf) == 1 || inet_pton(AF_INET6, host, buf) == 1;
+}
+
+static void tell_resolved(http_transfer_t *t)
+{
+    long opened = 0;
+    curl_off_t us = 0;
+    struct http_url url;
+    curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &opened);
+    curl_easy_getinfo(t->easy, CURLINFO_NAMELOOKUP_TIME_T, &us);
+    if (!opened || !us || http_url_parse(t->url, &url, NULL) < 0)
+        return;
+    if (!is_address(url.host))
+        t->h->resolved(t->h->resolved_arg, url.host, us * NS_PER_US);
+    http_url_dispose(&url);
+}
+
 void http_transfer_result(http_transfer_t *t, CURLcode code)
 {
+    if (t->h->resolved && t->easy)
+        tell_resolved(t);
     bool canceled = atomic_load(&t->canceled);
     if (t->refused && !canceled && !t->error) {
         http_group_wait(t);

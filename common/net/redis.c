@@ -29,6 +29,13 @@ redis_t *redis_new(const struct redis_options *o)
         .key_prefix = xstrdup(str_or_empty(o->key_prefix)),
         .sentinels = o->sentinels ? copy_list(o->sentinels) : NULL,
         .sentinel_master = xstrdup(o->sentinel_master),
+        .sentinel_username = xstrdup(o->sentinel_username),
+        .sentinel_password = xstrdup(o->sentinel_password),
+        .tls = o->tls,
+        .tls_insecure = o->tls_insecure,
+        .tls_ca = xstrdup(o->tls_ca),
+        .tls_cert = xstrdup(o->tls_cert),
+        .tls_key = xstrdup(o->tls_key),
         .timeout_ns = o->timeout_ns > 0 ? o->timeout_ns : SECONDS(1),
     };
     pthread_mutex_init(&r->lock, NULL);
@@ -45,6 +52,13 @@ redis_t *redis_new(const struct redis_options *o)
         oom();
     r->thread = thread_start("redis", redis_thread, r);
     return r;
+}
+
+static void free_secret(const char *s)
+{
+    if (s)
+        wipe((char *)s, strlen(s));
+    free((char *)s);
 }
 
 void redis_free(redis_t *r)
@@ -65,9 +79,12 @@ void redis_free(redis_t *r)
     err_free(r->error);
     free((char *)r->o.server);
     free((char *)r->o.username);
-    if (r->o.password)
-        wipe((char *)r->o.password, strlen(r->o.password));
-    free((char *)r->o.password);
+    free_secret(r->o.password);
+    free((char *)r->o.sentinel_username);
+    free_secret(r->o.sentinel_password);
+    free((char *)r->o.tls_ca);
+    free((char *)r->o.tls_cert);
+    free((char *)r->o.tls_key);
     free((char *)r->o.key_prefix);
     free((char *)r->sub.pattern);
     strv_free((char **)r->o.sentinels);

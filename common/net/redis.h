@@ -22,7 +22,11 @@ struct redis_options {
     const char *key_prefix;
     char *const *sentinels; /* "host:port"; NULL-terminated; NULL: none */
     const char *sentinel_master;
-    int64_t timeout_ns; /* per command; 0: 1 s */
+    const char *sentinel_username, *sentinel_password;
+    bool tls;                                /* to the server and to the sentinels; not over a unix socket */
+    bool tls_insecure;                       /* the server is not verified */
+    const char *tls_ca, *tls_cert, *tls_key; /* PEM files; ca NULL or "": the system's; cert: none */
+    int64_t timeout_ns;                      /* per command; 0: 1 s */
 };
 /* Never fails for an absent server. */
 redis_t *redis_new(const struct redis_options *options) MUST_USE;

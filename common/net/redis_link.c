@@ -46,11 +46,26 @@ void redis_arg_text(struct redis_command *c, const char *text)
     redis_arg(c, text, strlen(text));
 }
 
+int redis_link_write(struct redis_link *l, int *done, err_t **err)
+{
+    if (l->ssl)
+        return redis_tls_write(l, done, err);
+    return redisBufferWrite(l->c, done) == REDIS_OK ? 0 : io_error(l->c, err);
+}
+
+static int read_some(struct redis_link *l, err_t **err)
+{
+    if (l->ssl)
+        return redis_tls_read(l, err);
+    return redisBufferRead(l->c) == REDIS_OK ? 0 : io_error(l->c, err);
+}
+
 static int send_all(struct redis_link *l, mono_t deadline, err_t **err)
 {
     for (int done = 0; !done;) {
-        if (redisBufferWrite(l->c, &done) != REDIS_OK)
-            return io_error(l->c, err);
+        int r = redis_link_write(l, &done, err);
+        if (r < 0)
+            return r;
         if (!done && !mono_left(deadline))
             return err_set(err, ERR_UNAVAILABLE, "redis: it takes no data");
     }
@@ -68,10 +83,11 @@ int redis_link_poll(struct redis_link *l, size_t max, redisReply **out, err_t **
         return 0;
     }
     struct pollfd p = {.fd = l->c->fd, .events = POLLIN};
-    if (poll(&p, 1, 0) == 0)
+    if (!redis_tls_pending(l) && poll(&p, 1, 0) == 0)
         return 0;
-    if (redisBufferRead(l->c) != REDIS_OK)
-        return io_error(l->c, err);
+    int r = read_some(l, err);
+    if (r < 0)
+        return r;
     if (l->c->reader->len > max)
         return err_set(err, ERR_RESOURCE_EXHAUSTED, "redis: a reply of more than %zu bytes", max);
     if (redisGetReplyFromReader(l->c, &reply) != REDIS_OK)
@@ -124,11 +140,12 @@ static struct timeval timeval_of(int64_t ns)
 }
 
 /* "host:port", "[v6]:port", "unix:///path". */
-static int connect_to(const char *server, int64_t timeout_ns, struct redis_link **out, err_t **err)
+static int connect_to(const char *server, const struct redis_options *o, struct redis_link **out, err_t **err)
 {
-    struct timeval tv = timeval_of(timeout_ns);
+    struct timeval tv = timeval_of(o->timeout_ns);
     const char *path = str_after(server, "unix://");
     redisContext *c;
+    AUTO(free_p) char *host = NULL;
     if (path) {
         c = redisConnectUnixWithTimeout(path, tv);
     } else {
@@ -139,7 +156,7 @@ static int connect_to(const char *server, int64_t timeout_ns, struct redis_link 
                            "redis server '%s' is neither host:port nor unix:///path", server);
         size_t n = colon ? (size_t)(colon - server) : strlen(server);
         bool brackets = n > 2 && server[0] == '[' && server[n - 1] == ']';
-        AUTO(free_p) char *host = brackets ? xstrndup(server + 1, n - 2) : xstrndup(server, n);
+        host = brackets ? xstrndup(server + 1, n - 2) : xstrndup(server, n);
         c = redisConnectWithTimeout(host, (int)port, tv);
     }
     if (!c)
@@ -153,13 +170,15 @@ static int connect_to(const char *server, int64_t timeout_ns, struct redis_link 
         redisEnableKeepAlive(c);
     *out = xcalloc(1, sizeof(**out));
     (*out)->c = c;
-    return 0;
+    return o->tls && host ? redis_tls_start(*out, o, host, err) : 0;
 }
 
 void redis_link_close(struct redis_link *l)
 {
     if (!l)
         return;
+    if (l->ssl)
+        redis_tls_end(l);
     redisFree(l->c);
     free(l);
 }
@@ -173,16 +192,17 @@ static int small(struct redis_link *l, const struct redis_options *o, struct red
     return redis_link_do(l, c, 1, SMALL_REPLY, o->timeout_ns, reply, &broken, err);
 }
 
-static int authenticate(struct redis_link *l, const struct redis_options *o, err_t **err)
+static int authenticate(struct redis_link *l, const struct redis_options *o, const char *username,
+                        const char *password, err_t **err)
 {
     AUTO(redis_reply_free_p) redisReply *reply = NULL;
     struct redis_command c = {};
-    if (str_empty(o->password))
+    if (str_empty(password))
         return 0;
     redis_arg_text(&c, "AUTH");
-    if (!str_empty(o->username))
-        redis_arg_text(&c, o->username);
-    redis_arg_text(&c, o->password);
+    if (!str_empty(username))
+        redis_arg_text(&c, username);
+    redis_arg_text(&c, password);
     return small(l, o, &c, &reply, err);
 }
 
@@ -227,8 +247,8 @@ static int ask_sentinel(const char *sentinel, const struct redis_options *o, cha
     AUTO(link_close_p) struct redis_link *l = NULL;
     AUTO(redis_reply_free_p) redisReply *reply = NULL;
     struct redis_command c = {};
-    int r = connect_to(sentinel, o->timeout_ns, &l, err);
-    if (r < 0)
+    int r = connect_to(sentinel, o, &l, err);
+    if (r < 0 || (r = authenticate(l, o, o->sentinel_username, o->sentinel_password, err)) < 0)
         return r;
     redis_arg_text(&c, "SENTINEL");
     redis_arg_text(&c, "get-master-addr-by-name");
@@ -262,9 +282,9 @@ int redis_link_open(const struct redis_options *o, struct redis_link **out, err_
     bool sentinels = o->sentinels && o->sentinels[0];
     int r = sentinels ? find_master(o, &master, &e) : 0;
     if (r == 0)
-        r = connect_to(sentinels ? master : o->server, o->timeout_ns, &l, &e);
+        r = connect_to(sentinels ? master : o->server, o, &l, &e);
     if (r == 0)
-        r = authenticate(l, o, &e);
+        r = authenticate(l, o, o->username, o->password, &e);
     if (r == 0)
         r = select_db(l, o, &e);
     if (r == 0)

@@ -17,6 +17,7 @@ enum { REDIS_MAX_LINKS = 4 };
 
 struct redis_link {
     redisContext *c;
+    struct ssl_st *ssl; /* NULL: plain */
     uint64_t generation;
 };
 
@@ -63,9 +64,21 @@ void redis_arg_text(struct redis_command *c, const char *text);
  * if it is not an error. */
 int redis_link_do(struct redis_link *l, const struct redis_command *commands, size_t n, size_t max,
                   int64_t timeout_ns, redisReply **replies, bool *broken, err_t **err);
+/* As redisBufferWrite, whatever is between the socket and us. */
+int redis_link_write(struct redis_link *l, int *done, err_t **err);
 /* One more reply that is on its way; 0 with *out NULL: not whole yet. It reads what is there without waiting.
  */
 int redis_link_poll(struct redis_link *l, size_t max, redisReply **out, err_t **err);
+
+/* ---- redis_tls.c ---- */
+/* Makes the connection, which is new, a session with `host`. */
+int redis_tls_start(struct redis_link *l, const struct redis_options *o, const char *host, err_t **err);
+void redis_tls_end(struct redis_link *l);
+/* As redisBufferWrite and redisBufferRead. */
+int redis_tls_write(struct redis_link *l, int *done, err_t **err);
+int redis_tls_read(struct redis_link *l, err_t **err);
+/* Whether bytes have been read from the socket that nobody has asked for yet. */
+bool redis_tls_pending(const struct redis_link *l);
 
 /* ---- redis_thread.c ---- */
 void *redis_thread(void *arg);

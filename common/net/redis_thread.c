@@ -174,7 +174,7 @@ static int send_ping(struct redis_link *l)
 {
     int done = 0;
     redisAppendCommand(l->c, "PING");
-    return redisBufferWrite(l->c, &done) == REDIS_OK && done ? 0 : -1;
+    return redis_link_write(l, &done, NULL) == 0 && done ? 0 : -1;
 }
 
 /* When silence is to be looked at next. */

@@ -29,18 +29,29 @@ static X509 *read_certificate(const char *pem, err_t **err)
     return x;
 }
 
-int tls_not_after(const char *cert_pem, int64_t *out, err_t **err)
+static int read_date(const char *cert_pem, const ASN1_TIME *(*which)(const X509 *x), int64_t *out,
+                     err_t **err)
 {
     X509 *x = read_certificate(cert_pem, err);
     if (!x)
         return -ERR_INVALID_ARGUMENT;
     struct tm tm;
-    int ok = ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm);
+    int ok = ASN1_TIME_to_tm(which(x), &tm);
     X509_free(x);
     if (!ok)
         return err_set(err, ERR_INVALID_ARGUMENT, "the certificate's date cannot be read");
     *out = (int64_t)timegm(&tm);
     return 0;
+}
+
+int tls_not_after(const char *cert_pem, int64_t *out, err_t **err)
+{
+    return read_date(cert_pem, X509_get0_notAfter, out, err);
+}
+
+int tls_not_before(const char *cert_pem, int64_t *out, err_t **err)
+{
+    return read_date(cert_pem, X509_get0_notBefore, out, err);
 }
 
 int tls_check_pair(const char *cert_pem, const char *key_pem, err_t **err)

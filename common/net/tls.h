@@ -23,6 +23,8 @@ int tls_self_signed(const char *common_name, const char *const *names, int days,
                     err_t **err);
 /* Seconds since 1970 after which the first certificate in the PEM is not valid. */
 int tls_not_after(const char *cert_pem, int64_t *out, err_t **err);
+/* … and before which. */
+int tls_not_before(const char *cert_pem, int64_t *out, err_t **err);
 /* Whether certificate and key belong together. */
 int tls_check_pair(const char *cert_pem, const char *key_pem, err_t **err);
 

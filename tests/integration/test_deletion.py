@@ -257,3 +257,49 @@ class Options(DeletionCase):
         self.delete("lost")
         self.gone("lost")
         self.assertIsNotNone(self.live(ns, "a"))
+
+
+class ProjectDeletion(DeletionCase):
+    PROJECT = ("argoproj.io/v1alpha1", "AppProject")
+    options = {"controller": ["--application-namespaces", "t-*"]}
+
+    def project(self, name, **spec):
+        self.env.kube.create({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+                              "metadata": {"name": name, "namespace": self.env.ns, "finalizers": [CASCADE, "example.com/other"]},
+                              "spec": dict({"sourceRepos": ["*"], "destinations": [{"namespace": "*", "server": "*"}]}, **spec)})
+
+    def left(self, name):
+        return (self.env.kube.get(*self.PROJECT, self.env.ns, name) or {"metadata": {}})["metadata"].get("finalizers")
+
+    def released(self, name):
+        self.env.wait("the finalizer to go", lambda: self.left(name) == ["example.com/other"])
+        self.env.kube.merge(*self.PROJECT, self.env.ns, name, {"metadata": {"finalizers": None}})
+
+    def test_a_project_waits_for_its_applications(self):
+        self.project("held")
+        self.make("holder", {"a.yaml": config_map("a")}, cascade=None)
+        self.make("mover", {"a.yaml": config_map("b")}, cascade=None)
+        for name in ("holder", "mover"):
+            self.env.patch_app(name, {"spec": {"project": "held"}})
+            self.env.refresh(name)
+            self.env.wait_app(name, lambda a: "argocd.argoproj.io/refresh" not in a["metadata"].get("annotations", {}))
+        self.env.kube.delete(*self.PROJECT, self.env.ns, "held")
+        self.delete("holder")
+        self.gone("holder")
+        self.env.wait("word of those that are left", lambda: "Cannot remove project 'held' finalizer as is referenced by 1 applications" in self.env.controller.log())
+        time.sleep(0.5)
+        self.assertEqual(self.left("held"), [CASCADE, "example.com/other"])
+        self.env.patch_app("mover", {"spec": {"project": "default"}})
+        self.released("held")
+
+    def test_applications_that_may_not_use_it_do_not_hold_it(self):
+        self.project("unheld", sourceNamespaces=["other-*"])
+        ns = self.env.create_namespace()
+        repo = self.env.repo()
+        repo.commit({"a.yaml": config_map("a")})
+        self.env.kube.create({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "stranger", "namespace": ns},
+                              "spec": {"project": "unheld", "source": {"repoURL": self.env.git.url(repo), "path": "."},
+                                       "destination": {"server": "https://kubernetes.default.svc", "namespace": ns}}})
+        self.env.wait("its condition", lambda: [c["type"] for c in self.env.kube.get(*APP, ns, "stranger").get("status", {}).get("conditions", [])] == ["UnknownError"])
+        self.env.kube.delete(*self.PROJECT, self.env.ns, "unheld")
+        self.released("unheld")

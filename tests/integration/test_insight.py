@@ -220,6 +220,38 @@ class Metrics(Insight):
         queue = seen.of("workqueue_work_duration_seconds_count", name="app_reconciliation_queue")
         self.assertGreater(queue[0][1], 3)
 
+    def test_connections(self):
+        """Names that are looked up, plugins, the control plane's requests among the others."""
+        sim = Sim(self.env, "named", token="by-plugin")
+        plugin = os.path.join(self.env.dir, "plugin")
+        with open(plugin, "w", encoding="ascii") as f:
+            f.write('#!/bin/sh\necho \'{"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1beta1", '
+                    '"status": {"token": "by-plugin"}}\'\n')
+        os.chmod(plugin, 0o755)
+        server = "http://localhost:%d" % sim.port
+        config = {"execProviderConfig": {"command": plugin, "apiVersion": "client.authentication.k8s.io/v1beta1"}}
+        self.env.kube.create({"apiVersion": "v1", "kind": "Secret", "stringData": {"server": server, "name": "named", "config": json.dumps(config)},
+                              "metadata": {"name": "named", "namespace": self.env.ns, "labels": {"argocd.argoproj.io/secret-type": "cluster"}}})
+        sim.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "there"}})
+        self.start_app("resolved", {"a.yaml": config_map("a")}, "Synced", syncPolicy={"automated": {}}, destination={"server": server, "namespace": "there"})
+        seen = scrape(self.env.metrics_port)
+        seconds = seen.describe("argocd_kubectl_dns_resolution_duration_seconds")
+        self.assertEqual(seconds, {"type": "histogram", "labels": [("host",)], "bounds": [0.005, 0.1, 0.5, 2, 8, 30]})
+        self.assertGreater(seen.of("argocd_kubectl_dns_resolution_duration_seconds_count", host="localhost")[0][1], 0)
+        self.assertEqual([v for _, v in seen.of("argocd_kubectl_exec_plugin_call_total", code="0", call_status="no_error")], [1])
+        self.assertGreaterEqual(seen.of("argocd_kubectl_transport_cache_entries")[0][1], 2)
+        host = server.split("/")[-1]
+        own = self.env.kube.server.split("/")[-1]
+        for at, method, code in ((host, "GET", "200"), (host, "POST", "201"), (own, "PATCH", "200")):
+            self.assertGreater(sum(v for _, v in seen.of("argocd_kubectl_requests_total", host=at, method=method, code=code)), 0, (at, method))
+            self.assertGreater(sum(v for _, v in seen.of("rest_client_requests_total", host=at, method=method, code=code)), 0, (at, method))
+        verbs = {labels["verb"] for labels, _ in seen.of("argocd_kubectl_request_duration_seconds_count", host=host)}
+        self.assertLessEqual({"Get", "List", "Create"}, verbs)
+        self.assertNotIn("Watch", verbs)
+        self.assertEqual([v for _, v in seen.of("argocd_app_info", name="resolved", dest_server=server)], [1])
+        self.env.patch_app("resolved", {"spec": {"destination": {"server": None, "name": "no-such-cluster"}}})
+        wait_for("no server", lambda: [v for _, v in scrape(self.env.metrics_port).of("argocd_app_info", name="resolved", dest_server="")] == [1])
+
     def test_series_of_what_is_gone(self):
         self.start_app("passing", {"a.yaml": config_map("a")})
         self.env.sync("passing")
@@ -442,9 +474,26 @@ PARAMETERS = [
     ("enable-k8s-event", "ARGOCD_ENABLE_K8S_EVENT", "all"),
     ("application-namespaces", "ARGOCD_APPLICATION_NAMESPACES", None),
     (None, "ARGOCD_K8S_CLIENT_QPS", "50"), (None, "ARGOCD_K8S_CLIENT_BURST", "100"),
+    (None, "ARGOCD_K8S_CLIENT_MAX_IDLE_CONNECTIONS", "500"), (None, "ARGOCD_K8S_TCP_TIMEOUT", None), (None, "ARGOCD_K8S_TCP_KEEPALIVE", "30s"),
+    (None, "ARGOCD_K8S_TLS_HANDSHAKE_TIMEOUT", None), (None, "ARGOCD_K8S_TCP_IDLE_TIMEOUT", "5m"), (None, "ARGOCD_K8S_SERVER_SIDE_TIMEOUT", "0s"),
+    (None, "ARGOCD_K8SCLIENT_RETRY_MAX", "0"), (None, "ARGOCD_K8SCLIENT_RETRY_BASE_BACKOFF", "100"),
+    (None, "ARGOCD_CLUSTER_CACHE_RESYNC_DURATION", "12h"), (None, "ARGOCD_CLUSTER_CACHE_WATCH_RESYNC_DURATION", None),
+    (None, "ARGOCD_CLUSTER_CACHE_LIST_PAGE_SIZE", "500"), (None, "ARGOCD_CLUSTER_CACHE_LIST_SEMAPHORE", None),
+    (None, "ARGOCD_CLUSTER_CACHE_BATCH_EVENTS_PROCESSING", "true"), (None, "ARGOCD_CLUSTER_CACHE_EVENTS_PROCESSING_INTERVAL", None),
+    (None, "ARGO_CD_UPDATE_CLUSTER_INFO_TIMEOUT", "10s"), (None, "ARGOCD_GPG_ENABLED", "true"), (None, "ARGOCD_LOG_FORMAT_TIMESTAMP", None),
+    ("server-side-diff-enabled", CONTROLLER + "SERVER_SIDE_DIFF", "false"), ("replicas", "ARGOCD_CONTROLLER_REPLICAS", "0"),
+    ("shard", "ARGOCD_CONTROLLER_SHARD", "-1"), ("sharding-method", "ARGOCD_CONTROLLER_SHARDING_ALGORITHM", "legacy"),
+    ("dynamic-cluster-distribution-enabled", "ARGOCD_ENABLE_DYNAMIC_CLUSTER_DISTRIBUTION", "false"),
+    ("redis", "REDIS_SERVER", None), ("redisdb", "REDISDB", "0"), ("redis-compress", "REDIS_COMPRESSION", "gzip"),
+    ("sentinel", "REDIS_SENTINEL_HOSTS", None), ("sentinelmaster", "REDIS_SENTINEL_MASTER", "master"), (None, "ARGOCD_REDIS_KEY_PREFIX", None),
+    (None, "REDIS_USERNAME", None), (None, "REDIS_PASSWORD", None), (None, "REDIS_SENTINEL_USERNAME", None), (None, "REDIS_SENTINEL_PASSWORD", None),
+    (None, "REDIS_CREDS_DIR_PATH", None), (None, "REDIS_RETRY_COUNT", "3"), ("redis-use-tls", None, "false"),
+    ("redis-insecure-skip-tls-verify", None, "false"), ("redis-ca-certificate", None, None), ("redis-client-certificate", None, None),
+    ("redis-client-key", None, None),
     *[(name, None, None) for name in (
         "commit-server", "hydration-processors", "hydrator-enabled", "gloglevel", "otlp-address", "otlp-insecure", "otlp-headers", "otlp-attrs",
         "otlp-sample-ratio", "default-cache-expiration", "repo-server-plaintext", "repo-server-strict-tls",
+        "repo-server-ca-cert-path", "repo-server-client-cert-path", "repo-server-client-cert-key-path",
         "self-heal-backoff-cooldown-seconds", "wq-bucket-size", "wq-bucket-qps", "wq-cooldown-ns", "wq-basedelay-ns", "wq-maxdelay-ns",
         "wq-backoff-factor")],
 ]
@@ -519,8 +568,8 @@ return {status = obj.data.health, message = obj.data.message}
 """
 
 
-class Health(Insight):
-    """Health of objects by a script that says what they say, and how it adds up."""
+class SaidHealth(Insight):
+    """Health of objects by a script that says what they say."""
 
     @classmethod
     def setUpClass(cls):
@@ -538,18 +587,24 @@ class Health(Insight):
         return self.env.wait_app(name, lambda a: (lambda h: h.get("status") == status and h.get("message") == message)(
             a["status"].get("health", {})), 20, "to be %s: %s" % (status, message))
 
-    def test_the_worst_counts_and_is_named(self):
-        ns = self.app_of("worst", {"a": "Healthy", "b": "Suspended", "c": "Progressing"})
-        app = self.health("worst", "Progressing", "Caused by ConfigMap:%s/c" % ns)
+
+class Health(SaidHealth):
+    """How it adds up."""
+
+    def test_the_message_is_that_of_the_last_transition(self):
+        ns = self.app_of("worst", {"a": "Healthy", "b": "Suspended", "c": "Healthy"})
+        self.health("worst", "Suspended", "Caused by ConfigMap:%s/b" % ns)
+        self.env.kube.merge("v1", "ConfigMap", ns, "c", {"data": {"health": "Degraded"}})
+        app = self.health("worst", "Degraded", "Caused by ConfigMap:%s/c" % ns)
         self.assertEqual(app["status"]["resourceHealthSource"], "appTree")
         self.assertTrue(all("health" not in r for r in app["status"]["resources"]))
-        for name in "abcd":
-            self.env.kube.merge("v1", "ConfigMap", ns, "c" if name == "d" else name, {"data": {"health": "Degraded"}})
-        self.health("worst", "Degraded", "Caused by ConfigMap:%s/a, ConfigMap:%s/b, ConfigMap:%s/c" % (ns, ns, ns))
-
-    def test_more_than_three_causes(self):
-        ns = self.app_of("many", {n: "Degraded" for n in "abcde"})
-        self.health("many", "Degraded", "Caused by " + ", ".join("ConfigMap:%s/%s" % (ns, n) for n in "abc") + " and 2 more")
+        since = app["status"]["health"]["lastTransitionTime"]
+        self.env.kube.merge("v1", "ConfigMap", ns, "a", {"data": {"health": "Degraded"}})
+        wait_for("the tree", lambda: {n["name"]: n.get("health", {}).get("status") for n in self.admin.get(
+            "/api/v1/applications/worst/resource-tree").json["nodes"]}.get("a") == "Degraded")
+        self.env.refresh("worst")
+        app = self.env.wait_app("worst", lambda a: "argocd.argoproj.io/refresh" not in a["metadata"].get("annotations", {}))
+        self.assertEqual(app["status"]["health"], {"status": "Degraded", "message": "Caused by ConfigMap:%s/c" % ns, "lastTransitionTime": since})
 
     def test_what_does_not_count(self):
         self.app_of("ignored", {"a": "Healthy", "b": "Degraded", "c": "nothing"}, b={"argocd.argoproj.io/ignore-healthcheck": "true"})
@@ -624,12 +679,23 @@ class Health(Insight):
             self.health("parent", health, message and "Caused by argoproj.io/Application:%s/child" % self.env.ns)
 
 
-class PersistedHealth(Insight):
+class PersistedHealth(SaidHealth):
     options = {"controller": ["--persist-resource-health"]}
 
+    def test_the_worst_counts_and_is_named(self):
+        ns = self.app_of("worst", {"a": "Healthy", "b": "Suspended", "c": "Progressing"})
+        self.health("worst", "Progressing", "Caused by ConfigMap:%s/c" % ns)
+        for name in "abc":
+            self.env.kube.merge("v1", "ConfigMap", ns, name, {"data": {"health": "Degraded"}})
+        self.health("worst", "Degraded", "Caused by ConfigMap:%s/a, ConfigMap:%s/b, ConfigMap:%s/c" % (ns, ns, ns))
+
+    def test_more_than_three_causes(self):
+        ns = self.app_of("many", {n: "Degraded" for n in "abcde"})
+        self.health("many", "Degraded", "Caused by " + ", ".join("ConfigMap:%s/%s" % (ns, n) for n in "abc") + " and 2 more")
+
     def test_it_is_in_the_status(self):
-        self.start_app("kept", {"d.yaml": DEPLOYMENT % (("web",) * 3), "c.yaml": config_map("c")}, "Synced", syncPolicy={"automated": {}})
+        self.start_app("kept", {"d.yaml": DEPLOYMENT % (("web",) * 3), "c.yaml": config_map("c", {"health": "nothing"})}, "Synced", syncPolicy={"automated": {}})
         app = self.env.wait_status("kept", "Synced", "Healthy")
         self.assertNotIn("resourceHealthSource", app["status"])
         self.assertEqual({r["kind"]: r.get("health") for r in app["status"]["resources"]},
-                         {"Deployment": {"status": "Healthy"}, "ConfigMap": None})
+                         {"Deployment": {"status": "Healthy"}, "ConfigMap": {}})

@@ -28,6 +28,50 @@ static void both_formats(void **state)
     log_redirect(NULL, NULL);
 }
 
+static void times_by_layout(void **state)
+{
+    static const struct {
+        const char *layout, *text;
+    } cases[] = {
+        {"2006-01-02T15:04:05Z07:00", "2026-03-07T16:05:09Z"},
+        {"2006-01-02T15:04:05.000Z07:00", "2026-03-07T16:05:09.120Z"},
+        {"2006-01-02T15:04:05.999999999Z07:00", "2026-03-07T16:05:09.120034Z"},
+        {"Mon Jan _2 15:04:05 2006", "Sat Mar  7 16:05:09 2026"},
+        {"Monday, 02-Jan-06 15:04:05 MST", "Saturday, 07-Mar-26 16:05:09 UTC"},
+        {"3:04PM", "4:05PM"},
+        {"1/2/06 03:4:5 pm -0700", "3/7/26 04:5:9 pm +0000"},
+        {"02 January 2006 15:04:05,000", "07 March 2026 16:05:09,120"},
+        {"plain", "plain"},
+        {"", ""},
+    };
+    wall_t t;
+    assert_true(rfc3339_parse("2026-03-07T16:05:09.120034Z", &t));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_STR text = STR_INIT;
+        log_time(cases[i].layout, t, &text);
+        assert_string_equal(str_text(&text), cases[i].text);
+    }
+}
+
+static void numbers_and_layouts(void **state)
+{
+    AUTO_ERR err = NULL;
+    log_redirect(keep, NULL);
+    log_set_time_layout("2006");
+    ASSERT_OK(log_setup("json", "info", &err));
+    struct log_number numbers[] = {{"time_ms", 12}, {"patch_ms", 0}};
+    log_write_numbers(LOG_INFO, LOGF({"a", "b"}), numbers, 2, "done");
+    const char *expected =
+        "{\"level\":\"info\",\"msg\":\"done\",\"a\":\"b\",\"time_ms\":12,\"patch_ms\":0,\"time\":\"20";
+    assert_memory_equal(last, expected, strlen(expected));
+    ASSERT_OK(log_setup("text", "info", &err));
+    log_write_numbers(LOG_INFO, NULL, numbers, 1, "done");
+    assert_int_equal(strlen(last), strlen("time=\"2026\" level=info msg=done time_ms=12\n"));
+    assert_non_null(strstr(last, "\" level=info msg=done time_ms=12\n"));
+    log_set_time_layout(NULL);
+    log_redirect(NULL, NULL);
+}
+
 static int order[3], at;
 static void deferred(void *p)
 {
@@ -55,4 +99,4 @@ static void arenas(void **state)
     assert_int_equal(order[1], 1);
 }
 
-TESTS(T(both_formats), T(arenas))
+TESTS(T(both_formats), T(times_by_layout), T(numbers_and_layouts), T(arenas))

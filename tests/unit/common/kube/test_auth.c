@@ -1,6 +1,7 @@
 #include "tests/unit/test.h"
 #include "common/base/file.h"
 #include "common/kube/auth.h"
+#include "common/net/tls.h"
 #include "common/base/thread.h"
 #include "tests/unit/kit/certs.h"
 
@@ -217,6 +218,72 @@ static void a_plugins_certificate_makes_an_endpoint(void **state)
     kube_auth_free(a);
 }
 
+static void take_run(void *arg, const struct kube_plugin_run *run)
+{
+    *(struct kube_plugin_run *)arg = *run;
+}
+
+static void runs_are_told_as_client_go_does(void **state)
+{
+    static const struct {
+        const char *body, *outcome;
+        int code;
+    } cases[] = {
+        {ANSWER("{\"token\":\"t\"}"), "no_error", 0},
+        {"echo nonsense", "no_error", 0}, /* it ran; what it said is another matter */
+        {"exit 3", "plugin_execution_error", 3},
+        {NULL, "plugin_not_found_error", 1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct kube_plugin_run run = {};
+        struct kube_exec x = {};
+        AUTO(free_p) char *command = cases[i].body ? plugin(cases[i].body) : xstrdup("no-such-plugin");
+        kube_auth_t *a = with_plugin(&x, command);
+        kube_auth_observe(a, take_run, &run);
+        struct kube_identity who = {};
+        kube_auth_get(a, &who, NULL);
+        kube_identity_dispose(&who);
+        assert_string_equal(run.outcome, cases[i].outcome);
+        assert_int_equal(run.code, cases[i].code);
+        assert_int_equal(run.cert_age_ns, -1);
+        kube_auth_free(a);
+    }
+}
+
+/* Certificates of two keys, one after the other. */
+static void a_replaced_certificates_age_is_told(void **state)
+{
+    AUTO_ERR err = NULL;
+    struct tls_pair pairs[2];
+    for (int i = 0; i < 2; i++) {
+        AUTO_STR text = STR_INIT;
+        AUTO(free_p) char *path = xasprintf("%s/answer%d", dir, i + 1);
+        ASSERT_OK(tls_self_signed("x", NULL, 1, &pairs[i], &err));
+        AUTO_JSON answer = json_object();
+        json_set_str(answer, "kind", "ExecCredential");
+        json_set_str(answer, "apiVersion", V1);
+        json_put_at(answer, json_str_new(pairs[i].cert_pem), "status", "clientCertificateData");
+        json_put_at(answer, json_str_new(pairs[i].key_pem), "status", "clientKeyData");
+        json_write(answer, JSON_GO, &text);
+        ASSERT_OK(file_write(path, str_text(&text), text.len, 0600, &err));
+        tls_pair_dispose(&pairs[i]);
+    }
+    struct kube_plugin_run run = {};
+    struct kube_exec x = {};
+    AUTO(free_p) char *command = plugin("cat $(dirname $0)/answer$(wc -l < $(dirname $0)/runs | tr -d ' ')");
+    kube_auth_t *a = with_plugin(&x, command);
+    kube_auth_observe(a, take_run, &run);
+    struct kube_identity who;
+    for (int i = 0; i < 2; i++) {
+        ASSERT_OK(kube_auth_get(a, &who, &err));
+        assert_true(i == 0 ? run.cert_age_ns == -1
+                           : run.cert_age_ns >= 0 && run.cert_age_ns < SECONDS(86400));
+        kube_auth_rejected(a, who.generation);
+        kube_identity_dispose(&who);
+    }
+    kube_auth_free(a);
+}
+
 static void *get_in_thread(void *arg)
 {
     struct kube_identity who;
@@ -314,6 +381,6 @@ static void fixed_credentials_cannot_be_refreshed(void **state)
 #define D(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 TESTS(D(a_plugins_token_is_kept_until_it_is_refused), D(a_plugins_token_expires),
       D(plugins_see_the_cluster_and_their_environment), D(bad_plugins_are_named_and_not_hammered),
-      D(a_plugins_certificate_makes_an_endpoint), D(one_run_serves_all_who_wait),
-      D(a_hanging_plugin_is_canceled), D(token_files_are_read_again),
-      D(fixed_credentials_cannot_be_refreshed))
+      D(a_plugins_certificate_makes_an_endpoint), D(runs_are_told_as_client_go_does),
+      D(a_replaced_certificates_age_is_told), D(one_run_serves_all_who_wait), D(a_hanging_plugin_is_canceled),
+      D(token_files_are_read_again), D(fixed_credentials_cannot_be_refreshed))

@@ -49,4 +49,28 @@ static void every_part_is_encoded(void **state)
     }
 }
 
-TESTS(T(every_part_is_encoded))
+static void requests_have_kubernetes_verbs(void **state)
+{
+    static const struct {
+        const char *method, *path, *verb;
+    } cases[] = {
+        {"POST", "/api/v1/namespaces/n/pods", "Create"},
+        {"PUT", "/api/v1/namespaces/n/pods/p", "Update"},
+        {"PATCH", "/api/v1/namespaces/n/pods/p", "Patch"},
+        {"DELETE", "/api/v1/namespaces/n/pods/p", "Delete"},
+        {"GET", "/api/v1/namespaces/n/pods/p", "Get"},
+        {"GET", "/api/v1/namespaces/n/pods", "List"},
+        {"GET", "/api/v1/pods?limit=500", "List"},
+        {"GET", "/apis/apps/v1/deployments?watch=true", "Watch"},
+        {"GET", "/apis/apps/v1/namespaces/n/deployments/d?x=/y", "Get"},
+        {"GET", "/api/v1/namespaces/n", "Get"},
+        {"GET", "/version", "Get"},
+        {"GET", "/openapi/v2", "Get"},
+        {"GET", "/apis/apps/v1", "Get"},
+        {"OPTIONS", "/api/v1/pods", "Unknown"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_string_equal(kube_verb_name(cases[i].method, cases[i].path), cases[i].verb);
+}
+
+TESTS(T(every_part_is_encoded), T(requests_have_kubernetes_verbs))

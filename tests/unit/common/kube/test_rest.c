@@ -288,9 +288,12 @@ struct observed {
     atomic_int n, last_status;
 };
 
-static void observe(void *arg, const char *verb, const char *host, int status, int64_t duration_ns)
+static void observe(void *arg, const char *method, const char *verb, const char *host, int status,
+                    int64_t duration_ns)
 {
     struct observed *o = arg;
+    assert_string_equal(method, "GET");
+    assert_string_equal(verb, "Get");
     o->n++;
     o->last_status = status;
 }

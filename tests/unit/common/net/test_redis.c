@@ -3,6 +3,7 @@
 #include "common/base/file.h"
 #include "common/base/thread.h"
 #include "common/net/redis.h"
+#include "common/net/tls.h"
 
 #include <arpa/inet.h>
 #include <signal.h>
@@ -409,22 +410,159 @@ static void sentinels(void **state)
     AUTO(free_p) char *path = xasprintf("%s/sentinel.conf", dir);
     AUTO(free_p)
     char *text = xasprintf(
-        "port %s\nbind 127.0.0.1\nlogfile /dev/null\ndir %s\nsentinel monitor main 127.0.0.1 %s 1\n",
+        "port %s\nbind 127.0.0.1\nlogfile /dev/null\ndir %s\nsentinel monitor main 127.0.0.1 %s 1\n"
+        "requirepass guard\n",
         sentinel.port, dir, master.port);
     ASSERT_OK(file_write(path, text, strlen(text), 0600, &err));
     char *argv[] = {"redis-server", path, "--sentinel", NULL};
     sentinel.pid = start(argv);
 
     char *const list[] = {"127.0.0.1:1", sentinel.tcp, NULL}; /* the first one is dead */
-    redis_t *r = redis_new(&(struct redis_options){.sentinels = list, .sentinel_master = "main"});
-    redis_t *unknown = redis_new(&(struct redis_options){.sentinels = list, .sentinel_master = "nobody"});
+    redis_t *r = redis_new(
+        &(struct redis_options){.sentinels = list, .sentinel_master = "main", .sentinel_password = "guard"});
+    redis_t *unknown = redis_new(&(struct redis_options){
+        .sentinels = list, .sentinel_master = "nobody", .sentinel_password = "guard"});
+    redis_t *stranger = redis_new(&(struct redis_options){.sentinels = list, .sentinel_master = "main"});
     assert_true(available(r, SECONDS(30)));
     ASSERT_OK(redis_set(r, "k", "v", 1, 0, &err));
     assert_int_equal(redis_set(unknown, "k", "v", 1, 0, &err), -ERR_UNAVAILABLE);
     redis_free(r);
+    assert_int_equal(redis_set(stranger, "k", "v", 1, 0, &err), -ERR_UNAVAILABLE);
     redis_free(unknown);
+    redis_free(stranger);
     server_dispose(&sentinel);
     server_dispose(&master);
+}
+
+/* ---- TLS ---- */
+
+static char *save(const char *name, const char *text)
+{
+    AUTO_ERR err = NULL;
+    char *path = xasprintf("%s/%s", dir, name);
+    ASSERT_OK(file_write(path, text, strlen(text), 0600, &err));
+    return path;
+}
+
+struct pki {
+    char *ca, *other_ca, *cert, *key;
+};
+
+static struct pki make_pki(void)
+{
+    AUTO_ERR err = NULL;
+    static const char *const names[] = {"127.0.0.1", "localhost", NULL};
+    struct tls_pair ca, other, pair;
+    struct pki p;
+    ASSERT_OK(tls_make_ca("ca", 1, &ca, &err));
+    ASSERT_OK(tls_make_ca("other", 1, &other, &err));
+    ASSERT_OK(tls_issue(&ca, "redis", names, 1, &pair, &err));
+    p = (struct pki){save("ca.crt", ca.cert_pem), save("other.crt", other.cert_pem),
+                     save("redis.crt", pair.cert_pem), save("redis.key", pair.key_pem)};
+    tls_pair_dispose(&ca);
+    tls_pair_dispose(&other);
+    tls_pair_dispose(&pair);
+    return p;
+}
+
+/* Only over TLS, and only for those who have a certificate. */
+static void server_start_tls(struct server *s, const struct pki *p)
+{
+    char *argv[] = {"redis-server",
+                    "--port",
+                    "0",
+                    "--tls-port",
+                    s->port,
+                    "--bind",
+                    "127.0.0.1",
+                    "--tls-cert-file",
+                    p->cert,
+                    "--tls-key-file",
+                    p->key,
+                    "--tls-ca-cert-file",
+                    p->ca,
+                    "--save",
+                    "",
+                    "--dir",
+                    dir,
+                    "--logfile",
+                    "/dev/null",
+                    "--requirepass",
+                    "pw",
+                    NULL};
+    s->pid = start(argv);
+}
+
+static void plain_is_refused_and_news_come(const struct server *s, const struct pki *p)
+{
+    AUTO_ERR err = NULL;
+    redis_t *plain = redis_new(&(struct redis_options){.server = s->tcp, .password = "pw"});
+    assert_int_equal(redis_set(plain, "k", "v", 1, 0, NULL), -ERR_UNAVAILABLE);
+    redis_free(plain);
+
+    struct listener l = {};
+    redis_t *r = redis_new(&(struct redis_options){.server = s->tcp,
+                                                   .tls = true,
+                                                   .tls_ca = p->ca,
+                                                   .tls_cert = p->cert,
+                                                   .tls_key = p->key,
+                                                   .password = "pw"});
+    redis_subscribe(r, &(struct redis_subscription){"news|*", on_message, on_state, &l});
+    assert_true(reaches(&l.on, 1));
+    ASSERT_OK(redis_publish(r, "news|a", "a\0b", 3, &err));
+    assert_true(reaches(&l.messages, 1));
+    redis_free(r);
+}
+
+static void over_tls(void **state)
+{
+    NEED_REDIS();
+    AUTO_ERR err = NULL;
+    struct server s;
+    struct pki p = make_pki();
+    server_name(&s);
+    server_start_tls(&s, &p);
+    AUTO(free_p) char *named = xasprintf("localhost:%s", s.port);
+    const struct {
+        struct redis_options o;
+        bool good;
+    } cases[] = {
+        {{.server = s.tcp, .tls_ca = p.ca, .tls_cert = p.cert, .tls_key = p.key}, true},
+        {{.server = named, .tls_ca = p.ca, .tls_cert = p.cert, .tls_key = p.key}, true},
+        {{.server = s.tcp, .tls_insecure = true, .tls_cert = p.cert, .tls_key = p.key}, true},
+        {{.server = s.tcp, .tls_ca = p.other_ca, .tls_cert = p.cert, .tls_key = p.key}, false},
+        {{.server = s.tcp, .tls_cert = p.cert, .tls_key = p.key}, false},
+        {{.server = s.tcp, .tls_ca = p.ca}, false},
+        {{.server = s.tcp, .tls_ca = "/nonexistent", .tls_cert = p.cert, .tls_key = p.key}, false},
+        {{.server = s.tcp, .tls_ca = p.ca, .tls_cert = p.cert, .tls_key = p.ca}, false},
+    };
+    size_t large = 5 << 20;
+    AUTO(free_p) char *value = xmalloc(large);
+    memset(value, 'x', large);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct redis_options o = cases[i].o;
+        AUTO_STR out = STR_MAX(large + 1);
+        o.tls = true;
+        o.password = "pw";
+        o.timeout_ns = SECONDS(10);
+        redis_t *r = redis_new(&o);
+        if (i == 0)
+            assert_true(available(r, SECONDS(30)));
+        int rc = redis_set(r, "k", value, large, 0, &err);
+        if ((rc == 0) != cases[i].good)
+            fail_msg("case %zu: %s", i, err_text(err));
+        if (rc == 0) {
+            ASSERT_OK(redis_get(r, "k", &out, &err));
+            assert_true(out.len == large && memcmp(out.p, value, large) == 0);
+        }
+        err_clear(&err);
+        redis_free(r);
+    }
+    plain_is_refused_and_news_come(&s, &p);
+    server_dispose(&s);
+    char *const paths[] = {p.ca, p.other_ca, p.cert, p.key};
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+        free(paths[i]);
 }
 
 /* ---- sealed ---- */
@@ -469,8 +607,8 @@ int main(void)
     if (dir_make_temp(NULL, "cargocd-redis-", &dir, NULL) < 0)
         return 1;
     const struct CMUnitTest tests[] = {
-        T(commands_over_both), T(pipelines), T(many_threads), T(absent),    T(silent_server),
-        T(restarts),           T(passwords), T(news),         T(sentinels), T(sealed_values),
+        T(commands_over_both), T(pipelines), T(many_threads), T(absent),        T(silent_server), T(restarts),
+        T(passwords),          T(news),      T(sentinels),    T(sealed_values), T(over_tls),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     dir_remove(dir, NULL);

@@ -76,6 +76,9 @@ static void self_signed(void **state)
     ASSERT_OK(tls_not_after(pair.cert_pem, &until, &err));
     int64_t left = until - wall_now().ns / NS_PER_SEC;
     assert_true(left > 364 * 86400 && left <= 365 * 86400);
+    int64_t from;
+    ASSERT_OK(tls_not_before(pair.cert_pem, &from, &err));
+    assert_true(from <= wall_now().ns / NS_PER_SEC && from > wall_now().ns / NS_PER_SEC - 86400);
     tls_pair_dispose(&pair);
 }
 
