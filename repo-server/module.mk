@@ -33,3 +33,5 @@ FUZZ_ARCHIVES_chart_yaml := repo
 FUZZ_LDLIBS_chart_yaml := $(LDLIBS_repo)
 FUZZ_ARCHIVES_kustomization := repo
 FUZZ_LDLIBS_kustomization := $(LDLIBS_repo)
+FUZZ_ARCHIVES_git_lfs := repo
+FUZZ_LDLIBS_git_lfs := $(LDLIBS_repo)
