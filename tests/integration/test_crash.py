@@ -106,3 +106,151 @@ class Crash(Case):
             self.assertEqual(len(jobs), 1, "application %d: hook %s ran as %s" % (i, key, jobs))
         data = self.env.kube.get("v1", "ConfigMap", ns, "data")["data"]
         self.assertEqual(data["commit"], str(last))
+
+
+WAVE = {"argocd.argoproj.io/sync-wave": "1"}
+HANGS = "hang"  # killed before the write that it was about to do
+MUTES = "mute"  # killed behind the write, and without having heard of it
+ENOUGH = 60     # writes of a scenario, at most
+STRIDE = int(os.environ.get("CARGOCD_CRASH_STRIDE", "3"))  # 1: really at every write, in two and a half minutes
+
+SHORT_HOOK = """apiVersion: batch/v1
+kind: Job
+metadata:
+  generateName: %s-
+  annotations:
+    argocd.argoproj.io/hook: %s
+    argocd.argoproj.io/hook-delete-policy: %s
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: main
+        image: localhost/guestbook:1
+        command: ["true"]
+"""
+
+
+class EveryWrite(Case):
+    """The controller is killed at its first write of a scenario, at its second, and so on until there is none left to kill it
+    at; each both before and behind the write. Whatever it was, what comes out is the same."""
+    options = {"controller": ["--sync-wave-delay", "0", "--app-resync", "5", "--app-resync-jitter", "1"]}
+
+    def setUp(self):
+        if self.env.real:
+            self.skipTest("the faults are kubesim's")
+
+    def no_faults(self):
+        self.env.kube.call("PUT", "/kubesim/faults", {"rules": []})
+
+    def arm(self, nth, what):
+        """The write after `nth` others of the controller. Rules that do nothing let the rest pass."""
+        passing = [{"verb": v} for v in ("get", "list", "watch")] + [{"resource": r} for r in ("leases.*", "events*", "selfsubject*")]
+        agent = {"userAgent": "cargocd/*"}
+        self.env.kube.call("PUT", "/kubesim/faults", {"rules": passing + [dict(agent, times=nth), dict(agent, times=1, **{what: True})]})
+
+    def fired(self):
+        return self.env.kube.call("GET", "/kubesim/faults")["fired"][-1]
+
+    def kill_at(self, nth, what, begin, over):
+        """Begins the scenario and waits until the fault strikes, or it is over. False: there is no such write."""
+        self.arm(nth, what)
+        self.env.may_be_down = (self.env.controller,)
+        begin()
+        self.env.wait("write %d, or the end" % nth, lambda: self.fired() or over())
+        struck = bool(self.fired())
+        if struck:
+            self.env.controller.kill()
+        self.no_faults()
+        if struck:
+            self.env.controller.start()
+        self.env.may_be_down = ()
+        return struck
+
+    def at_every_write(self, scenario):
+        """scenario(name) prepares one and returns (begin, over, check)."""
+        struck = 0
+        for first, what in enumerate((HANGS, MUTES)):
+            for nth in range(first, ENOUGH, STRIDE):
+                name = "%s-%s-%d" % (self._testMethodName.replace("_", "-"), what, nth)
+                begin, over, check = scenario(name)
+                found = self.kill_at(nth, what, begin, over)
+                try:
+                    self.env.wait("the end", over, 30)
+                    check()
+                except AssertionError as e:
+                    raise AssertionError("%s, killed: %s\n%s\n%s" % (name, found, e, self.env.controller.log()[-3000:])) from e
+                struck += found
+                if not found:
+                    break
+            self.assertLess(nth, ENOUGH - STRIDE)
+        self.assertGreater(struck, 36 // STRIDE)
+        print("  killed at %d writes" % struck)
+
+    def created(self, ns, prefix):
+        writes = self.env.kube.call("GET", "/kubesim/writes?verb=create&resource=jobs.batch&namespace=" + ns)["items"]
+        return len({w["name"] for w in writes if w["name"].startswith(prefix) and w["code"] == 201 and not w["dryRun"]})
+
+    def names(self, ns):
+        return sorted(o["metadata"]["name"] for o in self.env.kube.list("v1", "ConfigMap", ns) if o["metadata"]["name"] != "kube-root-ca.crt")
+
+    def test_a_sync(self):
+        """Automation asks for it; a hook, two waves, something to prune, a hook that goes when it succeeded."""
+        repo = self.env.repo()
+        sha = repo.commit({"pre.yaml": SHORT_HOOK % ("pre", "PreSync", "BeforeHookCreation"), "a.yaml": config_map("a"),
+                           "b.yaml": config_map("b", annotations=WAVE), "post.yaml": SHORT_HOOK % ("post", "PostSync", "HookSucceeded")})
+
+        def scenario(name):
+            ns = self.env.create_namespace()
+            self.env.kube.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "old", "namespace": ns, "annotations": {
+                "argocd.argoproj.io/tracking-id": "%s:/ConfigMap:%s/old" % (name, ns)}}, "data": {}})
+
+            def over():
+                app = self.env.get_app(name)
+                state, status = app.get("status", {}).get("operationState", {}), app.get("status", {})
+                return app if state.get("phase") == "Succeeded" and not app.get("operation") and status["sync"]["status"] == "Synced" and \
+                    status["health"].get("status") == "Healthy" else None
+
+            def check():
+                app = over()
+                self.assertEqual(self.names(ns), ["a", "b"])
+                self.assertEqual([self.created(ns, p) for p in ("pre-", "post-")], [1, 1])
+                self.env.wait("the succeeded hook to go", lambda: not [
+                    j for j in self.env.kube.list("batch/v1", "Job", ns) if j["metadata"]["name"].startswith("post-")])
+                self.assertEqual([h["revision"] for h in app["status"]["history"]], [sha])
+                results = {(r["kind"], r["name"].split("-")[0]): r for r in app["status"]["operationState"]["syncResult"]["resources"]}
+                self.assertEqual({k: r.get("hookPhase") for k, r in results.items() if k[0] == "Job"},
+                                 {("Job", "pre"): "Succeeded", ("Job", "post"): "Succeeded"})
+                # Of what is gone nothing tells any more that it was our doing.
+                self.assertEqual({k[1]: r["status"] for k, r in results.items() if k[0] == "ConfigMap"} | {"old": "Pruned"},
+                                 {"a": "Synced", "b": "Synced", "old": "Pruned"})
+                self.assertNotIn("cargocd.io/operation-id", app["metadata"].get("annotations", {}))
+                self.env.kube.delete("argoproj.io/v1alpha1", "Application", self.env.ns, name)
+            return (lambda: self.env.app(name, self.env.git.url(repo), dest_ns=ns,
+                                         syncPolicy={"automated": {"prune": True}})), over, check
+        self.at_every_write(scenario)
+
+    def test_a_deletion(self):
+        """Hooks before and behind it, two objects, the finalizers in their order."""
+        repo = self.env.repo()
+        repo.commit({"pre.yaml": SHORT_HOOK % ("pre", "PreDelete", "BeforeHookCreation"), "a.yaml": config_map("a"),
+                     "b.yaml": config_map("b", annotations=WAVE), "post.yaml": SHORT_HOOK % ("post", "PostDelete", "HookSucceeded")})
+
+        def scenario(name):
+            ns = self.env.app(name, self.env.git.url(repo), syncPolicy={"automated": {}})
+            self.env.patch_app(name, {"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}})
+            self.env.wait_app(name, lambda a: a.get("status", {}).get("sync", {}).get("status") == "Synced" and not a.get("operation") and
+                              len(a["metadata"]["finalizers"]) == 5)
+            self.env.refresh(name)  # and nothing is left to be written of its life
+            self.env.wait_app(name, lambda a: "argocd.argoproj.io/refresh" not in a["metadata"].get("annotations", {}))
+
+            def check():
+                self.assertEqual(self.names(ns), [])
+                self.assertEqual([self.created(ns, p) for p in ("pre-", "post-")], [1, 1])
+                self.env.wait("the hooks to be collected", lambda: not self.env.kube.list("batch/v1", "Job", ns))
+                self.assertNotIn("Unable to delete application resources", self.env.controller.log())
+            return (lambda: self.env.kube.delete("argoproj.io/v1alpha1", "Application", self.env.ns, name)), \
+                (lambda: self.env.get_app(name) is None), check
+        self.at_every_write(scenario)
