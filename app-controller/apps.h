@@ -58,7 +58,7 @@ struct app {
     bool turned_on;                         /* one of them was turned on, and nobody has looked since */
     uint64_t tree_rev;
     uint64_t tree_hash, managed_hash;
-    wall_t repo_error_since; /* first failure of manifest generation in a row; 0: none */
+    mono_t repo_error_since; /* first failure of manifest generation in a row; 0: none */
     struct journal journal;
     char *woken_by;       /* the object whose change the next refresh is for; NULL: none */
     struct tenure tenure; /* not guarded by the lock above */

@@ -1,10 +1,17 @@
-"""Kill -9 at random during syncs: every application converges, no hook runs twice."""
+"""Kill -9 at random during syncs, and at each write of a sync and of a deletion: every application converges, no hook runs twice.
+Clocks and clusters that are set back."""
+import json
 import os
 import random
+import signal
+import struct
+import subprocess
 import threading
 import time
+import unittest
 
-from lib.case import Case, config_map
+from lib.case import FIXTURES, Case, config_map
+from lib.env import APP, Environment
 
 SECONDS = int(os.environ.get("CARGOCD_CRASH_SECONDS", "15"))
 APPS = 6
@@ -254,3 +261,106 @@ class EveryWrite(Case):
             return (lambda: self.env.kube.delete("argoproj.io/v1alpha1", "Application", self.env.ns, name)), \
                 (lambda: self.env.get_app(name) is None), check
         self.at_every_write(scenario)
+
+
+class SetBack(Case):
+    """What is behind the daemons, or within them, is not as late as it was."""
+    options = {"replicas": 2, "controller": ["--app-resync", "5", "--app-resync-jitter", "1", "--sync-wave-delay", "0",
+                                             "--self-heal-backoff-timeout-seconds", "2", "--self-heal-backoff-cap-seconds", "4"]}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.env = Environment(cls.redis, cls.options)
+        if cls.env.real:
+            cls.tearDownClass()
+            raise unittest.SkipTest("a real cluster is not thrown away")
+        cls.shift = os.path.join(cls.env.dir, "shift")
+        library = os.path.join(cls.env.dir, "shift_clock.so")
+        subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", library,
+                        os.path.join(FIXTURES, "shift_clock.c")], check=True)
+        cls.set_clock(0)
+        for p in cls.env.controllers:
+            p.env.update({"LD_PRELOAD": library, "SHIFT_CLOCK_FILE": cls.shift, "ASAN_OPTIONS": "verify_asan_link_order=0"})
+        cls.env.start()
+
+    @classmethod
+    def set_clock(cls, seconds):
+        """In place: it is mapped."""
+        with open(cls.shift, "r+b" if os.path.exists(cls.shift) else "wb") as f:
+            f.write(struct.pack("=q", seconds))
+
+    def plan(self):
+        lease = self.env.kube.get("coordination.k8s.io/v1", "Lease", self.env.ns, "cargocd-application-controller-plan")
+        return json.loads(lease["metadata"]["annotations"]["cargocd.io/plan"]) if lease else {"members": []}
+
+    def heals(self, name, ns):
+        self.env.kube.merge("v1", "ConfigMap", ns, name, {"data": {"key": "drifted"}})
+        self.env.wait("%s to be healed" % name, lambda: self.env.kube.get("v1", "ConfigMap", ns, name)["data"]["key"] == "value", 20)
+
+    def fail_creations(self, ns):
+        rules = [{"verb": "create", "resource": "configmaps", "namespace": ns, "status": 500}] if ns else []
+        self.env.kube.call("PUT", "/kubesim/faults", {"rules": rules})
+
+    def test_a_clock_that_is_set(self):
+        """Leases go by another clock; a pause that began in what is the future now does not last until then."""
+        self.env.wait("two members", lambda: len(self.plan()["members"]) == 2)
+        repo = self.env.repo()
+        repo.commit({"cm.yaml": config_map("clock")})
+        healed = self.env.app("healed", self.env.git.url(repo), syncPolicy={"automated": {"selfHeal": True}})
+        self.env.wait_status("healed", "Synced", "Healthy")
+        self.heals("clock", healed)
+        retried = self.env.create_namespace()
+        self.fail_creations(retried)
+        self.env.app("retried", self.env.git.url(repo), dest_ns=retried, syncPolicy={
+            "automated": {}, "retry": {"limit": -1, "backoff": {"duration": "1s", "maxDuration": "3s"}}})
+        self.env.wait_app("retried", lambda a: a.get("status", {}).get("operationState", {}).get("retryCount", 0) >= 1)
+        plan = self.plan()
+        self.set_clock(-7200)
+        self.fail_creations(None)
+        self.heals("clock", healed)
+        self.env.wait_status("retried", "Synced", "Healthy", timeout=20)
+        self.set_clock(86400)
+        self.heals("clock", healed)
+        time.sleep(10)  # longer than a Lease
+        self.set_clock(0)
+        self.heals("clock", healed)
+        self.assertEqual(self.plan()["generation"], plan["generation"], "nobody was taken for dead")
+
+    def test_a_cluster_that_lost_its_newest_changes(self):
+        """As after a restore: the API server is another life of itself, what is there is of earlier, and, as the restore has to
+        take care of, versions go on above those that were given out, which are no longer known."""
+        def as_stored(o):
+            meta = {k: v for k, v in o["metadata"].items() if k in ("name", "namespace", "labels", "annotations", "finalizers")}
+            return dict(o, metadata=meta)
+        repo = self.env.repo()
+        repo.commit({"cm.yaml": config_map("kept", {"key": "old"})})
+        ns = self.env.app("restored", self.env.git.url(repo), syncPolicy={"automated": {"selfHeal": True}})
+        self.env.wait_status("restored", "Synced", "Healthy")
+        backup = [as_stored(self.env.kube.get(*APP, self.env.ns, "restored")), as_stored(self.env.kube.get("v1", "ConfigMap", ns, "kept"))]
+        sha = repo.commit({"cm.yaml": config_map("kept", {"key": "new"}), "more.yaml": config_map("more")})
+        self.env.kube.call("POST", "/kubesim/bulk", {"resource": "configmaps", "count": 2000, "size": 200, "namespace": ns})
+        self.env.refresh("restored")
+        at_head = lambda a: a.get("status", {}).get("sync", {}).get("revision") == sha and a["status"]["sync"]["status"] == "Synced" and \
+            not a.get("operation")
+        self.env.wait_app("restored", at_head)
+        for p in self.env.controllers:
+            p.signal(signal.SIGSTOP)
+        sim = self.env.kubesim
+        sim.kill()
+        sim.argv[sim.argv.index("--port") + 1] = str(self.env.kube.url.port)
+        sim.start()
+        self.env.wait("kubesim", lambda: self.env.kube.list("v1", "Namespace", None) is not None)
+        self.env.install()
+        self.env.create_namespace(ns)
+        for o in reversed(backup):
+            self.env.kube.create(o)
+        self.env.kube.call("POST", "/kubesim/bulk", {"resource": "configmaps", "count": 8000, "size": 200, "namespace": ns, "prefix": "later-"})
+        self.env.kube.call("POST", "/kubesim/compact", {"keep": 10})
+        for p in self.env.controllers:
+            p.signal(signal.SIGCONT)
+        self.env.wait_app("restored", at_head, 60)
+        self.env.wait("what Git says", lambda: [self.env.kube.get("v1", "ConfigMap", ns, n) for n in ("kept", "more")], 30)
+        self.assertEqual(self.env.kube.get("v1", "ConfigMap", ns, "kept")["data"], {"key": "new"})
+        self.env.wait("two members again", lambda: len(self.plan()["members"]) == 2)
+        self.heals("more", ns)
+        self.assertEqual([p.starts for p in self.env.controllers], [1, 1], "nobody ended over it")
