@@ -35,3 +35,5 @@ FUZZ_ARCHIVES_kustomization := repo
 FUZZ_LDLIBS_kustomization := $(LDLIBS_repo)
 FUZZ_ARCHIVES_git_lfs := repo
 FUZZ_LDLIBS_git_lfs := $(LDLIBS_repo)
+FUZZ_ARCHIVES_repo_texts := repo
+FUZZ_LDLIBS_repo_texts := $(LDLIBS_repo)
