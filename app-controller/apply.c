@@ -6,6 +6,7 @@
  * a patch made for an older version would undo what came in between. A dry run needs neither and sends
  * nothing. */
 #include "app-controller/apply.h"
+#include "common/engine/mask.h"
 #include "common/engine/normalize.h"
 #include "common/engine/strategic.h"
 #include "common/json/patch.h"
@@ -326,8 +327,8 @@ static int read_live(const struct applier *a, const json_t *target, const json_t
     return 0;
 }
 
-int apply_object(const struct applier *a, const json_t *target, const json_t *known_live,
-                 const struct apply_options *o, char **message, json_t **result, err_t **err)
+static int apply_any(const struct applier *a, const json_t *target, const json_t *known_live,
+                     const struct apply_options *o, char **message, json_t **result, err_t **err)
 {
     const struct kube_resource *r = apply_resource(a, target, err);
     if (!r)
@@ -357,5 +358,14 @@ int apply_object(const struct applier *a, const json_t *target, const json_t *kn
         AUTO(free_p) char *name = apply_name(body);
         *message = xasprintf("%s reconciled%s. %s", name, o->dry_run ? " (dry run)" : "", applied);
     }
+    return code;
+}
+
+int apply_object(const struct applier *a, const json_t *target, const json_t *known_live,
+                 const struct apply_options *o, char **message, json_t **result, err_t **err)
+{
+    int code = apply_any(a, target, known_live, o, message, result, err);
+    if (code < 0)
+        mask_error(err, &target, 1);
     return code;
 }

@@ -61,7 +61,7 @@ struct app {
     const char *server, *cluster_name;      /* its document's destination; interned */
     uint64_t tree_rev;
     uint64_t tree_hash, managed_hash;
-    wall_t repo_error_since; /* first failure of manifest generation in a row; 0: none */
+    mono_t repo_error_since; /* first failure of manifest generation in a row; 0: none */
     struct journal journal;
     char *woken_by;       /* the object whose change the next refresh is for; NULL: none */
     struct tenure tenure; /* not guarded by the lock above */

@@ -141,13 +141,13 @@ static bool heal(const json_t *doc, json_t *operation, const struct autosync_opt
 {
     const json_t *state = json_at(doc, "status", "operationState");
     int64_t count = json_int_at(state, "operation", "sync", "autoHealAttemptsCount");
-    int64_t pause = heal_pause(options, count), passed = 0;
+    int64_t left = heal_pause(options, count);
     wall_t finished;
     if (json_to_time(json_object_get(state, "finishedAt"), &finished))
-        passed = now.ns - finished.ns;
-    if (pause - passed > 0) {
+        left = wall_pause_left(finished, left, now);
+    if (left > 0) {
         d->verdict = AUTOSYNC_LATER;
-        d->wait_ns = pause - passed;
+        d->wait_ns = left;
         d->reason = xasprintf("self-heal number %lld pauses", (long long)count + 1);
         char left[DURATION_TEXT];
         duration_format(d->wait_ns, left);

@@ -38,6 +38,7 @@ struct deletion {
     kube_t *other;      /* as whom it is deleted; NULL: the controller */
     struct live *lives; /* managed and permitted */
     size_t nlives;
+    bool listing; /* the cluster is not known yet: no failure, just a wait */
 };
 
 static bool has(const json_t *doc, const char *finalizer)
@@ -459,8 +460,11 @@ static int prepare(struct deletion *d, bool *gone, err_t **err)
         *gone = true;
         return 0;
     }
-    if (cluster_ready(d->cluster, mono_now(), err) < 0)
+    if (cluster_ready(d->cluster, mono_now(), err) < 0) {
+        AUTO_JSON info = cluster_info(d->cluster);
+        d->listing = !str_eq(json_str_at(info, "connectionState", "status"), "Failed");
         return err_again(err);
+    }
     AUTO(settings_unref_p) settings_t *settings = world_settings(d->ctl->world);
     if (impersonation_open(settings, d->project, *d->doc, d->cluster, false, &d->other, err) < 0)
         return err_wrap(err, "cannot apply impersonation");
@@ -510,11 +514,12 @@ void deletion_run(struct controller *ctl, struct app *app, json_t **doc)
     metrics_requests_end(&requests);
     bool race = r < 0 && (err_code(err) == ERR_ABORTED || err_code(err) == ERR_NOT_FOUND);
     /* A failure stays told until a stage is over: the next attempt of a hook follows at once. */
-    if (!race && (r < 0 || more))
+    if (!race && !d.listing && (r < 0 || more))
         tell(&d, r < 0 ? TAKE(err) : NULL);
-    if (more || race)
-        workq_add_after(ctl->operations, app->key, OPERATE, race ? MILLIS(100) : 0);
-    else
-        workq_add_after(ctl->operations, app->key, OPERATE, SECONDS(5));
+    workq_add_after(ctl->operations, app->key, OPERATE,
+                    race        ? MILLIS(100)
+                    : more      ? 0
+                    : d.listing ? SECONDS(1)
+                                : SECONDS(5));
     dispose(&d);
 }

@@ -6,3 +6,5 @@ SRC_cargocd-app-controller := $(d)/main.c
 ARCHIVES_cargocd-app-controller := controller proto common
 LDLIBS_cargocd-app-controller := $(LDLIBS_all)
 UNIT_ARCHIVES_app-controller := controller proto
+FUZZ_ARCHIVES_members := controller proto
+FUZZ_ARCHIVES_argo_application := controller proto

@@ -101,8 +101,8 @@ static int64_t time_left(const struct operation *op)
     int64_t timeout = op->ctl->options.sync_timeout_ns;
     if (timeout <= 0 || !started_at(op, &started))
         return -1;
-    int64_t left = started.ns + timeout - wall_now().ns;
-    return left > 0 ? left : 0;
+    int64_t passed = wall_since(started, wall_now());
+    return passed <= 0 ? timeout : passed < timeout ? timeout - passed : 0;
 }
 
 static bool backoff_duration(const json_t *backoff, const char *field, int64_t fallback, int64_t *out)
@@ -173,7 +173,7 @@ static bool in_pause(struct operation *op)
         operation_set(op, "Error", "malformed retry backoff");
         return false;
     }
-    int64_t left = finished.ns + delay - wall_now().ns;
+    int64_t left = wall_pause_left(finished, delay, wall_now());
     if (left > 0) {
         char at[RFC3339_TEXT];
         rfc3339((wall_t){finished.ns + delay}, at);

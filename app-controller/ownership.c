@@ -101,7 +101,7 @@ static void forget(struct app *app)
         app->settled = false;
         app->fingerprint = app->tree_hash = app->managed_hash = 0;
         app->refreshed_at = app->hard_refreshed_at = app->wave_until = (mono_t){0};
-        app->repo_error_since = (wall_t){0};
+        app->repo_error_since = (mono_t){0};
         cluster = TAKE(app->cluster);
     }
     cluster_unref(cluster);

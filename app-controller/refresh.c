@@ -339,10 +339,10 @@ static bool swallow_failure(struct refresh *r, const struct comparison *c)
 {
     LOCKED(&r->app->lock);
     if (!c->render_failed) {
-        r->app->repo_error_since = (wall_t){0};
+        r->app->repo_error_since = (mono_t){0};
         return false;
     }
-    wall_t now = wall_now();
+    mono_t now = mono_now();
     if (r->app->repo_error_since.ns == 0)
         r->app->repo_error_since = now;
     return r->level < LEVEL_RESOLVE &&

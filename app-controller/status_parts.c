@@ -1,6 +1,7 @@
 #include "app-controller/status_parts.h"
 #include "common/argo/app.h"
 #include "common/base/map.h"
+#include "common/engine/node_network.h"
 #include "common/kinds/kinds.h"
 
 json_t *status_of_resource(const struct controller *ctl, const struct pair *p)
@@ -128,9 +129,11 @@ json_t *status_summary(const json_t *doc, const json_t *tree)
                (str_eq(json_str_at(n, "kind"), "Application") && str_eq(json_str_at(n, "group"), ARGO_GROUP));
     }
     json_t *notes = json_at(doc, "metadata", "annotations");
-    for (void *it = json_object_iter(notes); it; it = json_object_iter_next(notes, it))
-        if (str_has_prefix(json_object_iter_key(it), "link.argocd.argoproj.io/"))
-            map_put(&urls, str_or_empty(json_string_value(json_object_iter_value(it))), NULL);
+    for (void *it = json_object_iter(notes); it; it = json_object_iter_next(notes, it)) {
+        const char *value = str_or_empty(json_string_value(json_object_iter_value(it)));
+        if (str_has_prefix(json_object_iter_key(it), "link.argocd.argoproj.io/") && node_link_is_web(value))
+            map_put(&urls, value, NULL);
+    }
     json_t *s = json_object();
     put_sorted(s, "externalURLs", &urls);
     put_sorted(s, "images", &images);

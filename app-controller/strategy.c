@@ -62,9 +62,11 @@ static int try_apply(const struct request *q, json_t **out, err_t **err)
         json_drop_at(body, "metadata", "namespace");
     metrics_applied(q->ctl, "apply");
     if (kube_patch(q->kube, q->resource, namespace_of(q), object_name(q->target), KUBE_PATCH_APPLY, body,
-                   &params, out, err) < 0)
+                   &params, out, err) < 0) {
+        mask_error(err, &q->target, 1);
         return err_wrap(err, "error running server side apply in dryrun mode for resource %s/%s",
                         object_kind(q->target), object_name(q->target));
+    }
     return 0;
 }
 

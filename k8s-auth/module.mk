@@ -6,3 +6,4 @@ SRC_argocd-k8s-auth := $(d)/main.c
 ARCHIVES_argocd-k8s-auth := k8sauth common
 LDLIBS_argocd-k8s-auth := $(LDLIBS_all)
 UNIT_ARCHIVES_k8s-auth := k8sauth
+FUZZ_ARCHIVES_cloud_answers := k8sauth

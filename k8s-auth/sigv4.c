@@ -29,9 +29,13 @@ void sigv4_date(wall_t at, char out[SIGV4_DATE])
     strftime(out, SIGV4_DATE, "%Y%m%dT%H%M%SZ", &tm);
 }
 
-static int by_text(const void *a, const void *b)
+/* By name, then by value: as whole texts "a-b=" would come before "a=". Each has a "=". */
+static int by_parameter(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    const char *x = *(char *const *)a, *y = *(char *const *)b;
+    size_t nx = strcspn(x, "="), ny = strcspn(y, "=");
+    int c = memcmp(x, y, min_size(nx, ny));
+    return c ? c : nx != ny ? (nx > ny) - (nx < ny) : strcmp(x, y);
 }
 
 static int by_name(const void *a, const void *b)
@@ -50,7 +54,7 @@ static void add_query(str_t *out, const char *query)
             free(list[i]);
             list[i] = with;
         }
-    qsort(list, n, sizeof(*list), by_text);
+    qsort(list, n, sizeof(*list), by_parameter);
     for (size_t i = 0; i < n; i++)
         str_printf(out, "%s%s", i ? "&" : "", list[i]);
 }

@@ -33,3 +33,7 @@ FUZZ_ARCHIVES_chart_yaml := repo
 FUZZ_LDLIBS_chart_yaml := $(LDLIBS_repo)
 FUZZ_ARCHIVES_kustomization := repo
 FUZZ_LDLIBS_kustomization := $(LDLIBS_repo)
+FUZZ_ARCHIVES_git_lfs := repo
+FUZZ_LDLIBS_git_lfs := $(LDLIBS_repo)
+FUZZ_ARCHIVES_repo_texts := repo
+FUZZ_LDLIBS_repo_texts := $(LDLIBS_repo)

@@ -225,12 +225,10 @@ static bool drop_empty_policy(json_t *spec)
 
 bool app_normalize_spec(json_t *app)
 {
+    bool changed = str_empty(json_str_at(app, "spec", "project"));
+    if (changed)
+        json_put_at(app, json_str_new("default"), "spec", "project"); /* there may be no spec */
     json_t *spec = json_object_get(app, "spec"), *sources = json_object_get(spec, "sources");
-    bool changed = false;
-    if (str_empty(json_str_at(spec, "project"))) {
-        json_set_str(spec, "project", "default");
-        changed = true;
-    }
     changed |= drop_empty_policy(spec);
     changed |= normalize_source(json_object_get(spec, "source"));
     for (size_t i = 0; i < json_array_size(sources); i++)

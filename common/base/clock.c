@@ -27,6 +27,22 @@ wall_t wall_now(void)
     return (wall_t){read_clock(CLOCK_REALTIME)};
 }
 
+int64_t wall_since(wall_t then, wall_t now)
+{
+    int64_t passed;
+    if (__builtin_sub_overflow(now.ns, then.ns, &passed))
+        return then.ns < now.ns ? INT64_MAX : INT64_MIN;
+    return passed;
+}
+
+int64_t wall_pause_left(wall_t since, int64_t pause_ns, wall_t now)
+{
+    int64_t passed = wall_since(since, now), left;
+    if (passed < -SECONDS(5) || passed >= pause_ns || __builtin_sub_overflow(pause_ns, passed, &left))
+        return 0;
+    return left;
+}
+
 mono_t mono_after(mono_t t, int64_t ns)
 {
     int64_t sum;

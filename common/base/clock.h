@@ -32,6 +32,12 @@ int mono_cmp(mono_t a, mono_t b);
 void sleep_ns(int64_t ns);
 
 wall_t wall_now(void);
+/* How long ago `then` was, by clocks that people and other machines set; negative: it is to come. Saturates.
+ */
+int64_t wall_since(wall_t then, wall_t now);
+/* What is left of a pause that began at `since`. When that lies more than five seconds ahead, a clock was set
+ * back meanwhile, and nothing is left: else it could take for ever. */
+int64_t wall_pause_left(wall_t since, int64_t pause_ns, wall_t now);
 /* "2006-01-02T15:04:05Z". */
 enum { RFC3339_TEXT = 40 };
 void rfc3339(wall_t t, char out[RFC3339_TEXT]);

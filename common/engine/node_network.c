@@ -38,12 +38,12 @@ static void put_map(json_t *o, const char *key, const json_t *map)
         json_object_set_new_nocheck(o, key, json_copy_deep(map));
 }
 
-static bool is_web_url(const char *url)
+bool node_link_is_web(const char *value)
 {
+    const char *bar = strchr(value, '|'), *url = bar ? bar + 1 : value;
     return str_has_prefix(url, "http://") || str_has_prefix(url, "https://");
 }
 
-/* "url" or "title|url"; only http and https lead out of a dashboard. */
 static void add_annotation_links(const json_t *o, struct texts *urls)
 {
     json_t *notes = json_at(o, "metadata", "annotations");
@@ -51,8 +51,7 @@ static void add_annotation_links(const json_t *o, struct texts *urls)
         const char *value = json_string_value(json_object_iter_value(it));
         if (!str_has_prefix(json_object_iter_key(it), LINK_PREFIX) || !value)
             continue;
-        const char *bar = strchr(value, '|');
-        if (is_web_url(bar ? bar + 1 : value))
+        if (node_link_is_web(value))
             add_text(urls, value);
     }
 }

@@ -8,4 +8,8 @@
  * nothing. */
 json_t *node_networking(const char *group, const char *kind, const json_t *object) MUST_USE;
 
+/* Whether the value of an annotation link.argocd.argoproj.io/…, "url" or "title|url", leads out of a
+ * dashboard: only http and https do. */
+bool node_link_is_web(const char *value);
+
 #endif

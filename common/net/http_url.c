@@ -59,6 +59,9 @@ int http_url_parse(const char *text, struct http_url *out, err_t **err)
     if (!str_eq(scheme, "http") && !str_eq(scheme, "https"))
         return bad_url(text, "only http and https are known", err);
     AUTO(free_p) char *port = part(u, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+    unsigned long number = strtoul(str_or_empty(port), NULL, 10);
+    if (number == 0 || number > UINT16_MAX)
+        return bad_url(text, "its port is none", err);
     AUTO(free_p) char *path = part(u, CURLUPART_PATH, 0);
     AUTO(free_p) char *query = part(u, CURLUPART_QUERY, 0);
     char *host = part(u, CURLUPART_HOST, 0);
@@ -69,7 +72,7 @@ int http_url_parse(const char *text, struct http_url *out, err_t **err)
     *out = (struct http_url){
         .scheme = TAKE(scheme),
         .host = host,
-        .port = (unsigned)strtoul(str_or_empty(port), NULL, 10),
+        .port = (unsigned)number,
         .path_query = xasprintf("%s%s%s", path ? path : "/", query ? "?" : "", str_or_empty(query)),
     };
     return 0;

@@ -1,6 +1,7 @@
 """The chart on a real node: installed, used, disturbed, upgraded, uninstalled. The tests are steps, in the order of their names.
 Run by install.sh, which has brought the images."""
 import base64
+import json
 import os
 import shutil
 import socket
@@ -293,12 +294,56 @@ class Install(unittest.TestCase):
         before = [self.secret(*s) for s in (("argocd-secret", "admin.password"), ("argocd-redis", "auth"), ("cargocd-ca", "ca.crt"))]
         uids = {p["metadata"]["uid"] for p in self.pods("argocd-server")}
         run("helm", "upgrade", "argocd", CHART, "-n", NS, "--wait", "--timeout", "3m", "--set", "server.replicas=2",
-            "--set", "repoServer.replicas=2", "--set", "configs.params.server\\.log\\.level=debug")
+            "--set", "repoServer.replicas=2", "--set", "controller.replicas=2", "--set", "configs.params.server\\.log\\.level=debug")
         self.wait_workloads()
         self.assertFalse(uids & {p["metadata"]["uid"] for p in self.pods("argocd-server")})  # they read the level at the start
         after = [self.secret(*s) for s in (("argocd-secret", "admin.password"), ("argocd-redis", "auth"), ("cargocd-ca", "ca.crt"))]
         self.assertEqual(before, after)
         self.commit_and_sync("upgraded")
+
+    def plan(self):
+        """Who works what, as the replicas of the controller agreed."""
+        lease = self.kube.get("coordination.k8s.io/v1", "Lease", NS, "cargocd-application-controller-plan")
+        return json.loads(lease["metadata"]["annotations"]["cargocd.io/plan"]) if lease else {"members": [], "clusters": {}}
+
+    def schedulable(self, yes):
+        for node in self.kube.list("v1", "Node", None):
+            self.kube.merge("v1", "Node", None, node["metadata"]["name"], {"spec": {"unschedulable": not yes}})
+
+    def remove(self, pod):
+        self.kube.call("DELETE", "/api/v1/namespaces/%s/pods/%s" % (NS, pod), {"gracePeriodSeconds": 0})
+
+    def commit_kustomized(self, greeting):
+        """An application whose sync needs no pod."""
+        sha = self.repo.commit({"kustomize/cm.yaml": KUSTOMIZE["kustomize/cm.yaml"].replace("hello", greeting)})
+        self.call("GET", "/api/v1/applications/kustomized?refresh=normal")
+        self.wait_synced("kustomized", sha)
+        self.assertEqual(self.kube.get("v1", "ConfigMap", "kustomized", "blue-kustomize")["data"], {"greeting": greeting})
+
+    def test_6_upgraded_to_two_of_each(self):
+        """Nothing may be scheduled, so that the replica which is left has to take over."""
+        members = ["argocd-application-controller-0", "argocd-application-controller-1"]
+        wait_for("two members", lambda: self.plan()["members"] == members, 30)
+        self.assertEqual([len(self.pods(name)) for name in DAEMONS], [2, 1, 2, 2])
+        self.commit_kustomized("two")
+        self.schedulable(False)
+        try:
+            worker = wait_for("the cluster's worker", lambda: self.plan()["clusters"].get("https://kubernetes.default.svc"), 10)
+            self.assertIn(worker, members)
+            killed = time.monotonic()
+            for name in (worker, self.pods("argocd-repo-server")[0]["metadata"]["name"], self.pods("argocd-server")[0]["metadata"]["name"]):
+                self.remove(name)
+            wait_for("the API server", lambda: self.api().get("/healthz").status == 200, 10)
+            self.commit_kustomized("one")
+            took = time.monotonic() - killed
+            print("  synced by who is left after %.1f s" % took)
+            self.assertLess(took, 15)
+            self.assertEqual(self.plan()["members"], [m for m in members if m != worker])
+        finally:
+            self.schedulable(True)
+        self.wait_workloads()
+        wait_for("two members", lambda: self.plan()["members"] == members, 30)
+        self.commit_and_sync("two again")
 
     def test_7_uninstall_keeps_applications(self):
         before = {a["metadata"]["uid"] for a in self.kube.list(*APP, NS)}

@@ -108,6 +108,29 @@ class Sync(Case):
             self.assertNotIn("hunter2-plain", text)
             self.assertNotIn("aHVudGVyMi1wbGFpbg", text)
 
+    def test_what_a_server_quotes_of_a_secret_is_masked(self):
+        """In conditions, results, events and logs (CVE-2025-23216 of Argo CD)."""
+        if self.env.real:
+            self.skipTest("the faults are kubesim's")
+        repo = self.env.repo()
+        secret = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\nstringData:\n  password: %s\n"
+        repo.commit({"s.yaml": secret % "hunter2-first"})
+        ns = self.env.app("quoted", self.env.git.url(repo), syncPolicy={"automated": {}})
+        self.env.wait_status("quoted", "Synced")
+        quote = 'patch: Invalid value: "{\\"stringData\\":{\\"password\\":\\"hunter2-other\\"}}": not aHVudGVyMi1vdGhlcg=='
+        self.env.kube.call("PUT", "/kubesim/faults", {"rules": [
+            {"verb": "patch", "resource": "secrets", "namespace": ns, "status": 422, "reason": "Invalid", "message": quote}]})
+        try:
+            repo.commit({"s.yaml": secret % "hunter2-other"})
+            self.env.refresh("quoted")
+            app = self.env.wait_app("quoted", lambda a: "not ++++++++" in str(a.get("status", {}).get("operationState", {}).get("syncResult")))
+        finally:
+            self.env.kube.call("PUT", "/kubesim/faults", {"rules": []})
+        events = self.env.kube.list("v1", "Event", self.env.ns)
+        for text in (str(app), str(events), self.env.controller.log()):
+            for value in ("hunter2-other", "aHVudGVyMi1vdGhlcg"):
+                self.assertNotIn(value, text)
+
     def test_dry_run_changes_nothing(self):
         repo = self.env.repo()
         repo.commit({"cm.yaml": config_map("dry")})

@@ -10,7 +10,8 @@
 
 void reply_text(struct exchange *x, int code, const char *type, const char *text)
 {
-    http_reply(x->request, code, type, NULL, text, strlen(text));
+    if (!x->fault.mute)
+        http_reply(x->request, code, type, NULL, text, strlen(text));
 }
 
 static void reply_bytes(struct exchange *x, int code, str_t *body)
@@ -19,7 +20,8 @@ static void reply_bytes(struct exchange *x, int code, str_t *body)
     if (x->fault.status && x->fault.retry_after)
         snprintf(headers, sizeof(headers), "Retry-After: %lld\r\n", (long long)x->fault.retry_after);
     str_putc(body, '\n');
-    http_reply(x->request, code, "application/json", headers, body->p, body->len);
+    if (!x->fault.mute)
+        http_reply(x->request, code, "application/json", headers, body->p, body->len);
 }
 
 void reply_json(struct exchange *x, int code, const json_t *body)

@@ -59,7 +59,7 @@ static const struct {
     bool string;
 } known[] = {{"probability", false}, {"times", false},      {"status", false},      {"latencyMs", false},
              {"jitterMs", false},    {"retryAfter", false}, {"dropAfterMs", false}, {"drop", false},
-             {"hang", false},        {"reason", true},      {"message", true}};
+             {"hang", false},        {"mute", false},       {"reason", true},       {"message", true}};
 
 static int check_rule(const json_t *v, err_t **err)
 {
@@ -114,7 +114,8 @@ static struct rule read_rule(const json_t *v)
                                .latency_ns = millis(v, "latencyMs"),
                                .drop_after_ns = millis(v, "dropAfterMs"),
                                .drop = json_is_true(json_object_get(v, "drop")),
-                               .hang = json_is_true(json_object_get(v, "hang"))}};
+                               .hang = json_is_true(json_object_get(v, "hang")),
+                               .mute = json_is_true(json_object_get(v, "mute"))}};
     for (size_t i = 0; i < G_COUNT; i++)
         r.glob[i] = json_str_at(v, globs[i]);
     return r;

@@ -15,6 +15,7 @@ struct fault {
     int64_t drop_after_ns;        /* of a watch; 0: never */
     bool drop;                    /* cut the connection without an answer */
     bool hang;                    /* never answer; a watch stays silent */
+    bool mute;                    /* do as asked, and never tell */
 };
 
 struct fault_query {

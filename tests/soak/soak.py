@@ -29,7 +29,7 @@ SECONDS = int(os.environ.get("SOAK_SECONDS") or 1800)
 SEED = int(os.environ.get("SOAK_SEED") or random.SystemRandom().getrandbits(32))
 SANITIZED = "san-" in os.environ.get("CARGOCD_BIN", "")
 REPOS, PER_REPO, REPLICAS = 20, 10, 2
-CALM = 0.4  # the part at the end in which the daemons whose memory is measured are not killed
+CALM = 0.6  # the part at the end in which the daemons whose memory is measured are not killed
 CONVERGE_SECONDS = 300 if SANITIZED else 90
 FLAT_KIB_PER_HOUR = 6 * 1024
 
@@ -76,6 +76,8 @@ class Soak:
         self.over = threading.Event()
         self.problems = []
         self.memory = collections.defaultdict(list)  # name -> [(time, KiB, how often started)]
+        self.heap = collections.defaultdict(list)
+        self.missing = set()  # (repository, index) of applications that were deleted and could not be created again
         self.content = {}  # application -> value
 
     # ---- setting up ----
@@ -147,8 +149,22 @@ class Soak:
                 try:
                     if p.running():
                         self.memory[p.name].append((time.monotonic(), p.memory_kib(), p.starts))
-                except OSError:
+                        self.heap[p.name].append((time.monotonic(), self.heap_kib(p), p.starts))
+                except (OSError, http.client.HTTPException):
                     pass
+
+    def heap_kib(self, p):
+        """What is allocated, without what the allocator keeps for later."""
+        port = self.env.api_metrics_port if p is self.env.server else int(p.argv[p.argv.index("--metrics-port") + 1])
+        c = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            c.request("GET", "/metrics")
+            for line in c.getresponse().read().decode().split("\n"):
+                if line.startswith("go_memstats_heap_alloc_bytes "):
+                    return float(line.split()[1]) / 1024
+        finally:
+            c.close()
+        return 0
 
     # ---- what happens ----
 
@@ -177,7 +193,9 @@ class Soak:
     def delete_app(self):
         r, i, name = self.any_app()
         self.env.kube.delete(*APP, self.env.ns, name)
+        self.missing.add((r, i))
         self.create_app(r, i)
+        self.missing.remove((r, i))
 
     def refresh(self):
         self.env.refresh(self.any_app()[2], self.rng.choice(["normal", "normal", "hard"]))
@@ -290,6 +308,12 @@ class Soak:
             p.signal(signal.SIGCONT)
             if not p.running():
                 self.start_again(p)
+        for r, i in self.missing:
+            try:
+                self.create_app(r, i)
+            except ApiError as e:
+                if e.status != 409:
+                    raise
         self.final = []
         for r, repo in enumerate(self.repos):
             files = {}
@@ -318,17 +342,26 @@ class Soak:
         print("  %d plans of the work; an application changed hands %d times at most" % (plans, max(runs.values()) - 1))
         self.problems += ["%s changed hands %d times with %d plans" % (a, n - 1, plans) for a, n in runs.items() if n > plans + 1]
 
+    def growth(self, samples):
+        """Mean, growth (of the line through them) and span of the samples of the calm part's second half. In the first one it
+        settles: journals of decisions and histories of syncs fill up, which are bounded for each application."""
+        late = [(t, m) for t, m, starts in samples if self.calm_at + SECONDS * CALM > t > self.calm_at + SECONDS * CALM / 2 and starts == samples[-1][2]]
+        if len(late) < 6:
+            return None
+        n = len(late)
+        mean_t, mean_m = sum(t for t, _ in late) / n, sum(m for _, m in late) / n
+        slope = sum((t - mean_t) * (m - mean_m) for t, m in late) / (sum((t - mean_t) ** 2 for t, _ in late) or 1)
+        span = late[-1][0] - late[0][0]
+        return mean_m, slope * span, span
+
     def check_memory(self):
         for name, samples in sorted(self.memory.items()):
-            # After a while to settle.
-            late = [(t, m) for t, m, starts in samples if self.calm_at + SECONDS * CALM > t > self.calm_at + SECONDS * CALM / 3 and starts == samples[-1][2]]
-            if len(late) < 6:
+            found, heap = self.growth(samples), self.growth(self.heap[name])
+            if not found or not heap:
                 continue
-            n = len(late)
-            mean_t, mean_m = sum(t for t, _ in late) / n, sum(m for _, m in late) / n
-            slope = sum((t - mean_t) * (m - mean_m) for t, m in late) / (sum((t - mean_t) ** 2 for t, _ in late) or 1)
-            grown, span = slope * (late[-1][0] - late[0][0]), late[-1][0] - late[0][0]
-            print("  memory of %-26s %6.1f MiB, %+.2f MiB in the last %d s" % (name, mean_m / 1024, grown / 1024, span))
+            mean, grown, span = found
+            print("  memory of %-26s %6.1f MiB, %+.2f MiB in the last %d s; allocated %.1f MiB, %+.2f MiB" %
+                  (name, mean / 1024, grown / 1024, span, heap[0] / 1024, heap[1] / 1024))
             if not SANITIZED and name != self.env.controllers[1].name and grown > 1536 + FLAT_KIB_PER_HOUR * span / 3600:
                 self.problems.append("memory of %s grows: %.0f KiB in %d s" % (name, grown, span))
 

@@ -46,7 +46,7 @@ class Environment:
         os.makedirs(os.path.join(self.dir, "git"))
         os.makedirs(os.path.join(self.dir, "work"))
         self.git = git.Server(os.path.join(self.dir, "git"))
-        self._install()
+        self.install()
         self.redis = self._start_redis() if redis else None
         self._make_seals()
         self.repo_server = self._daemon("cargocd-repo-server", self._repo_server_flags())
@@ -82,7 +82,7 @@ class Environment:
             with open(os.path.join(self.seals, owner + ".1"), "w", encoding="ascii") as f:
                 f.write(os.urandom(32).hex())
 
-    def _install(self):
+    def install(self):
         crds = os.path.join(ROOT, "charts", "argocd", "files", "crds")
         for name in sorted(os.listdir(crds)):
             with open(os.path.join(crds, name), encoding="utf-8") as f:

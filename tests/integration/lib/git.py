@@ -121,6 +121,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(status if head else 500, body, headers)
 
 
+class QuietServer(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """A client that is killed in the middle of an answer is what tests are about."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Server:
     """Serves the bare repositories below root until closed; `address` is a pair of host and port."""
 
@@ -129,7 +136,7 @@ class Server:
         self.broken = False
         self.requests = []
         self.lock = threading.Lock()
-        self.http = http.server.ThreadingHTTPServer(address, Handler)
+        self.http = QuietServer(address, Handler)
         self.http.owner = self
         self.http.daemon_threads = True
         self.port = self.http.server_address[1]

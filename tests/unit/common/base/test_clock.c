@@ -96,4 +96,25 @@ static void deadlines(void **state)
     assert_true(mono_cmp(mono_now(), mono_after(mono_now(), SECONDS(1))) < 0);
 }
 
-TESTS(T(durations), T(times), T(deadlines))
+static void pauses(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t since, pause, now, left;
+    } cases[] = {{SECONDS(100), SECONDS(10), SECONDS(104), SECONDS(6)},
+                 {SECONDS(100), SECONDS(10), SECONDS(110), 0},
+                 {SECONDS(100), SECONDS(10), SECONDS(97), SECONDS(13)}, /* clocks differ a little */
+                 {SECONDS(100), SECONDS(10), SECONDS(94), 0},           /* set back */
+                 {INT64_MIN, SECONDS(10), SECONDS(1), 0},
+                 {INT64_MAX, SECONDS(10), -SECONDS(1), 0},
+                 {SECONDS(100), INT64_MAX, SECONDS(99), 0},
+                 {SECONDS(100), 0, SECONDS(100), 0}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_int_equal(wall_pause_left((wall_t){cases[i].since}, cases[i].pause, (wall_t){cases[i].now}),
+                         cases[i].left);
+    assert_int_equal(wall_since((wall_t){SECONDS(3)}, (wall_t){SECONDS(1)}), -SECONDS(2));
+    assert_int_equal(wall_since((wall_t){INT64_MIN}, (wall_t){1}), INT64_MAX);
+    assert_int_equal(wall_since((wall_t){INT64_MAX}, (wall_t){-2}), INT64_MIN);
+}
+
+TESTS(T(pauses), T(durations), T(times), T(deadlines))

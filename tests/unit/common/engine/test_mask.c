@@ -57,4 +57,43 @@ static void kept_values(void **state)
     assert_string_equal(json_str_at(map, "data", "k"), "v");
 }
 
-TESTS(T(masks), T(kept_values))
+static void messages_show_no_values(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *object, *text, *want; /* want NULL: no Secret */
+    } cases[] = {
+        {"{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"data\":{\"k\":\"hunter2\"}}", "no hunter2", NULL},
+        {"{\"apiVersion\":\"v1\",\"kind\":\"Secret\"}", "Secret \"s\" is invalid: type: Required value",
+         "Secret \"s\" is invalid: type: Required value"},
+        {"{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"data\":{\"k\":\"aHVudGVyMg==\",\"abc\":\"YWJj\"}}",
+         "it was hunter2, aHVudGVyMg== of abc", "it was ++++++++, ++++++++ of abc"},
+        {"{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"data\":{\"k\":7},\"stringData\":{\"k\":"
+         "\"hunter2hunter\",\"l\":"
+         "\"hunter2\"}}",
+         "hunter2hunter hunter2", "++++++++ ++++++++"},
+        {"{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"data\":{\"k\":\"bGluZQoib3RoZXIi\"}}",
+         "patch: Invalid value: \"{\\\"stringData\\\":{\\\"k\\\":\\\"line\\\\n\\\\\\\"other\\\"}}\": cannot",
+         "patch: Invalid value: ++++++++: cannot"},
+        {"{\"apiVersion\":\"v1\",\"kind\":\"Secret\"}", "data: Invalid value: map[k:x: y]: no",
+         "data: Invalid value: ++++++++"},
+        {"{\"apiVersion\":\"v1\",\"kind\":\"Secret\"}", "Invalid value: \"open\\", "Invalid value: ++++++++"},
+        {"{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"annotations\":{\"kubectl.kubernetes.io/"
+         "last-applied-configuration\":\"{\\\"data\\\":{\\\"k\\\":\\\"b2xkLW9uZQ==\\\"}}\"}}}",
+         "was b2xkLW9uZQ== (old-one)", "was ++++++++ (++++++++)"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_JSON o = json_of(cases[i].object);
+        const json_t *objects[] = {NULL, o};
+        AUTO(free_p) char *have = mask_message(cases[i].text, objects, ARRAY_LEN(objects));
+        if (!str_eq(have, cases[i].want))
+            fail_msg("case %zu: %s", i, have ? have : "none");
+        AUTO_ERR err = NULL;
+        err_set(&err, ERR_ABORTED, "%s", cases[i].text);
+        mask_error(&err, objects, ARRAY_LEN(objects));
+        assert_string_equal(err_text(err), cases[i].want ? cases[i].want : cases[i].text);
+        assert_int_equal(err_code(err), ERR_ABORTED);
+    }
+}
+
+TESTS(T(masks), T(kept_values), T(messages_show_no_values))

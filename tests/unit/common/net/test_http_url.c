@@ -34,6 +34,7 @@ static void bad_urls_are_refused_without_leaking(void **state)
                                       "http://bob:hunter2@a/",
                                       "http://bob@a/",
                                       "http://a:99999/",
+                                      "http://a:0/",
                                       "http://a b/",
                                       "gopher://x"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
