@@ -483,7 +483,7 @@ static bool use_kept_renderings(struct refresh *r, struct comparison *c)
         !r->app->nrenderings)
         return false;
     for (size_t i = 0; i < r->app->nrenderings; i++)
-        if (!r->app->renderings[i].manifests)
+        if (!r->app->renderings[i].manifests || r->app->renderings[i].given)
             return false;
     for (size_t i = 0; i < r->app->nrenderings; i++)
         VEC_PUSH(&c->renderings, rendering_copy(&r->app->renderings[i]));
@@ -501,17 +501,19 @@ static void warn(struct refresh *r, const struct comparison *c)
 
 static void compare(struct refresh *r)
 {
-    struct compare_input in = {.doc = r->doc,
-                               .project = r->project,
-                               .cluster = r->cluster,
-                               .settings = r->settings,
-                               .sources = r->sources,
-                               .no_cache = r->hard,
-                               .no_revision_cache = r->level >= LEVEL_RESOLVE,
-                               .canceled = &r->ctl->stopping};
+    struct compare_input in = {
+        .doc = r->doc,
+        .project = r->project,
+        .cluster = r->cluster,
+        .settings = r->settings,
+        .sources = r->sources,
+        .manifests = given_manifests(json_at(r->doc, "status", "operationState", "operation", "sync")),
+        .no_cache = r->hard,
+        .no_revision_cache = r->level >= LEVEL_RESOLVE,
+        .canceled = &r->ctl->stopping};
     struct comparison c = {
         .ns = xstrdup(str_or_empty(json_str_at(r->doc, "spec", "destination", "namespace")))};
-    bool kept = use_kept_renderings(r, &c);
+    bool kept = !in.manifests && use_kept_renderings(r, &c);
     if (!kept)
         comparison_render(r->ctl, r->app, &in, &c);
     const char *outcome;
