@@ -304,29 +304,12 @@ static bool run_plan(struct step *s, struct sync_exec *x)
     return true;
 }
 
-static void explain_failures(struct sync_plan *plan)
-{
-    static const char too_long[] = "metadata.annotations: Too long: must have at most 262144 bytes";
-    static const char hint[] =
-        " \n -Additional Info: This error usually means that you are trying to add a large resource on "
-        "client side. Consider using Server-side apply or syncing with replace enabled. Note: Syncing "
-        "with Replace enabled is potentially destructive as it may cause resource deletion and "
-        "re-creation.";
-    for (size_t i = 0; i < json_array_size(plan->results); i++) {
-        json_t *r = json_array_get(plan->results, i);
-        const char *message = str_or_empty(json_str_at(r, "message"));
-        if (!strstr(message, too_long) || strstr(message, "Additional Info"))
-            continue;
-        AUTO(free_p) char *more = xasprintf("%s%s", message, hint);
-        json_set_str(r, "message", more);
-    }
-}
-
-static void conclude(struct step *s, struct sync_plan *plan)
+static void conclude(struct step *s, struct sync_exec *x)
 {
     struct operation *op = s->op;
+    struct sync_plan *plan = x->plan;
     bool terminating = operation_is(op, "Terminating");
-    explain_failures(plan);
+    sync_explain(plan->results, x->applier.api);
     publish_results(s, plan);
     if (plan->phase == OP_RUNNING && terminating)
         return;
@@ -450,7 +433,7 @@ static void sync_planned(struct step *s)
     if (!operation_is(op, "Terminating"))
         sync_validate(&x, s->project, &d);
     if (run_plan(s, &x))
-        conclude(s, &plan);
+        conclude(s, &x);
     sync_plan_dispose(&plan);
     json_decref(input.namespace_target);
     json_decref(input.namespace_live);
