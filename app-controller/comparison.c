@@ -181,7 +181,8 @@ static int compare_pair(struct controller *ctl, struct app *app, const struct co
     }
     enum strategy s = strategy_choose(ctl, in, p->target);
     p->verdict = verdict_key(in, p, rules ^ (uint64_t)s);
-    if (!in->no_cache || s == STRATEGY_THREE_WAY) {
+    bool asks = s != STRATEGY_THREE_WAY && in->no_cache;
+    if (!asks && !(s == STRATEGY_SERVER_SIDE && in->try_anew)) {
         LOCKED(&app->lock);
         const struct found_resource *last = find_resource(app, p);
         if (last && last->verdict == p->verdict) {
@@ -277,6 +278,8 @@ static int compare_all(struct controller *ctl, struct app *app, const struct com
         const json_t *o = p->target ? p->target : p->live;
         if (!object_is_hook(o))
             r = compare_pair(ctl, app, in, &e.options, rules_hash, p, err);
+        if (r < 0)
+            p->verdict = 0; /* there is none to be kept */
     }
     if (r == 0 && e.failure)
         r = err_move(err, TAKE(e.failure));

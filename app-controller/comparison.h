@@ -20,6 +20,7 @@ struct compare_input {
         *revisions;    /* array of the same length; "" or missing: the source's target revision; NULL: all */
     unsigned hooks_of; /* HOOK_PRE_DELETE or HOOK_POST_DELETE: only these hooks; 0: what a sync is about */
     bool no_cache, no_revision_cache;
+    bool try_anew; /* what the API server tried for an earlier comparison does not serve this one */
     atomic_bool *canceled;
 };
 

@@ -509,6 +509,7 @@ static void compare(struct refresh *r)
         .sources = r->sources,
         .manifests = given_manifests(json_at(r->doc, "status", "operationState", "operation", "sync")),
         .no_cache = r->hard,
+        .try_anew = r->requested,
         .no_revision_cache = r->level >= LEVEL_RESOLVE,
         .canceled = &r->ctl->stopping};
     struct comparison c = {
