@@ -257,7 +257,7 @@ static int patch_object(const struct applier *a, const struct kube_resource *r, 
     }
 }
 
-static void warn_unmanaged(const struct kube_resource *r, const json_t *live, char **message)
+void apply_warn_unmanaged(const struct kube_resource *r, const json_t *live, char **message)
 {
     AUTO_JSON original = object_last_applied(live);
     if (original)
@@ -271,9 +271,9 @@ static void warn_unmanaged(const struct kube_resource *r, const json_t *live, ch
     *message = with;
 }
 
-static int client_side(const struct applier *a, const struct kube_resource *r, const json_t *target,
-                       json_t **live, const struct apply_options *o, char **message, json_t **result,
-                       err_t **err)
+int apply_client_side(const struct applier *a, const struct kube_resource *r, const json_t *target,
+                      json_t **live, const struct apply_options *o, char **message, json_t **result,
+                      err_t **err)
 {
     AUTO_JSON modified = with_last_applied(target);
     AUTO(free_p) char *name = apply_name(target);
@@ -290,7 +290,7 @@ static int client_side(const struct applier *a, const struct kube_resource *r, c
     AUTO_JSON before = json_incref(*live);
     int code = patch_object(a, r, modified, live, o, message, result, err);
     if (code == 0)
-        warn_unmanaged(r, before, message);
+        apply_warn_unmanaged(r, before, message);
     return code;
 }
 
@@ -337,8 +337,8 @@ static int apply_any(const struct applier *a, const json_t *target, const json_t
     AUTO_JSON live = NULL;
     if (!r->namespaced)
         json_drop_at(body, "metadata", "namespace");
-    bool rbac = apply_is_rbac(body) && !o->server_side;
-    if (!o->replace && rbac)
+    bool rbac = str_eq(json_str_at(body, "apiVersion"), "rbac.authorization.k8s.io/v1");
+    if (!o->replace && !o->server_side && rbac)
         tell(a, "auth");
     if (!o->replace)
         tell(a, "apply");
@@ -350,22 +350,35 @@ static int apply_any(const struct applier *a, const json_t *target, const json_t
         tell(a, live ? "replace" : "create");
     if (o->replace)
         return apply_replace(a, r, body, live, o, message, result, err);
-    if (rbac && !o->dry_run && apply_reconcile_binding(a, r, body, &live, err) < 0)
-        return err_wrap(err, "error running rbacReconcile");
-    int code = client_side(a, r, body, &live, o, message, result, err);
-    if (code == 0 && rbac) {
-        AUTO(free_p) char *applied = *message;
-        AUTO(free_p) char *name = apply_name(body);
-        *message = xasprintf("%s reconciled%s. %s", name, o->dry_run ? " (dry run)" : "", applied);
+    return rbac ? apply_rbac(a, r, body, &live, o, message, result, err)
+                : apply_client_side(a, r, body, &live, o, message, result, err);
+}
+
+/* Texts of an API server repeat Go's values; what stands between brackets of a map is left out, line by line,
+ * as Argo CD does it. */
+static void shorten(err_t **err)
+{
+    AUTO_STR out = STR_INIT;
+    view_t rest = view_of(err_text(*err)), line;
+    for (bool first = true; view_split(&rest, '\n', &line); first = false) {
+        AUTO(free_p) char *text = xstrndup(line.n ? line.p : "", line.n);
+        char *map = strstr(text, "map["), *end = map ? strrchr(map, ']') : NULL;
+        str_puts(&out, first ? "" : "\n");
+        if (end)
+            *map = 0;
+        str_printf(&out, "%s%s", text, end ? end + 1 : "");
     }
-    return code;
+    if (strcmp(str_text(&out), err_text(*err)) != 0)
+        err_set(err, err_code(*err), "%s", str_text(&out));
 }
 
 int apply_object(const struct applier *a, const json_t *target, const json_t *known_live,
                  const struct apply_options *o, char **message, json_t **result, err_t **err)
 {
     int code = apply_any(a, target, known_live, o, message, result, err);
-    if (code < 0)
+    if (code < 0 && err && *err) {
         mask_error(err, &target, 1);
+        shorten(err);
+    }
     return code;
 }

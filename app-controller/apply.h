@@ -57,13 +57,17 @@ void apply_result(const struct applier *a, json_t *answer_take, json_t **result)
 int apply_replace(const struct applier *a, const struct kube_resource *r, const json_t *target,
                   const json_t *live, const struct apply_options *o, char **message, json_t **result,
                   err_t **err);
-/* What `kubectl auth reconcile` does that apply cannot: a binding's role is immutable, so a binding with
- * another role is made anew. *live becomes NULL when it was deleted. */
-int apply_reconcile_binding(const struct applier *a, const struct kube_resource *r, const json_t *target,
-                            json_t **live, err_t **err);
+/* The three-way merge; *live is read anew after a conflict. */
+int apply_client_side(const struct applier *a, const struct kube_resource *r, const json_t *target,
+                      json_t **live, const struct apply_options *o, char **message, json_t **result,
+                      err_t **err);
+/* Adds kubectl's warning to *message where the object has never been applied. */
+void apply_warn_unmanaged(const struct kube_resource *r, const json_t *live, char **message);
+/* apply_client_side for roles and bindings, as if `kubectl auth reconcile` had run before. */
+int apply_rbac(const struct applier *a, const struct kube_resource *r, const json_t *target, json_t **live,
+               const struct apply_options *o, char **message, json_t **result, err_t **err);
 /* A dry run checks the options only. */
 int apply_server_side(const struct applier *a, const struct kube_resource *r, const json_t *target,
                       const struct apply_options *o, json_t **result, err_t **err);
-bool apply_is_rbac(const json_t *object);
 
 #endif

@@ -60,28 +60,6 @@ int apply_replace(const struct applier *a, const struct kube_resource *r, const 
     return code;
 }
 
-bool apply_is_rbac(const json_t *object)
-{
-    return str_eq(json_str_at(object, "apiVersion"), "rbac.authorization.k8s.io/v1");
-}
-
-int apply_reconcile_binding(const struct applier *a, const struct kube_resource *r, const json_t *target,
-                            json_t **live, err_t **err)
-{
-    const json_t *wanted = json_at(target, "roleRef"), *is = json_at(*live, "roleRef");
-    if (!*live || !wanted || !is)
-        return 0;
-    bool same = str_eq(json_str_at(wanted, "kind"), str_or_empty(json_str_at(is, "kind"))) &&
-                str_eq(json_str_at(wanted, "name"), str_or_empty(json_str_at(is, "name")));
-    if (same)
-        return 0;
-    if (apply_delete(a, *live, "Background", err) < 0)
-        return err_again(err);
-    json_decref(*live);
-    *live = NULL;
-    return 0;
-}
-
 static json_t *finalizers_without(const json_t *object, const char *finalizer, bool *found)
 {
     const json_t *list = json_at(object, "metadata", "finalizers");

@@ -34,7 +34,8 @@ struct rendering rendering_copy(const struct rendering *r)
                               .type = intern_ref(r->type),
                               .manifests = pack_copy(r->manifests),
                               .warnings = json_copy_deep(r->warnings),
-                              .source_hash = r->source_hash};
+                              .source_hash = r->source_hash,
+                              .given = r->given};
 }
 
 void found_resource_dispose(struct found_resource *r)

@@ -21,6 +21,7 @@ struct rendering {
     bool same;                         /* the repository server said that the rendering at hand holds */
     json_t *warnings;                  /* array of texts; NULL: none */
     uint64_t source_hash;
+    bool given; /* by who requested the last sync, not rendered */
 };
 
 /* A resource as the last comparison left it. */

@@ -149,9 +149,9 @@ static bool heal(const json_t *doc, json_t *operation, const struct autosync_opt
         d->verdict = AUTOSYNC_LATER;
         d->wait_ns = left;
         d->reason = xasprintf("self-heal number %lld pauses", (long long)count + 1);
-        char left[DURATION_TEXT];
-        duration_format(d->wait_ns, left);
-        d->skipped = xasprintf("already attempted sync (retrying in %s)", left);
+        char pause[DURATION_TEXT];
+        duration_format(left, pause);
+        d->skipped = xasprintf("already attempted sync (retrying in %s)", pause);
         return false;
     }
     json_t *sync = json_object_get(operation, "sync"), *list = json_array();

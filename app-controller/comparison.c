@@ -57,7 +57,8 @@ json_t *comparison_revisions(const struct comparison *c)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < c->renderings.n; i++)
-        json_array_append_new(list, json_str_new(c->renderings.v[i].revision));
+        if (!c->renderings.v[i].given || *c->renderings.v[i].revision)
+            json_array_append_new(list, json_str_new(c->renderings.v[i].revision));
     return list;
 }
 
@@ -180,7 +181,8 @@ static int compare_pair(struct controller *ctl, struct app *app, const struct co
     }
     enum strategy s = strategy_choose(ctl, in, p->target);
     p->verdict = verdict_key(in, p, rules ^ (uint64_t)s);
-    if (!in->no_cache || s == STRATEGY_THREE_WAY) {
+    bool asks = s != STRATEGY_THREE_WAY && in->no_cache;
+    if (!asks && !(s == STRATEGY_SERVER_SIDE && in->try_anew)) {
         LOCKED(&app->lock);
         const struct found_resource *last = find_resource(app, p);
         if (last && last->verdict == p->verdict) {
@@ -203,17 +205,22 @@ static int compare_pair(struct controller *ctl, struct app *app, const struct co
     return code;
 }
 
-/* The sync status of a pair that was compared. */
-static const char *status_of(const struct compare_input *in, const struct pair *p)
+/* The sync status of a pair that was compared, whatever the project permits. */
+static const char *status_of(const struct pair *p)
 {
     const json_t *o = p->target ? p->target : p->live;
     if (p->hook || object_is_ignored_hook(o) || (p->target && object_is_skipped(p->target)) ||
         !p->self_referenced)
         return "";
-    AUTO(free_p) char *group = object_group(o);
-    if (!project_permits_kind(in->project, group, object_kind(o), object_name(o), *object_namespace(o) != 0))
-        return "Unknown";
     return p->modified || !p->target || !p->live ? "OutOfSync" : "Synced";
+}
+
+static bool is_permitted(const struct compare_input *in, const struct pair *p)
+{
+    const json_t *o = p->target ? p->target : p->live;
+    AUTO(free_p) char *group = object_group(o);
+    return project_permits_kind(in->project, group, object_kind(o), object_name(o),
+                                *object_namespace(o) != 0);
 }
 
 static bool counts(const struct pair *p)
@@ -222,16 +229,31 @@ static bool counts(const struct pair *p)
     return strcmp(p->status, "OutOfSync") == 0 && !extra;
 }
 
-static void judge_pair(const struct compare_input *in, struct pair *p)
+/* What is to be pruned has no wave; what a hook left has that of the hook. */
+static int wave_of(const struct comparison *c, const struct pair *p)
+{
+    if (p->target)
+        return object_wave(p->target);
+    if (!p->hook)
+        return 0;
+    VEC_FOREACH(&c->hooks, h)
+        if (strcmp(object_name(*h), object_name(p->live)) == 0 &&
+            strcmp(object_kind(*h), object_kind(p->live)) == 0 &&
+            strcmp(object_namespace(*h), object_namespace(p->live)) == 0)
+            return object_wave(*h);
+    return 0;
+}
+
+static void judge_pair(const struct compare_input *in, const struct comparison *c, struct pair *p)
 {
     const json_t *o = p->target ? p->target : p->live;
     p->hook = object_is_hook(o);
-    p->wave = object_wave(o);
+    p->wave = wave_of(c, p);
     p->self_referenced = tracking_self_reference(settings_tracking(in->settings), p->live, p->target);
     p->requires_pruning = !p->target && p->live && p->self_referenced;
     p->requires_confirmation = (p->target && wants_confirmation(in, p->target)) ||
                                (p->live && wants_confirmation(in, p->live));
-    p->status = status_of(in, p);
+    p->status = status_of(p);
 }
 
 /* ---- the whole ---- */
@@ -256,6 +278,8 @@ static int compare_all(struct controller *ctl, struct app *app, const struct com
         const json_t *o = p->target ? p->target : p->live;
         if (!object_is_hook(o))
             r = compare_pair(ctl, app, in, &e.options, rules_hash, p, err);
+        if (r < 0)
+            p->verdict = 0; /* there is none to be kept */
     }
     if (r == 0 && e.failure)
         r = err_move(err, TAKE(e.failure));
@@ -390,11 +414,11 @@ void comparison_judge(struct controller *ctl, struct app *app, const struct comp
     }
     c->sync_status = c->failed ? "Unknown" : "Synced";
     VEC_FOREACH(&c->pairs, p) {
-        judge_pair(in, p);
-        if (c->failed)
-            p->status = "Unknown";
-        else if (counts(p))
+        judge_pair(in, c, p);
+        if (!c->failed && counts(p))
             c->sync_status = "OutOfSync";
+        if (c->failed || !is_permitted(in, p))
+            p->status = "Unknown";
     }
     if (!c->failed && comparison_metadata_changed(in->doc))
         c->sync_status = "OutOfSync";

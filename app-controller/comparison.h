@@ -14,11 +14,13 @@ struct compare_input {
     const json_t *project; /* effective */
     cluster_t *cluster;
     const settings_t *settings;
-    const json_t *sources; /* array */
+    const json_t *sources;   /* array */
+    const json_t *manifests; /* texts that take the place of the sources' manifests; NULL: none */
     const json_t
         *revisions;    /* array of the same length; "" or missing: the source's target revision; NULL: all */
     unsigned hooks_of; /* HOOK_PRE_DELETE or HOOK_POST_DELETE: only these hooks; 0: what a sync is about */
     bool no_cache, no_revision_cache;
+    bool try_anew; /* what the API server tried for an earlier comparison does not serve this one */
     atomic_bool *canceled;
 };
 
@@ -48,7 +50,10 @@ struct comparison {
     char *server, *name, *ns; /* destination */
 };
 
-/* Renders all sources. A failure sets c->render_failed and a ComparisonError. */
+/* The manifests that a request to sync brought along; NULL: none. Borrowed. */
+const json_t *given_manifests(const json_t *sync);
+/* Renders all sources, or takes the manifests that are given. A failure sets c->failed and a ComparisonError,
+ * one of the repository server c->render_failed, too. */
 void comparison_render(struct controller *ctl, struct app *app, const struct compare_input *in,
                        struct comparison *c);
 /* Targets, live objects, pairs. Needs renderings. */

@@ -1,5 +1,6 @@
 /* Targets and the live objects that go with them. */
 #include "app-controller/evaluation.h"
+#include "app-controller/namespace.h"
 #include "common/argo/app.h"
 #include "common/base/intern.h"
 #include "common/base/map.h"
@@ -30,6 +31,14 @@ static const struct kube_resource *resource_of(const kube_api_t *api, const json
     return r ? r : kube_api_find(api, group, NULL, object_kind(o));
 }
 
+static void tell_missing_namespace(const json_t *o, struct comparison *c)
+{
+    AUTO(free_p) char *group = object_group(o);
+    AUTO(free_p) char *version = object_version(o);
+    comparison_condition(c, "InvalidSpecError", "Namespace for %s %s/%s, Kind=%s is missing.", object_name(o),
+                         group, version, object_kind(o));
+}
+
 /* Namespaced objects (and those of kinds that nobody knows) get the destination's namespace, others none. */
 static void fix_scope(const kube_api_t *api, struct app *app, const struct compare_input *in, const char *ns,
                       json_t *o, struct comparison *c)
@@ -42,9 +51,8 @@ static void fix_scope(const kube_api_t *api, struct app *app, const struct compa
         json_drop_at(o, "metadata", "namespace");
     else if (*ns)
         json_put_at(o, json_str_new(ns), "metadata", "namespace");
-    else
-        comparison_condition(c, "InvalidSpecError", "Namespace for %s %s, Kind=%s is missing.",
-                             object_name(o), str_or_empty(json_str_at(o, "apiVersion")), object_kind(o));
+    else if (r)
+        tell_missing_namespace(o, c);
     if (!namespaced && object_annotation(o, ANNOTATION_TRACKING_ID))
         tracking_stamp(settings_tracking(in->settings), app->instance, ns, o, NULL);
 }
@@ -236,8 +244,20 @@ static int pair_target(struct controller *ctl, struct app *app, const struct com
     return 0;
 }
 
+/* The namespace whose metadata the application manages is wanted also where the source has none, so that one
+ * that carries the application's mark is not pruned. */
+static json_t *target_of_leftover(const struct compare_input *in, const struct target_list *targets,
+                                  const json_t *live)
+{
+    if (!namespace_is_managed(in->doc, live))
+        return NULL;
+    AUTO(free_p) char *key = key_of(live);
+    return map_has(&targets->at, key) ? NULL : namespace_wanted(in->doc, object_name(live));
+}
+
 /* What the application has in the cluster and no longer in its source; live hooks among it. */
-static void add_leftovers(struct app *app, const struct compare_input *in, struct comparison *c)
+static void add_leftovers(struct app *app, const struct compare_input *in, const struct target_list *targets,
+                          struct comparison *c)
 {
     map_t uids = MAP_INIT(NULL); /* an object may be served under several groups */
     map_t keys = MAP_INIT(NULL);
@@ -258,7 +278,7 @@ static void add_leftovers(struct app *app, const struct compare_input *in, struc
         }
         map_put(&uids, l->uid, NULL);
         json_t *live = pack_open(l->content);
-        add_pair(c, NULL, l, live);
+        add_pair(c, target_of_leftover(in, targets, live), l, live);
     }
     map_dispose(&uids);
     map_dispose(&keys);
@@ -285,7 +305,7 @@ void comparison_pair(struct controller *ctl, struct app *app, const struct compa
             r = pair_target(ctl, app, in, api, o, c, &err);
     }
     if (r == 0 && !in->hooks_of)
-        add_leftovers(app, in, c);
+        add_leftovers(app, in, &list, c);
     dispose_targets(&list);
     kube_api_unref(api);
     if (r < 0) {

@@ -29,7 +29,10 @@ json_t *reasons_of_renderings(const struct comparison *c, const json_t *sources,
     bool same = true;
     for (size_t i = 0; i < c->renderings.n && !c->render_failed; i++) {
         const struct rendering *k = &c->renderings.v[i];
-        const char *how = kept ? "" : k->same ? ": the rendering at hand holds" : ": rendered";
+        const char *how = kept       ? ""
+                          : k->given ? ": the manifests that the last sync brought along"
+                          : k->same  ? ": the rendering at hand holds"
+                                     : ": rendered";
         same = same && k->same;
         reason_add(reasons, "%s at %s%s", str_or_empty(json_str_at(json_array_get(sources, i), "repoURL")),
                    str_or_empty(k->revision), how);

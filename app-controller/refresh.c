@@ -528,7 +528,7 @@ static bool use_kept_renderings(struct refresh *r, struct comparison *c)
         !r->app->nrenderings)
         return false;
     for (size_t i = 0; i < r->app->nrenderings; i++)
-        if (!r->app->renderings[i].manifests)
+        if (!r->app->renderings[i].manifests || r->app->renderings[i].given)
             return false;
     for (size_t i = 0; i < r->app->nrenderings; i++)
         VEC_PUSH(&c->renderings, rendering_copy(&r->app->renderings[i]));
@@ -544,22 +544,46 @@ static void warn(struct refresh *r, const struct comparison *c)
     }
 }
 
+static bool is_as_before(struct refresh *r, uint64_t print)
+{
+    LOCKED(&r->app->lock);
+    return print && print == r->app->fingerprint && !r->hard &&
+           r->app->finalizers == finalizers_hash(r->doc) &&
+           (!r->requested || r->app->said == said_hash(r->doc));
+}
+
+static void leave_as_before(struct refresh *r)
+{
+    journal(r, "compare", "as before: nothing that it depends on has changed", NULL);
+    AUTO_JSON status = json_copy(json_at(r->doc, "status"));
+    AUTO_JSON tree = tree_of(r->ctl, r->app, true);
+    publish(r->ctl, r->app, tree, NULL, NULL);
+    put_orphans(r, status, tree);
+    run_autosync(r, status);
+    if (r->operated || r->requested)
+        stamp(r, status);
+    write_status(r, status);
+}
+
 static void compare(struct refresh *r)
 {
-    struct compare_input in = {.doc = r->doc,
-                               .project = r->project,
-                               .cluster = r->cluster,
-                               .settings = r->settings,
-                               .sources = r->sources,
-                               .no_cache = r->hard,
-                               .no_revision_cache = r->level >= LEVEL_RESOLVE,
-                               .canceled = &r->ctl->stopping};
+    struct compare_input in = {
+        .doc = r->doc,
+        .project = r->project,
+        .cluster = r->cluster,
+        .settings = r->settings,
+        .sources = r->sources,
+        .manifests = given_manifests(json_at(r->doc, "status", "operationState", "operation", "sync")),
+        .no_cache = r->hard,
+        .try_anew = r->requested,
+        .no_revision_cache = r->level >= LEVEL_RESOLVE,
+        .canceled = &r->ctl->stopping};
     struct comparison c = {
         .ns = xstrdup(str_or_empty(json_str_at(r->doc, "spec", "destination", "namespace")))};
     const json_t *to = json_at(r->doc, "spec", "destination");
     log_info(LOGF(LOG_APP(r->app, r->doc)), "Comparing app state (cluster: %s, namespace: %s)",
              str_or_empty(json_str_at(to, "server")), str_or_empty(json_str_at(to, "namespace")));
-    bool kept = use_kept_renderings(r, &c);
+    bool kept = !in.manifests && use_kept_renderings(r, &c);
     if (!kept)
         comparison_render(r->ctl, r->app, &in, &c);
     mark(r, "git_ms");
@@ -578,23 +602,8 @@ static void compare(struct refresh *r)
         return;
     }
     uint64_t print = c.render_failed ? 0 : fingerprint(r, c.renderings.v, c.renderings.n);
-    bool same;
-    {
-        LOCKED(&r->app->lock);
-        same = print && print == r->app->fingerprint && !r->hard &&
-               r->app->finalizers == finalizers_hash(r->doc) &&
-               (!r->requested || r->app->said == said_hash(r->doc));
-    }
-    if (same) {
-        journal(r, "compare", "as before: nothing that it depends on has changed", NULL);
-        AUTO_JSON status = json_copy(json_at(r->doc, "status"));
-        AUTO_JSON tree = tree_of(r->ctl, r->app, true);
-        publish(r->ctl, r->app, tree, NULL, NULL);
-        put_orphans(r, status, tree);
-        run_autosync(r, status);
-        if (r->operated || r->requested)
-            stamp(r, status);
-        write_status(r, status);
+    if (is_as_before(r, print)) {
+        leave_as_before(r);
     } else {
         if (!kept)
             warn(r, &c);

@@ -3,6 +3,7 @@
 #include "app-controller/repo_message.h"
 #include "common/argo/app.h"
 #include "common/argo/giturl.h"
+#include "common/argo/project.h"
 #include "common/base/intern.h"
 #include "common/base/hash.h"
 
@@ -126,9 +127,59 @@ static int render_source(struct controller *ctl, struct app *app, const struct c
     return bad ? err_move(err, TAKE(bad)) : 0;
 }
 
+/* ---- manifests that are given ---- */
+
+const json_t *given_manifests(const json_t *sync)
+{
+    const json_t *list = json_object_get(sync, "manifests");
+    return json_array_size(list) ? list : NULL;
+}
+
+static void fail_given(struct comparison *c, const char *message)
+{
+    free(c->failure);
+    c->failure = xstrdup(message);
+    comparison_condition(c, "ComparisonError", "%s", message);
+    c->failed = true;
+}
+
+/* The manifests stand for no revision of a source: what is told of a single one is the revision asked for. */
+static void take_given(const struct compare_input *in, struct comparison *c)
+{
+    AUTO_ERR err = NULL;
+    AUTO_JSON integrity = project_source_integrity(in->project);
+    if (source_integrity_covers(integrity, in->sources)) {
+        fail_given(c, "Cannot use local manifests when source integrity is enforced");
+        return;
+    }
+    AUTO_JSON list = json_array();
+    for (size_t i = 0; i < json_array_size(in->manifests); i++) {
+        json_t *o = NULL;
+        if (json_read_str(str_or_empty(json_string_value(json_array_get(in->manifests, i))), &o, &err) < 0) {
+            AUTO(free_p) char *message = xasprintf("Failed to load local manifests: %s", err_text(err));
+            fail_given(c, message);
+            return;
+        }
+        json_array_append_new(list, o);
+    }
+    const json_t *source = json_array_get(in->sources, 0);
+    const char *revision = in->revisions ? source_revision(in, 0) : json_str_at(source, "targetRevision");
+    AUTO(free_p) char *key = xasprintf("given:%llx", (unsigned long long)json_hash(in->manifests, 7));
+    VEC_PUSH(&c->renderings,
+             (struct rendering){.key = intern(key),
+                                .revision = intern(app_multi_source(in->doc) ? "" : str_or_empty(revision)),
+                                .type = intern(""),
+                                .manifests = pack_json(list),
+                                .given = true});
+}
+
 void comparison_render(struct controller *ctl, struct app *app, const struct compare_input *in,
                        struct comparison *c)
 {
+    if (in->manifests) {
+        take_given(in, c);
+        return;
+    }
     for (size_t i = 0; i < json_array_size(in->sources); i++) {
         AUTO_ERR err = NULL;
         struct rendering r = {};

@@ -84,7 +84,7 @@ void status_put_source_types(json_t *status, const json_t *doc, const struct com
 {
     json_object_del(status, "sourceType");
     json_object_del(status, "sourceTypes");
-    if (c->render_failed || !c->renderings.n)
+    if (c->render_failed || !c->renderings.n || c->renderings.v[0].given)
         return;
     if (!app_multi_source(doc)) {
         json_put_str(status, "sourceType", c->renderings.v[0].type);

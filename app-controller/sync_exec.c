@@ -454,20 +454,6 @@ bool sync_defines_kind(struct sync_plan *p, const char *group, const char *kind)
     return false;
 }
 
-static char *unknown_kind(const struct sync_exec *x, const struct sync_task *t)
-{
-    const struct kube_resource *other = kube_api_find(x->applier.api, t->group, NULL, t->kind);
-    if (other)
-        return xasprintf(
-            "The Kubernetes API could not find version \"%s\" of %s/%s for requested resource %s/%s. Version "
-            "\"%s\" of %s/%s is installed on the destination cluster.",
-            t->version, t->group, t->kind, t->ns, t->name, other->version, t->group, t->kind);
-    return xasprintf(
-        "The Kubernetes API could not find %s/%s for requested resource %s/%s. Make sure the \"%s\" CRD is "
-        "installed on the destination cluster.",
-        t->group, t->kind, t->ns, t->name, t->kind);
-}
-
 void sync_validate(struct sync_exec *x, const json_t *project, const struct destination *destination)
 {
     VEC_FOREACH(&x->plan->tasks, it) {
@@ -477,7 +463,7 @@ void sync_validate(struct sync_exec *x, const json_t *project, const struct dest
         bool may_miss = sync_may_miss_kind(x->options, t->target) ||
                         (t->target && sync_defines_kind(x->plan, t->group, t->kind));
         if (!r && !may_miss) {
-            AUTO(free_p) char *why = unknown_kind(x, t);
+            AUTO(free_p) char *why = sync_unknown_kind(x->applier.api, t);
             sync_task_invalid(x->plan, t, why);
             continue;
         }

@@ -6,6 +6,7 @@
 #include "app-controller/evaluation.h"
 #include "app-controller/impersonation.h"
 #include "app-controller/metrics.h"
+#include "app-controller/namespace.h"
 #include "app-controller/refresh.h"
 #include "app-controller/status.h"
 #include "common/argo/app.h"
@@ -171,27 +172,6 @@ static bool prepare(struct step *s)
     return true;
 }
 
-/* Manifests that the request brought along take the place of the sources'. */
-static bool render_given(struct step *s, const json_t *manifests)
-{
-    AUTO_JSON list = json_array();
-    for (size_t i = 0; i < json_array_size(manifests); i++) {
-        AUTO_ERR err = NULL;
-        json_t *o = NULL;
-        if (json_read_str(str_or_empty(json_string_value(json_array_get(manifests, i))), &o, &err) < 0) {
-            operation_set(s->op, "Error", "ComparisonError: Failed to load target state: manifest %zu: %s",
-                          i + 1, err_text(err));
-            return false;
-        }
-        json_array_append_new(list, o);
-    }
-    VEC_PUSH(&s->c.renderings, (struct rendering){.key = intern(""),
-                                                  .revision = intern(json_str_at(s->result, "revision")),
-                                                  .type = intern(""),
-                                                  .manifests = pack_json(list)});
-    return true;
-}
-
 static bool compare(struct step *s)
 {
     struct operation *op = s->op;
@@ -202,54 +182,31 @@ static bool compare(struct step *s)
                                    .settings = s->settings,
                                    .sources = s->sources,
                                    .revisions = s->revisions,
+                                   .manifests = given_manifests(s->sync),
                                    .no_revision_cache = true,
                                    .canceled = &op->ctl->stopping};
     s->c.ns = xstrdup(str_or_empty(json_str_at(op->doc, "spec", "destination", "namespace")));
-    const json_t *given = json_object_get(s->sync, "manifests");
-    if (json_array_size(given)) {
-        if (!render_given(s, given))
-            return false;
-    } else {
-        comparison_render(op->ctl, op->app, &s->in, &s->c);
-        if (!s->c.render_failed)
-            keep_revisions(s);
-    }
+    comparison_render(op->ctl, op->app, &s->in, &s->c);
+    if (!s->c.failed && !s->in.manifests)
+        keep_revisions(s);
     comparison_pair(op->ctl, op->app, &s->in, &s->c);
     comparison_judge(op->ctl, op->app, &s->in, &s->c);
-    static const char *const errors[] = {"ComparisonError", "InvalidSpecError", NULL};
-    AUTO(free_p) char *bad = conditions_text(s->c.conditions, errors);
-    if (bad) {
-        operation_set(op, "Error", "%s", bad);
-        return false;
-    }
     static const char *const shared[] = {"SharedResourceWarning", NULL};
     AUTO(free_p) char *others = conditions_text(s->c.conditions, shared);
     if (others && options_have(s->options, "FailOnSharedResource=true")) {
         operation_set(op, "Failed", "Shared resource found: %s", others + strlen("SharedResourceWarning: "));
         return false;
     }
+    static const char *const errors[] = {"ComparisonError", "InvalidSpecError", NULL};
+    AUTO(free_p) char *bad = conditions_text(s->c.conditions, errors);
+    if (bad) {
+        operation_set(op, "Error", "%s", bad);
+        return false;
+    }
     return true;
 }
 
 /* ---- the destination namespace ---- */
-
-static json_t *namespace_object(const struct step *s, const char *name)
-{
-    json_t *o = json_object();
-    json_set_str(o, "apiVersion", "v1");
-    json_set_str(o, "kind", "Namespace");
-    json_put_at(o, json_str_new(name), "metadata", "name");
-    const json_t *meta = json_at(s->op->doc, "spec", "syncPolicy", "managedNamespaceMetadata");
-    if (!json_is_map(meta))
-        return o;
-    const json_t *labels = json_object_get(meta, "labels"), *notes = json_object_get(meta, "annotations");
-    if (json_object_size(labels))
-        json_put_at(o, json_copy_deep(labels), "metadata", "labels");
-    if (json_object_size(notes))
-        json_put_at(o, json_copy_deep(notes), "metadata", "annotations");
-    object_set_annotation(o, ANNOTATION_SYNC_OPTIONS, "ServerSideApply=true");
-    return o;
-}
 
 static bool renders_namespace(const struct step *s, const char *name)
 {
@@ -269,7 +226,7 @@ static void plan_namespace(const struct step *s, const struct applier *a, struct
         renders_namespace(s, s->c.ns))
         return;
     AUTO_ERR err = NULL;
-    AUTO_JSON target = namespace_object(s, s->c.ns);
+    AUTO_JSON target = namespace_wanted(s->op->doc, s->c.ns);
     json_t *live = NULL;
     int code = apply_get(a, target, &live, &err);
     if (code < 0 && err_code(err) != ERR_NOT_FOUND) {
@@ -349,29 +306,12 @@ static bool run_plan(struct step *s, struct sync_exec *x)
     return true;
 }
 
-static void explain_failures(struct sync_plan *plan)
-{
-    static const char too_long[] = "metadata.annotations: Too long: must have at most 262144 bytes";
-    static const char hint[] =
-        "\n -Additional Info: This error usually means that you are trying to add a large resource on "
-        "client side. Consider using Server-side apply or syncing with replace enabled. Note: Syncing "
-        "with Replace enabled is potentially destructive as it may cause resource deletion and "
-        "re-creation.";
-    for (size_t i = 0; i < json_array_size(plan->results); i++) {
-        json_t *r = json_array_get(plan->results, i);
-        const char *message = str_or_empty(json_str_at(r, "message"));
-        if (!strstr(message, too_long) || strstr(message, "Additional Info"))
-            continue;
-        AUTO(free_p) char *more = xasprintf("%s%s", message, hint);
-        json_set_str(r, "message", more);
-    }
-}
-
-static void conclude(struct step *s, struct sync_plan *plan)
+static void conclude(struct step *s, struct sync_exec *x)
 {
     struct operation *op = s->op;
+    struct sync_plan *plan = x->plan;
     bool terminating = operation_is(op, "Terminating");
-    explain_failures(plan);
+    sync_explain(plan->results, x->applier.api);
     publish_results(s, plan);
     if (plan->phase == OP_RUNNING && terminating)
         return;
@@ -495,7 +435,7 @@ static void sync_planned(struct step *s)
     if (!operation_is(op, "Terminating"))
         sync_validate(&x, s->project, &d);
     if (run_plan(s, &x))
-        conclude(s, &plan);
+        conclude(s, &x);
     sync_plan_dispose(&plan);
     json_decref(input.namespace_target);
     json_decref(input.namespace_live);

@@ -47,6 +47,10 @@ void sync_validate(struct sync_exec *x, const json_t *project, const struct dest
 void sync_carry_out(struct sync_exec *x, enum sync_step step);
 /* The same for a sync that is being terminated. */
 void sync_carry_out_termination(struct sync_exec *x, enum sync_step step);
+/* Why a task of a kind that is not served cannot be done, as Argo CD's discovery says it. */
+char *sync_unknown_kind(const kube_api_t *api, const struct sync_task *t) MUST_USE;
+/* Puts what helps in the place of results' messages that do not, or behind them. */
+void sync_explain(json_t *results, const kube_api_t *api);
 /* Whether one of the targets defines this kind. */
 bool sync_defines_kind(struct sync_plan *p, const char *group, const char *kind);
 

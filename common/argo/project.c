@@ -209,3 +209,43 @@ json_t *project_source_integrity(const json_t *project)
     json_put_at(out, policies, "git", "policies");
     return out;
 }
+
+bool integrity_policy_applies(const json_t *policy, const char *repo_url)
+{
+    const json_t *repos = json_object_get(policy, "repos");
+    bool included = false;
+    for (size_t i = 0; i < json_array_size(repos); i++) {
+        const char *glob = str_or_empty(json_str_at(json_array_get(repos, i), "url"));
+        if (*glob == '!' && glob_match(glob + 1, repo_url, NULL))
+            return false;
+        included = included || (*glob != '!' && glob_match(glob, repo_url, NULL));
+    }
+    return included;
+}
+
+/* Of two policies none can be told to hold, so that nothing passes. */
+static bool integrity_covers_url(const json_t *integrity, const char *url)
+{
+    const json_t *policies = json_at(integrity, "git", "policies"), *found = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < json_array_size(policies); i++) {
+        if (integrity_policy_applies(json_array_get(policies, i), url)) {
+            found = json_array_get(policies, i);
+            n++;
+        }
+    }
+    const json_t *gpg = json_object_get(found, "gpg");
+    return n > 1 || (json_is_map(gpg) && !str_eq(json_str_at(gpg, "mode"), "none"));
+}
+
+bool source_integrity_covers(const json_t *integrity, const json_t *sources)
+{
+    for (size_t i = 0; i < json_array_size(sources); i++) {
+        const json_t *source = json_array_get(sources, i);
+        const char *url = str_or_empty(json_str_at(source, "repoURL"));
+        bool git = !str_has_prefix(url, "oci://") && str_empty(json_str_at(source, "chart"));
+        if (git && *url && integrity_covers_url(integrity, url))
+            return true;
+    }
+    return false;
+}

@@ -24,6 +24,10 @@ bool project_permits_object(const json_t *project, const char *group, const char
 /* What the project asks of the signatures of its sources (spec.sourceIntegrity), the older spec.signatureKeys
  * turned into it: heads signed by one of the keys, of all repositories. NULL: nothing. A new document. */
 json_t *project_source_integrity(const json_t *project) MUST_USE;
+/* Whether a policy of source integrity is about a repository: one of its URLs matches, none with "!" does. */
+bool integrity_policy_applies(const json_t *policy, const char *repo_url);
+/* Whether it asks anything of one of the sources (Git's; `integrity` may be NULL). */
+bool source_integrity_covers(const json_t *integrity, const json_t *sources);
 /* Whether applications of this namespace may use the project. */
 bool project_permits_app_namespace(const json_t *project, const char *app_ns, const char *control_ns);
 bool project_monitors_orphans(const json_t *project);

@@ -1,5 +1,5 @@
 #include "repo-server/integrity/policy.h"
-#include "common/base/glob.h"
+#include "common/argo/project.h"
 #include "common/base/map.h"
 
 enum { MAX_PROBLEMS = 10, LONG_ID = 16, FINGERPRINT = 40 };
@@ -11,20 +11,6 @@ void signatures_free(signatures_t *s)
         free(e->author);
     }
     VEC_FREE(s);
-}
-
-/* Some pattern matches, and none of those with "!" does. */
-static bool applies(const json_t *policy, const char *repo_url)
-{
-    const json_t *repos = json_object_get(policy, "repos");
-    bool included = false;
-    for (size_t i = 0; i < json_array_size(repos); i++) {
-        const char *glob = str_or_empty(json_str_at(json_array_get(repos, i), "url"));
-        if (*glob == '!' && glob_match(glob + 1, repo_url, NULL))
-            return false;
-        included = included || (*glob != '!' && glob_match(glob, repo_url, NULL));
-    }
-    return included;
 }
 
 static int read_mode(const json_t *gpg, enum integrity_mode *out, err_t **err)
@@ -48,7 +34,7 @@ int integrity_policy_of(const json_t *spec, const char *repo_url, bool gpg_enabl
     size_t n = 0;
     *out = (struct integrity_policy){};
     for (size_t i = 0; i < json_array_size(policies); i++) {
-        if (!applies(json_array_get(policies, i), repo_url))
+        if (!integrity_policy_applies(json_array_get(policies, i), repo_url))
             continue;
         found = json_array_get(policies, i);
         n++;

@@ -144,7 +144,7 @@ class Errors(Case):
         self.env.wait_status("widget", "OutOfSync")
         self.env.sync("widget")
         app = self.env.wait_operation("widget", "Failed")
-        self.assertIn("Widget", app["status"]["operationState"]["message"])
+        self.assertIn("Widget", app["status"]["operationState"]["syncResult"]["resources"][0]["message"])
         self.assertIn("one or more synchronization tasks are not valid", app["status"]["operationState"]["message"])
 
     def test_duplicated_resource_warns_and_the_last_wins(self):

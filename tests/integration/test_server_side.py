@@ -255,12 +255,19 @@ class Diff(ServerSideCase):
                    and ('verb="GET"' in line or 'dry_run="All"' in line))
 
     def test_a_verdict_is_kept_while_nothing_changes(self):
-        for name, ns, _ in self.each({"cm.yaml": config_map("data", {"a": "1"})}):
+        beside = "apiVersion: v1\nkind: Service\nmetadata: {name: beside}\nspec: {ports: [{port: 80, protocol: TCP}]}\n"
+        for name, ns, _ in self.each({"cm.yaml": config_map("data", {"a": "1"}), "s.yaml": beside}):
             self.stays(name, "Synced")
             before = self.requests()
-            for _ in range(3):
-                self.stays(name, "Synced")
+            for i in range(3):
+                self.env.kube.merge("v1", "Service", ns, "beside", {"metadata": {"labels": {"foreign": str(i)}}})
+                changed = "Service %s/beside changed" % ns
+                self.env.wait("the refresh", lambda c=changed: c in self.env.controller.log())
+            time.sleep(1)
             self.assertEqual(self.requests(), before)
+            self.stays(name, "Synced")  # who asks for a refresh has the API server try again, as with Argo CD
+            self.assertEqual(self.requests() > before, not name.startswith("dsmd"))
+            before = self.requests()
             self.env.kube.merge("v1", "ConfigMap", ns, "data", {"data": {"own": "x"}})
             self.env.wait("the object to be compared again", lambda b=before: self.requests() > b)
 

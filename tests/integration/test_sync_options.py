@@ -206,10 +206,21 @@ class Apply(OptionCase):
 
 class Missing(OptionCase):
     def test_a_kind_that_nobody_knows_fails_before_anything_is_applied(self):
-        ns, _ = self.make("nokind", {"a.yaml": config_map("a"), "c.yaml": custom("Nobody", "c")}, synced=False)
+        nobody = custom("Nobody", "c").replace("options.example.com", "nobody.example.com")
+        other = "apiVersion: v1\nkind: Deployment\nmetadata: {name: d}\n"
+        ns, _ = self.make("nokind", {"a.yaml": config_map("a"), "c.yaml": nobody, "d.yaml": other}, synced=False)
         app = self.sync("nokind", "Failed")
-        self.assertIn("one or more synchronization tasks are not valid", self.message(app))
-        self.assertIn('Make sure the "Nobody" CRD is installed', self.results(app)["c"][1])
+        self.assertEqual(self.message(app), 'one or more synchronization tasks are not valid: Deployment "" not found; failed to discover server '
+                         "resources for group version nobody.example.com/v1: the server could not find the requested resource")
+        self.assertEqual(self.results(app)["c"][1], "The Kubernetes API could not find nobody.example.com/Nobody for requested resource %s/c. "
+                         'Make sure the "Nobody" CRD is installed on the destination cluster.' % ns)
+        older = nobody.replace("nobody.example.com", "apps.example.com").replace("Nobody", "Deployment")
+        ns, _ = self.make("elsewhere", {"c.yaml": older}, synced=False)
+        app = self.sync("elsewhere", "Failed")
+        self.assertIn("The Kubernetes API could not find version \"v1\" of apps.example.com/Deployment for requested resource %s/c. Version \"v1\" of "
+                      "apps/Deployment is installed on the destination cluster." % ns, self.results(app)["c"][1])
+        ns, _ = self.make("nokind-alone", {"a.yaml": config_map("a"), "c.yaml": nobody}, synced=False)
+        self.sync("nokind-alone", "Failed")
         self.assertIsNone(self.live(ns, "a"))
 
     def test_skipping_the_dry_run(self):
