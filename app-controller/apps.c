@@ -177,14 +177,22 @@ static pack_t *pack_slim(const json_t *doc)
     return pack_json(slim);
 }
 
-static pack_t *pack_text(const json_t *doc, view_t text)
+const char *const apps_event_paths[] = {"metadata.namespace",
+                                        "metadata.name",
+                                        "metadata.uid",
+                                        "metadata.resourceVersion",
+                                        "metadata.deletionTimestamp",
+                                        "spec.destination",
+                                        "spec.syncPolicy.automated",
+                                        "operation"};
+const size_t apps_event_npaths = ARRAY_LEN(apps_event_paths);
+
+static pack_t *pack_text(view_t text, bool loose)
 {
     AUTO_STR slim = STR_INIT;
-    if (!json_at(doc, "metadata", "managedFields"))
-        return pack_plain(text.p, text.n);
-    if (!json_text_without(text.p, text.n, "metadata", "managedFields", &slim))
-        return pack_slim(doc);
-    return pack_plain(str_text(&slim), slim.len);
+    if (json_text_without(text.p, text.n, "metadata", "managedFields", &slim))
+        text = (view_t){str_text(&slim), slim.len};
+    return loose ? pack_plain(text.p, text.n) : pack_bytes(text.p, text.n);
 }
 
 static bool is_newer(struct app *app, const char *rv)
@@ -251,38 +259,39 @@ static struct app *find_or_make(apps_t *a, const char *key, const char *instance
     return app;
 }
 
-static struct app *put(apps_t *a, const char *key, const char *instance, const json_t *doc,
-                       const view_t *text, bool *is_new)
+/* Takes the document in unless it is an older one; doc is all of it or what apps_event_paths name. */
+static void put_document(struct app *app, const json_t *doc, pack_t *pack_take, bool is_new)
 {
-    struct app *app = find_or_make(a, key, instance, doc, !text, is_new);
-    if (!app)
-        return NULL;
     const char *rv = object_resource_version(doc);
-    pack_t *pack = !is_newer(app, rv) ? NULL : text && text->n ? pack_text(doc, *text) : pack_slim(doc);
     LOCKED(&app->lock);
-    if (!pack || (app->rv && resource_version_older(rv, app->rv))) {
-        pack_free(pack);
-        return app;
+    if (app->rv && resource_version_older(rv, app->rv)) {
+        pack_free(pack_take);
+        return;
     }
     app->settled = app->settled && str_same(app->rv, rv);
     pack_free(app->doc);
-    app->doc = pack;
+    app->doc = pack_take;
     slab_strfree(app->rv);
     app->rv = slab_strdup(rv);
-    put_facts(app, doc, *is_new);
-    return app;
+    put_facts(app, doc, is_new);
 }
 
 struct app *apps_put_own(apps_t *a, const char *key, const char *instance, const json_t *doc)
 {
     bool is_new;
-    return put(a, key, instance, doc, NULL, &is_new);
+    struct app *app = find_or_make(a, key, instance, doc, true, &is_new);
+    if (app && is_newer(app, object_resource_version(doc)))
+        put_document(app, doc, pack_slim(doc), is_new);
+    return app;
 }
 
-struct app *apps_put_event(apps_t *a, const char *key, const char *instance, const json_t *doc, view_t text,
-                           bool *is_new)
+struct app *apps_put_event(apps_t *a, const char *key, const char *instance, const json_t *brief, view_t text,
+                           bool loose, bool *is_new)
 {
-    return put(a, key, instance, doc, &text, is_new);
+    struct app *app = find_or_make(a, key, instance, brief, false, is_new);
+    if (is_newer(app, object_resource_version(brief)))
+        put_document(app, brief, pack_text(text, loose), *is_new);
+    return app;
 }
 
 void app_rest(struct app *app)

@@ -90,10 +90,12 @@ bool apps_has(apps_t *a, const char *key);
 /* Takes in what the watch or one of our writes brought; an older document replaces nothing. What somebody
  * else changed may come with the answer to our own write: the event that follows finds it here already. */
 struct app *apps_put_own(apps_t *a, const char *key, const char *instance, const json_t *doc) MUST_USE;
-/* text: the document's, of an event that work will follow which soon replaces it: until app_rest it takes
- * more room. Empty: none. */
-struct app *apps_put_event(apps_t *a, const char *key, const char *instance, const json_t *doc, view_t text,
-                           bool *is_new) MUST_USE;
+/* The paths of a document that apps_put_event reads; the document itself is its text, which json_valid has
+ * found good. loose: work will follow that soon replaces it; until app_rest it takes more room. */
+extern const char *const apps_event_paths[];
+extern const size_t apps_event_npaths;
+struct app *apps_put_event(apps_t *a, const char *key, const char *instance, const json_t *brief, view_t text,
+                           bool loose, bool *is_new) MUST_USE;
 /* Nobody works on it for now. */
 void app_rest(struct app *app);
 void apps_remove(apps_t *a, const char *key, const char *uid);

@@ -98,7 +98,7 @@ void repo_request_init(struct repo_request *q, struct controller *ctl, struct ap
     AUTO_JSON creds = world_helm_creds(ctl->world);
     AUTO(free_p) char *source_text = json_text(source, JSON_KEEP_ORDER | JSON_NO_HTML);
     AUTO(free_p) char *version = cluster_version(in->cluster);
-    AUTO(strv_free_p) char **apis = cluster_api_versions(in->cluster);
+    kube_api_t *api = cluster_api(in->cluster);
     m->repo = message_of_repo(a, repo);
     m->source.data = (uint8_t *)arena_strdup(a, source_text);
     m->source.len = strlen(source_text);
@@ -107,7 +107,8 @@ void repo_request_init(struct repo_request *q, struct controller *ctl, struct ap
     m->app_name = arena_strdup(a, app->instance);
     m->namespace_ = arena_strdup(a, str_or_empty(json_str_at(in->doc, "spec", "destination", "namespace")));
     m->kube_version = arena_strdup(a, version);
-    m->api_versions = texts_of(a, apis, &m->n_api_versions);
+    m->api_versions = texts_of(a, kube_api_versions(api), &m->n_api_versions);
+    kube_api_unref(api);
     m->helm_repos = messages_of_repos(a, helm, &m->n_helm_repos);
     m->helm_repo_creds = messages_of_repos(a, creds, &m->n_helm_repo_creds);
     m->has_multiple_sources = app_multi_source(in->doc);

@@ -19,15 +19,15 @@ struct feed {
     /* NULL object: gone. text: the object's. */
     void (*put)(struct feed *f, const char *key, const json_t *o, view_t text);
     /* Whether this version is what is held already; takes note that it came. NULL: never. */
-    bool (*is_known)(struct feed *f, const char *key, const char *uid, const char *rv);
-    map_t seen; /* k: "namespace/name", v: set while it is in the list at hand */
+    bool (*is_known)(struct feed *f, const char *key, const json_t *o);
+    projection_t *brief; /* what is read of each object; NULL: all */
+    map_t seen;          /* k: "namespace/name", v: set while it is in the list at hand */
     bool listing, synced;
 };
 
 struct watches {
     struct controller *ctl;
     struct feed apps, projects;
-    projection_t *identity;
     lock_t lock; /* guards `synced` of both */
     cond_t changed;
 };
@@ -60,17 +60,6 @@ void controller_request(struct controller *c, const char *instance, uint64_t bit
 
 /* ---- the watches ---- */
 
-/* The answer to our own write is there already when the watch brings it: nothing to read then. */
-static bool is_echo(struct feed *f, enum kube_event event, const char *p, size_t n)
-{
-    AUTO_JSON o = NULL;
-    if (event == KUBE_DELETED || f->listing || !f->is_known ||
-        json_read_projected(p, n, f->owner->identity, &o, NULL) < 0)
-        return false;
-    AUTO(free_p) char *key = xasprintf("%s/%s", object_namespace(o), object_name(o));
-    return map_has(&f->seen, key) && f->is_known(f, key, object_uid(o), object_resource_version(o));
-}
-
 static void on_list(void *arg)
 {
     struct feed *f = arg;
@@ -82,9 +71,8 @@ static void on_event(void *arg, enum kube_event event, const char *p, size_t n)
     struct feed *f = arg;
     AUTO_ERR err = NULL;
     AUTO_JSON o = NULL;
-    if (is_echo(f, event, p, n))
-        return;
-    if (json_read(p, n, &o, &err) < 0) {
+    int r = f->brief ? json_read_projected(p, n, f->brief, &o, &err) : json_read(p, n, &o, &err);
+    if (r < 0) {
         log_error(NULL, "malformed object from the API server: %s", err_text(err));
         return;
     }
@@ -94,8 +82,15 @@ static void on_event(void *arg, enum kube_event event, const char *p, size_t n)
         f->put(f, key, NULL, (view_t){});
         return;
     }
+    /* The answer to our own write is here already when the watch brings it. */
+    if (f->is_known && !f->listing && map_has(&f->seen, key) && f->is_known(f, key, o))
+        return;
+    if (f->brief && !json_valid(p, n)) {
+        log_error(NULL, "malformed object from the API server: %s", key);
+        return;
+    }
     map_put(&f->seen, key, f->listing ? f : NULL);
-    f->put(f, key, o, f->listing ? (view_t){} : (view_t){p, n});
+    f->put(f, key, o, (view_t){p, n});
 }
 
 static void on_synced(void *arg, const char *resource_version)
@@ -198,7 +193,7 @@ static void put_app(struct feed *f, const char *key, const json_t *o, view_t tex
     AUTO(free_p) char *instance = instance_name(object_namespace(o), object_name(o), ctl->options.ns);
     bool is_new;
     AUTO(free_p) char *left = NULL; /* the project that it was in until now */
-    struct app *app = apps_put_event(ctl->apps, key, instance, o, text, &is_new);
+    struct app *app = apps_put_event(ctl->apps, key, instance, o, text, !f->listing, &is_new);
     if (!app)
         return;
     {
@@ -214,10 +209,10 @@ static void put_app(struct feed *f, const char *key, const json_t *o, view_t tex
     app_unref(ctl->apps, app);
 }
 
-static bool is_known_app(struct feed *f, const char *key, const char *uid, const char *rv)
+static bool is_known_app(struct feed *f, const char *key, const json_t *o)
 {
     struct controller *ctl = f->owner->ctl;
-    struct app *app = apps_get_version(ctl->apps, key, uid, rv);
+    struct app *app = apps_get_version(ctl->apps, key, object_uid(o), object_resource_version(o));
     if (!app)
         return false;
     look_at(ctl, app);
@@ -226,9 +221,6 @@ static bool is_known_app(struct feed *f, const char *key, const char *uid, const
 }
 
 /* ---- starting and stopping ---- */
-
-static const char *const identity_paths[] = {"metadata.namespace", "metadata.name", "metadata.uid",
-                                             "metadata.resourceVersion"};
 
 static void feed_start(watches_t *w, struct feed *f, const struct kube_resource *r, const char *ns,
                        void (*put)(struct feed *, const char *, const json_t *, view_t))
@@ -254,7 +246,7 @@ int watches_start(struct controller *ctl, mono_t deadline, watches_t **out, err_
     w->ctl = ctl;
     pthread_mutex_init(&w->lock, NULL);
     cond_init(&w->changed);
-    w->identity = projection_new(identity_paths, ARRAY_LEN(identity_paths));
+    w->apps.brief = projection_new(apps_event_paths, apps_event_npaths);
     w->apps.is_known = is_known_app;
     *out = w;
     feed_start(w, &w->projects, &project_resource, ctl->options.ns, put_project);
@@ -272,7 +264,7 @@ void watches_stop(watches_t *w)
         return;
     kube_watch_stop(w->apps.watch);
     kube_watch_stop(w->projects.watch);
-    projection_free(w->identity);
+    projection_free(w->apps.brief);
     map_dispose(&w->apps.seen);
     map_dispose(&w->projects.seen);
     pthread_mutex_destroy(&w->lock);

@@ -29,10 +29,12 @@ cache_t *cache_new(const settings_t *settings, const unsigned char mask_key[MASK
 
 static void drop_objects(cache_t *c, cache_kind_t *k)
 {
-    while (k->objects) {
-        struct obj *o = k->objects;
-        cache_unindex(c, o);
-        obj_free(o);
+    MAP_FOREACH(&k->objects, e) {
+        for (struct obj *o = e->value, *next; o; o = next) {
+            next = o->next_kind;
+            cache_unindex(c, o);
+            obj_free(o);
+        }
     }
 }
 
@@ -42,6 +44,7 @@ static void kind_free(cache_kind_t *k)
     intern_unref(k->version);
     intern_unref(k->kind);
     projection_free(k->projection);
+    map_dispose(&k->objects);
     free(k);
 }
 
@@ -118,8 +121,9 @@ void cache_kind_remove(cache_t *c, cache_kind_t *k)
     notes_t notes = {};
     {
         LOCKED(&c->lock);
-        for (struct obj *o = k->objects; o; o = o->next_kind)
-            cache_note(c, o, &notes);
+        MAP_FOREACH(&k->objects, e)
+            for (struct obj *o = e->value; o; o = o->next_kind)
+                cache_note(c, o, &notes);
         drop_objects(c, k);
         cache_kind_t **p = &c->kinds;
         while (*p != k)
@@ -416,16 +420,25 @@ uint32_t cache_kind_list(cache_t *c, cache_kind_t *k)
     return ++k->generation;
 }
 
+static void forget_older(cache_t *c, struct obj *first, uint32_t mark, notes_t *notes)
+{
+    for (struct obj *o = first, *next; o; o = next) {
+        next = o->next_kind;
+        if ((int32_t)(o->generation - mark) < 0)
+            forget(c, o, notes);
+    }
+}
+
 void cache_kind_synced(cache_t *c, cache_kind_t *k, const char *ns, uint32_t mark)
 {
     notes_t notes = {};
     {
         LOCKED(&c->lock);
-        for (struct obj *o = k->objects, *next; o; o = next) {
-            next = o->next_kind;
-            if ((int32_t)(o->generation - mark) < 0 && (!ns || strcmp(o->ns, ns) == 0))
-                forget(c, o, &notes);
-        }
+        if (ns)
+            forget_older(c, map_get(&k->objects, ns), mark, &notes);
+        else
+            MAP_FOREACH(&k->objects, e)
+                forget_older(c, e->value, mark, &notes);
         k->synced = true;
     }
     notes_tell(c, &notes);

@@ -21,7 +21,7 @@ struct owner {
 
 struct obj {
     struct obj *next_key, *next_uid;   /* in the tables */
-    struct obj *prev_kind, *next_kind; /* of the same kind */
+    struct obj *prev_kind, *next_kind; /* of the same kind and namespace */
     struct obj *prev_app, *next_app;   /* tracked for the same application */
     cache_kind_t *of;
     const char *ns, *name, *uid, *app; /* interned; app NULL: not tracked */
@@ -33,6 +33,7 @@ struct obj {
     int64_t created;            /* seconds since 1970 */
     uint64_t update_hash;       /* of what no pointer lets ignore; 0: none */
     uint32_t generation;        /* of the list that last had it */
+    uint32_t walked;            /* the last walk that came by */
     uint8_t nowners, health;
     bool deleting;
 };
@@ -47,7 +48,7 @@ struct cache_kind {
     const char *group, *version, *kind; /* interned */
     bool namespaced, synced, content_wanted;
     projection_t *projection;
-    struct obj *objects;
+    map_t objects; /* k: namespace, "" where there is none; v: first struct obj * of the list */
     size_t n;
     uint32_t generation;
     uint64_t script; /* hash of the settings' health check; 0: none */
@@ -73,6 +74,7 @@ struct cache {
     map_t orphans;         /* k: namespace, v: map_t * of the instance names that look after orphans there */
     map_t nodes;           /* k: node name, v: struct node_sum *: what its pods ask for */
     size_t managed;
+    uint32_t walks;
     script_host_t *scripts;
     cache_checker_fn checker;
 };

@@ -104,11 +104,41 @@ uint64_t cache_fingerprint(cache_t *c, const char *app, const struct obj_key *ke
 
 /* ---- trees ---- */
 
-static void put_raw(json_t *node, const char *key, const char *interned_json)
+/* Texts that many records share are read once for a tree: its nodes share what was read, for reading only.
+ * A text that falls on another's place takes it. Only while the cache's lock is held. */
+enum { READINGS = 64 };
+struct readings {
+    struct {
+        const char *text; /* borrowed from a record */
+        json_t *value;
+    } v[READINGS];
+};
+
+static void readings_dispose(struct readings *r)
 {
-    json_t *v = NULL;
-    if (interned_json && json_read_str(interned_json, &v, NULL) == 0)
-        json_object_set_new_nocheck(node, key, v);
+    for (size_t i = 0; i < READINGS; i++)
+        json_decref(r->v[i].value);
+}
+
+/* Borrowed; NULL for NULL. */
+static json_t *reading_of(struct readings *r, const char *interned_json)
+{
+    size_t at = hash_pointers(interned_json, NULL, NULL, NULL) % READINGS;
+    if (!interned_json || r->v[at].text == interned_json)
+        return interned_json ? r->v[at].value : NULL;
+    json_decref(r->v[at].value);
+    r->v[at].text = interned_json;
+    r->v[at].value = NULL;
+    if (json_read_str(interned_json, &r->v[at].value, NULL) < 0)
+        r->v[at].value = NULL;
+    return r->v[at].value;
+}
+
+static void put_raw(struct readings *r, json_t *node, const char *key, const char *interned_json)
+{
+    json_t *v = reading_of(r, interned_json);
+    if (v)
+        json_object_set_nocheck(node, key, v);
 }
 
 static json_t *health_json(enum health_status status, const char *message)
@@ -144,7 +174,7 @@ static bool has_network(const cache_kind_t *k)
     return !*k->group && (strcmp(k->kind, "Pod") == 0 || strcmp(k->kind, "Service") == 0);
 }
 
-static json_t *node_of(cache_t *c, const struct obj *o)
+static json_t *node_of(cache_t *c, const struct obj *o, struct readings *r)
 {
     json_t *n = json_object();
     json_put_str(n, "group", o->of->group);
@@ -155,15 +185,15 @@ static json_t *node_of(cache_t *c, const struct obj *o)
     json_put_str(n, "uid", o->uid);
     if (o->nowners)
         json_object_set_new_nocheck(n, "parentRefs", parent_refs(c, o));
-    json_t *items = node_info_items(&o->info);
+    json_t *items = node_info_items(&o->info, reading_of(r, o->info.info));
     if (json_array_size(items))
         json_object_set_nocheck(n, "info", items);
     json_decref(items);
-    put_raw(n, "networkingInfo", o->info.networking);
+    put_raw(r, n, "networkingInfo", o->info.networking);
     if (!o->info.networking && has_network(o->of))
         json_object_set_new_nocheck(n, "networkingInfo", json_object());
     json_put_str(n, "resourceVersion", o->rv);
-    put_raw(n, "images", o->info.images);
+    put_raw(r, n, "images", o->info.images);
     if (o->health)
         json_object_set_new_nocheck(n, "health",
                                     health_json((enum health_status)o->health, o->health_message));
@@ -177,16 +207,25 @@ static json_t *node_of(cache_t *c, const struct obj *o)
 
 typedef bool (*visit_fn)(void *ctx, cache_t *c, const struct obj *o);
 
+/* Objects are marked with the number of the walk that has seen them: 2^32 walks later one that was not seen
+ * since might be left out of one tree. */
 struct walk {
     cache_t *c;
-    map_t seen;     /* by uid */
+    uint32_t number;
     visit_fn visit; /* false: neither this one nor what is below it */
     void *ctx;
 };
 
-static void walk(struct walk *w, const struct obj *o, int depth)
+static bool first_time(const struct walk *w, struct obj *o)
 {
-    if (depth > MAX_TREE_DEPTH || !map_put(&w->seen, o->uid, NULL) || !w->visit(w->ctx, w->c, o))
+    bool first = o->walked != w->number;
+    o->walked = w->number;
+    return first;
+}
+
+static void walk(const struct walk *w, struct obj *o, int depth)
+{
+    if (depth > MAX_TREE_DEPTH || !first_time(w, o) || !w->visit(w->ctx, w->c, o))
         return;
     for (struct owner *r = cache_children(w->c, o->uid); r; r = r->next)
         if (r->uid == o->uid && (r->child->ns == o->ns || !*o->ns))
@@ -196,19 +235,58 @@ static void walk(struct walk *w, const struct obj *o, int depth)
 static void walk_roots(cache_t *c, const struct tree_root *roots, size_t n, visit_fn visit, void *ctx,
                        void (*missing)(void *ctx, const struct tree_root *root))
 {
-    struct walk w = {.c = c, .visit = visit, .ctx = ctx};
+    struct walk w = {.c = c, .number = ++c->walks, .visit = visit, .ctx = ctx};
     for (size_t i = 0; i < n; i++) {
-        const struct obj *o = cache_lookup(c, &roots[i].key);
+        struct obj *o = cache_lookup(c, &roots[i].key);
         if (o)
             walk(&w, o, 0);
         else if (missing)
             missing(ctx, &roots[i]);
     }
-    map_dispose(&w.seen);
+}
+
+/* Nodes to be sorted by the texts that they were made of, borrowed from records and roots. */
+struct sortable {
+    const char *group, *kind, *ns, *name, *uid;
+    json_t *node;
+};
+struct sortables {
+    VEC(struct sortable) list;
+    struct readings readings;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    const struct sortable *x = a, *y = b;
+    const char *const pairs[][2] = {
+        {x->group, y->group}, {x->kind, y->kind}, {x->ns, y->ns}, {x->name, y->name}, {x->uid, y->uid}};
+    int d = 0;
+    for (size_t i = 0; d == 0 && i < ARRAY_LEN(pairs); i++)
+        d = pairs[i][0] == pairs[i][1] ? 0 : str_cmp(pairs[i][0], pairs[i][1]);
+    return d;
+}
+
+/* The nodes as an array in order; with the cache's lock held. */
+static json_t *sorted(struct sortables *nodes)
+{
+    json_t *out = json_array();
+    if (nodes->list.n > 1)
+        qsort(nodes->list.v, nodes->list.n, sizeof(*nodes->list.v), by_key);
+    VEC_FOREACH(&nodes->list, s)
+        json_array_append_new(out, s->node);
+    VEC_FREE(&nodes->list);
+    readings_dispose(&nodes->readings);
+    return out;
+}
+
+static void add_sortable(struct sortables *nodes, cache_t *c, const struct obj *o)
+{
+    struct sortable s = {o->of->group, o->of->kind, o->ns, o->name, o->uid, node_of(c, o, &nodes->readings)};
+    VEC_PUSH(&nodes->list, s);
 }
 
 struct tree_build {
-    json_t *nodes;
+    struct sortables nodes;
     cache_permit_fn permitted;
     void *ctx;
 };
@@ -219,7 +297,7 @@ static bool add_node(void *ctx, cache_t *c, const struct obj *o)
     struct obj_key key = {o->of->group, o->of->kind, o->ns, o->name};
     if (b->permitted && !b->permitted(b->ctx, &key))
         return false;
-    json_array_append_new(b->nodes, node_of(c, o));
+    add_sortable(&b->nodes, c, o);
     return true;
 }
 
@@ -233,48 +311,23 @@ static void add_stub(void *ctx, const struct tree_root *root)
     json_put_str(n, "namespace", root->key.ns);
     json_put_str(n, "name", root->key.name);
     json_object_set_new_nocheck(n, "health", health_json(HEALTH_MISSING, NULL));
-    json_array_append_new(b->nodes, n);
-}
-
-static int by_key(const void *a, const void *b)
-{
-    static const char *const fields[] = {"group", "kind", "namespace", "name", "uid"};
-    const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
-    int d = 0;
-    for (size_t i = 0; d == 0 && i < ARRAY_LEN(fields); i++)
-        d = str_cmp(json_str_at(x, fields[i]), json_str_at(y, fields[i]));
-    return d;
-}
-
-static json_t *sorted(json_t *list_take)
-{
-    AUTO_JSON list = list_take;
-    size_t n = json_array_size(list);
-    AUTO(free_p) json_t **items = xcalloc(n + 1, sizeof(*items));
-    for (size_t i = 0; i < n; i++)
-        items[i] = json_array_get(list, i);
-    if (n > 1)
-        qsort(items, n, sizeof(*items), by_key);
-    json_t *out = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append(out, items[i]);
-    return out;
+    struct sortable s = {
+        str_or_empty(root->key.group), root->key.kind, str_or_empty(root->key.ns), root->key.name, NULL, n};
+    VEC_PUSH(&b->nodes.list, s);
 }
 
 json_t *cache_tree(cache_t *c, const struct tree_root *roots, size_t n, cache_permit_fn permitted, void *ctx)
 {
-    struct tree_build b = {.nodes = json_array(), .permitted = permitted, .ctx = ctx};
-    {
-        LOCKED(&c->lock);
-        walk_roots(c, roots, n, add_node, &b, add_stub);
-    }
-    return sorted(b.nodes);
+    struct tree_build b = {.permitted = permitted, .ctx = ctx};
+    LOCKED(&c->lock);
+    walk_roots(c, roots, n, add_node, &b, add_stub);
+    return sorted(&b.nodes);
 }
 
 struct orphan_walk {
     cache_orphan_fn keep;
     void *ctx;
-    json_t *nodes;
+    struct sortables nodes;
 };
 
 static bool add_orphan(void *ctx, cache_t *c, const struct obj *o)
@@ -283,7 +336,7 @@ static bool add_orphan(void *ctx, cache_t *c, const struct obj *o)
     struct obj_key key = {o->of->group, o->of->kind, o->ns, o->name};
     if (!w->keep(w->ctx, &key, o->app, o->nowners == 0))
         return false;
-    json_array_append_new(w->nodes, node_of(c, o));
+    add_sortable(&w->nodes, c, o);
     return true;
 }
 
@@ -301,23 +354,20 @@ static void look_after(cache_t *c, const char *instance, const char *ns)
 json_t *cache_orphans(cache_t *c, const char *instance, const char *ns, const struct tree_root *roots,
                       size_t n, cache_orphan_fn keep, void *ctx)
 {
-    struct orphan_walk orphans = {keep, ctx, json_array()};
-    struct walk w = {.c = c, .visit = add_orphan, .ctx = &orphans};
-    {
-        LOCKED(&c->lock);
-        look_after(c, instance, ns);
-        for (size_t i = 0; i < n; i++) {
-            const struct obj *o = cache_lookup(c, &roots[i].key);
-            if (o)
-                map_put(&w.seen, o->uid, NULL);
-        }
-        for (cache_kind_t *k = c->kinds; k; k = k->next)
-            for (const struct obj *o = k->namespaced ? k->objects : NULL; o; o = o->next_kind)
-                if (!o->nowners && strcmp(o->ns, ns) == 0)
-                    walk(&w, o, 0);
+    struct orphan_walk orphans = {.keep = keep, .ctx = ctx};
+    LOCKED(&c->lock);
+    struct walk w = {.c = c, .number = ++c->walks, .visit = add_orphan, .ctx = &orphans};
+    look_after(c, instance, ns);
+    for (size_t i = 0; i < n; i++) {
+        struct obj *o = cache_lookup(c, &roots[i].key);
+        if (o)
+            o->walked = w.number;
     }
-    map_dispose(&w.seen);
-    return sorted(orphans.nodes);
+    for (cache_kind_t *k = c->kinds; k; k = k->next)
+        for (struct obj *o = k->namespaced ? map_get(&k->objects, ns) : NULL; o; o = o->next_kind)
+            if (!o->nowners)
+                walk(&w, o, 0);
+    return sorted(&orphans.nodes);
 }
 
 struct find {

@@ -117,6 +117,30 @@ struct obj *cache_lookup(cache_t *c, const struct obj_key *key)
     return o;
 }
 
+static void link_kind(struct obj *o)
+{
+    struct obj *first = map_get(&o->of->objects, o->ns);
+    o->prev_kind = NULL;
+    o->next_kind = first;
+    if (first)
+        first->prev_kind = o;
+    map_put(&o->of->objects, o->ns, o);
+    o->of->n++;
+}
+
+static void unlink_kind(struct obj *o)
+{
+    if (o->next_kind)
+        o->next_kind->prev_kind = o->prev_kind;
+    if (o->prev_kind)
+        o->prev_kind->next_kind = o->next_kind;
+    else if (o->next_kind)
+        map_put(&o->of->objects, o->ns, o->next_kind);
+    else
+        map_del(&o->of->objects, o->ns);
+    o->of->n--;
+}
+
 static void link_app(cache_t *c, struct obj *o)
 {
     struct obj *first = map_get(&c->by_app, o->app);
@@ -168,13 +192,7 @@ void cache_index(cache_t *c, struct obj *o)
         if (o->owners[i].uid)
             table_add(&c->by_owner, &o->owners[i], offsetof(struct owner, next), hash_by_owner);
     }
-    cache_kind_t *k = o->of;
-    o->prev_kind = NULL;
-    o->next_kind = k->objects;
-    if (k->objects)
-        k->objects->prev_kind = o;
-    k->objects = o;
-    k->n++;
+    link_kind(o);
     if (o->app)
         link_app(c, o);
 }
@@ -187,13 +205,7 @@ void cache_unindex(cache_t *c, struct obj *o)
     for (size_t i = 0; i < o->nowners; i++)
         if (o->owners[i].uid)
             table_remove(&c->by_owner, &o->owners[i], offsetof(struct owner, next), hash_by_owner);
-    if (o->prev_kind)
-        o->prev_kind->next_kind = o->next_kind;
-    else
-        o->of->objects = o->next_kind;
-    if (o->next_kind)
-        o->next_kind->prev_kind = o->prev_kind;
-    o->of->n--;
+    unlink_kind(o);
     if (o->app)
         unlink_app(c, o);
 }

@@ -779,9 +779,10 @@ json_t *cluster_info(cluster_t *c)
     struct cache_stats stats;
     cache_stats(c->cache, &stats);
     json_t *versions = json_array();
-    AUTO(strv_free_p) char **all = cluster_api_versions(c);
-    for (char **v = all; *v; v++)
+    kube_api_t *api = cluster_api(c);
+    for (char *const *v = kube_api_versions(api); *v; v++)
         json_array_append_new(versions, json_str_new(*v));
+    kube_api_unref(api);
     json_t *info = json_object(), *state = json_object(), *cache = json_object();
     LOCKED(&c->lock);
     const char *status = c->error ? "Failed" : c->was_ready ? "Successful" : "Unknown";

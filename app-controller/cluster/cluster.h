@@ -62,8 +62,6 @@ kube_api_t *cluster_api(cluster_t *c) MUST_USE;
 void cluster_rediscover(cluster_t *c);
 /* "v1.29.3"; "" before. The caller's. */
 char *cluster_version(cluster_t *c) MUST_USE;
-/* "group/version" and "group/version/Kind", sorted: what templates may ask for. */
-char **cluster_api_versions(cluster_t *c) MUST_USE;
 /* ClusterInfo: {connectionState, serverVersion, cacheInfo, apiVersions}. */
 json_t *cluster_info(cluster_t *c) MUST_USE;
 

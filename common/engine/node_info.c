@@ -208,17 +208,16 @@ static json_t *pod_images(const json_t *pod)
     return out;
 }
 
-json_t *node_info_items(const struct node_info *i)
+json_t *node_info_items(const struct node_info *i, json_t *read)
 {
-    json_t *items = NULL;
-    if (!i->info || json_read_str(i->info, &items, NULL) < 0)
-        items = json_array();
-    if (i->has_requests) {
-        AUTO(free_p) char *cpu = xasprintf("%lld", (long long)i->cpu_milli);
-        AUTO(free_p) char *memory = xasprintf("%lld", (long long)i->memory_milli);
-        add_item(items, "cpu", cpu);
-        add_item(items, "memory", memory);
-    }
+    if (!i->has_requests)
+        return read ? json_incref(read) : json_array();
+    json_t *items = read ? json_copy(read) : json_array();
+    char number[24];
+    snprintf(number, sizeof(number), "%lld", (long long)i->cpu_milli);
+    add_item(items, "cpu", number);
+    snprintf(number, sizeof(number), "%lld", (long long)i->memory_milli);
+    add_item(items, "memory", number);
     return items;
 }
 

@@ -20,8 +20,9 @@ struct node_info {
 void node_info_of(const json_t *object, char *const *custom_labels, struct node_info *out);
 void node_info_release(struct node_info *i);
 bool node_info_same(const struct node_info *a, const struct node_info *b);
-/* The items as a tree shows them: info, and a pod's requests. */
-json_t *node_info_items(const struct node_info *i) MUST_USE;
+/* The items as a tree shows them: info, and a pod's requests. `read` is what i->info says, read already
+ * (NULL: nothing), for reading only, which may become part of the answer. */
+json_t *node_info_items(const struct node_info *i, json_t *read) MUST_USE;
 /* Whether the pod has a condition of the type with this status and reason (NULL: any). */
 bool pod_condition_is(const json_t *pod, const char *type, const char *status, const char *reason);
 /* What kubectl would show as a pod's status. */

@@ -24,6 +24,8 @@ enum { JSON_MAX_DEPTH = 512 };
 /* Reads one document; anything but blanks behind it is an error. The error gives line and column. *out is
  * new. */
 int json_read(const char *p, size_t n, json_t **out, err_t **err);
+/* Whether json_read would take it, without building anything. */
+bool json_valid(const char *p, size_t n);
 int json_read_str(const char *text, json_t **out, err_t **err);
 
 enum json_style {

@@ -100,6 +100,24 @@ int json_read(const char *p, size_t n, json_t **out, err_t **err)
     return 0;
 }
 
+bool json_valid(const char *p, size_t n)
+{
+    struct json_scan s;
+    enum json_token t;
+    AUTO_STR text = STR_INIT;
+    bool good = utf8_valid(p, n);
+    json_scan_init(&s, p, n);
+    while (good && (t = json_scan_next(&s)) != JT_END) {
+        bool is_text = t == JT_KEY || t == JT_STRING;
+        good = t != JT_ERROR;
+        if (is_text && memchr(s.text.p, '\\', s.text.n)) {
+            str_reset(&text);
+            good = json_unescape(s.text, &text);
+        }
+    }
+    return good && s.p == s.end;
+}
+
 int json_read_str(const char *text, json_t **out, err_t **err)
 {
     return json_read(text, strlen(text), out, err);

@@ -14,6 +14,7 @@ struct kube_api {
     map_t by_kind; /* "group/Kind" -> index + 1 of the first; the others of that name follow by `next` */
     size_t *next;  /* index + 1 of the next resource with that group and kind; 0: none */
     map_t groups;
+    char **versions; /* many refreshes ask for them */
 };
 
 static void index_key(str_t *key, const char *group, const char *kind)
@@ -49,6 +50,34 @@ static void prefer_somewhere(kube_api_t *a, size_t first)
     a->resources[first - 1].preferred = true;
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static char **versions_of(const struct kube_resource *all, size_t n)
+{
+    VEC(char *) list = {};
+    for (size_t i = 0; i < n; i++) {
+        if ((all[i].verbs & (KUBE_LIST | KUBE_WATCH)) != (KUBE_LIST | KUBE_WATCH))
+            continue;
+        char *gv = *all[i].group ? xasprintf("%s/%s", all[i].group, all[i].version) : xstrdup(all[i].version);
+        VEC_PUSH(&list, xasprintf("%s/%s", gv, all[i].kind));
+        VEC_PUSH(&list, gv);
+    }
+    VEC_SORT(&list, by_text);
+    size_t m = 0;
+    for (size_t i = 0; i < list.n; i++) {
+        if (m && strcmp(list.v[m - 1], list.v[i]) == 0)
+            free(list.v[i]);
+        else
+            list.v[m++] = list.v[i];
+    }
+    list.n = m;
+    VEC_PUSH(&list, NULL);
+    return list.v;
+}
+
 kube_api_t *kube_api_make(struct kube_resource *resources_take, size_t n)
 {
     kube_api_t *a = xcalloc(1, sizeof(*a));
@@ -61,6 +90,7 @@ kube_api_t *kube_api_make(struct kube_resource *resources_take, size_t n)
         index_resource(a, &key, i);
     MAP_FOREACH(&a->by_kind, e)
         prefer_somewhere(a, (size_t)(uintptr_t)e->value);
+    a->versions = versions_of(a->resources, n);
     return a;
 }
 
@@ -79,6 +109,7 @@ void kube_api_unref(kube_api_t *a)
         kube_resource_dispose(&a->resources[i]);
     free(a->resources);
     free(a->next);
+    strv_free(a->versions);
     map_dispose(&a->by_kind);
     map_dispose(&a->groups);
     free(a);
@@ -88,6 +119,12 @@ const struct kube_resource *kube_api_all(const kube_api_t *a, size_t *n)
 {
     *n = a->n;
     return a->resources;
+}
+
+char *const *kube_api_versions(const kube_api_t *a)
+{
+    static char *const none[] = {NULL};
+    return a ? a->versions : none;
 }
 
 /* Without a version: that of the group's preferred one, or the first that serves the kind. */

@@ -126,6 +126,9 @@ const struct kube_resource *kube_api_all(const kube_api_t *a, size_t *n);
 /* version NULL: the preferred one. NULL when not served. Borrowed from a. */
 const struct kube_resource *kube_api_find(const kube_api_t *a, const char *group, const char *version,
                                           const char *kind);
+/* "group/version" and "group/version/Kind" of what can be listed and watched, sorted: what templates may ask
+ * for. NULL-terminated, borrowed; of NULL: none. */
+char *const *kube_api_versions(const kube_api_t *a);
 bool kube_api_serves_group(const kube_api_t *a, const char *group);
 /* An api of the built-in kinds (kinds.h), for work without a cluster. */
 kube_api_t *kube_api_builtin(void) MUST_USE;

@@ -6,6 +6,7 @@ BENCHES := $(patsubst tests/bench/bench_%.c,%,$(wildcard tests/bench/bench_*.c))
 BENCH_ARCHIVES_render := repo repotest proto
 BENCH_ARCHIVES_sources := repo repotest proto
 BENCH_ARCHIVES_tools  := repo repotest proto
+BENCH_ARCHIVES_tree   := controller proto
 BENCH_LDLIBS_render   := $(LDLIBS_repo) -lcmocka
 BENCH_LDLIBS_sources  := $(LDLIBS_repo) -lcmocka
 BENCH_LDLIBS_tools    := $(LDLIBS_repo) -lcmocka

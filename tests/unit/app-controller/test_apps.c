@@ -1,4 +1,5 @@
 #include "app-controller/apps.h"
+#include "common/json/project.h"
 #include "tests/unit/test.h"
 
 static json_t *document(const char *uid, const char *rv, const char *more)
@@ -17,8 +18,12 @@ static json_t *document(const char *uid, const char *rv, const char *more)
 static struct app *put_event(apps_t *a, const char *uid, const char *rv, const char *more, bool *is_new)
 {
     AUTO_JSON o = document(uid, rv, more);
+    AUTO_JSON brief = NULL;
+    AUTO_ERR err = NULL;
     AUTO(free_p) char *text = json_text(o, JSON_KEEP_ORDER);
-    return apps_put_event(a, "argocd/shop", "shop", o, view_of(text), is_new);
+    AUTO(projection_free_p) projection_t *paths = projection_new(apps_event_paths, apps_event_npaths);
+    ASSERT_OK(json_read_projected(text, strlen(text), paths, &brief, &err));
+    return apps_put_event(a, "argocd/shop", "shop", brief, view_of(text), true, is_new);
 }
 
 static bool has_version(apps_t *a, const char *uid, const char *rv)

@@ -40,7 +40,9 @@ static void run_case(const json_t *c, const char *what)
         names[i] = (char *)(uintptr_t)json_string_value(json_array_get(labels, i));
     struct node_info info = {};
     node_info_of(json_at(c, "object"), labels ? names : NULL, &info);
-    json_t *items = node_info_items(&info), *images = open(info.images), *network = open(info.networking);
+    AUTO_JSON read = open(info.info);
+    json_t *items = node_info_items(&info, read), *images = open(info.images),
+           *network = open(info.networking);
     AUTO_JSON have = json_object();
     AUTO_JSON lists = json_pack("{s:o,s:o}", "images", images ? images : json_null(), "info", json_null());
     json_object_set_new(have, "info", items);

@@ -144,5 +144,45 @@ static void oversized_items_are_left_out_when_asked(void **state)
     }
 }
 
-TESTS(T(oversized_items_are_left_out_when_asked), T(tokens_and_skipping),
+static void what_is_valid_can_be_read(void **state)
+{
+    static const char *const cases[] = {"{}",
+                                        "3",
+                                        "\"a\"",
+                                        "{\"a\":[1,2,{\"b\":null}]} ",
+                                        "{\"a\\u0041\":\"\\ud83d\\ude00\"}",
+                                        "{\"a\":\"\\ud83d\"}",
+                                        "{\"\\ud83d\":1}",
+                                        "{\"a\":\"\\x\"}",
+                                        "{\"\\q\":1}",
+                                        "{\"a\":\"\xff\"}",
+                                        "{\"\xff\":1}",
+                                        "{\"a\":}",
+                                        "{\"a\":1",
+                                        "{} x",
+                                        "",
+                                        "[",
+                                        "[1,]",
+                                        "tru",
+                                        "\"\\\"",
+                                        "{\"a\":\"\\u00\"}",
+                                        "{\"a\":1e}",
+                                        "{\"a\":-}",
+                                        "{\"a\":01}",
+                                        " [ \"\\\\\" ] ",
+                                        "{\"a\":\"\\u0000\"}"};
+    size_t good = 0;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        json_t *v = NULL;
+        bool readable = json_read_str(cases[i], &v, NULL) == 0;
+        if (json_valid(cases[i], strlen(cases[i])) != readable)
+            fail_msg("%s: read: %d", cases[i], readable);
+        json_decref(v);
+        good += readable;
+    }
+    assert_true(good >= 6);
+}
+
+TESTS(T(what_is_valid_can_be_read), T(oversized_items_are_left_out_when_asked), T(tokens_and_skipping),
       T(lists_arrive_in_pieces_of_any_size), T(keys_are_decoded), T(bad_lists_are_refused))

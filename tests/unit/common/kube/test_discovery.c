@@ -170,6 +170,22 @@ static void built_in_kinds_need_no_cluster(void **state)
     kube_api_unref(api);
 }
 
-TESTS(T(old_servers_are_read_group_by_group), T(new_servers_answer_at_once),
-      T(kinds_that_the_preferred_version_lacks_are_preferred_elsewhere), T(nothing_at_all_is_an_error),
-      T(built_in_kinds_need_no_cluster))
+static void versions_are_sorted_and_told_once(void **state)
+{
+    (void)state;
+    kube_api_t *api = kube_api_builtin();
+    char *const *v = kube_api_versions(api);
+    size_t found = 0;
+    for (size_t i = 0; v[i]; i++) {
+        assert_true(i == 0 || strcmp(v[i - 1], v[i]) < 0);
+        found += strcmp(v[i], "apps/v1") == 0 || strcmp(v[i], "apps/v1/Deployment") == 0 ||
+                 strcmp(v[i], "v1") == 0 || strcmp(v[i], "v1/Pod") == 0;
+    }
+    assert_int_equal(found, 4);
+    assert_null(kube_api_versions(NULL)[0]);
+    kube_api_unref(api);
+}
+
+TESTS(T(versions_are_sorted_and_told_once), T(old_servers_are_read_group_by_group),
+      T(new_servers_answer_at_once), T(kinds_that_the_preferred_version_lacks_are_preferred_elsewhere),
+      T(nothing_at_all_is_an_error), T(built_in_kinds_need_no_cluster))
