@@ -77,6 +77,7 @@ class Soak:
         self.problems = []
         self.memory = collections.defaultdict(list)  # name -> [(time, KiB, how often started)]
         self.heap = collections.defaultdict(list)
+        self.daemons = []
         self.missing = set()  # (repository, index) of applications that were deleted and could not be created again
         self.content = {}  # application -> value
 
@@ -366,7 +367,7 @@ class Soak:
                 self.problems.append("memory of %s grows: %.0f KiB in %d s" % (name, grown, span))
 
     def check_logs(self):
-        for p in self.daemons:
+        for p in self.env.processes:
             for bad in ("AddressSanitizer", "runtime error:", "ThreadSanitizer", "LeakSanitizer"):
                 at = p.log().find(bad)
                 if at >= 0:
