@@ -154,12 +154,15 @@ class Soak:
                     if p.running():
                         self.memory[p.name].append((time.monotonic(), p.memory_kib(), p.starts))
                         self.heap[p.name].append((time.monotonic(), self.heap_kib(p), p.starts))
-                except (OSError, http.client.HTTPException):
+                except (OSError, ValueError, IndexError, http.client.HTTPException):
                     pass
 
     def heap_kib(self, p):
         """What is allocated, without what the allocator keeps for later."""
-        port = self.env.api_metrics_port if p is self.env.server else int(p.argv[p.argv.index("--metrics-port") + 1])
+        port = int(p.argv[p.argv.index("--metrics-port") + 1])
+        if p is self.env.server:  # any, and another one after each start
+            with open(self.env.ports, encoding="ascii") as f:
+                port = int(f.read().split()[1])
         c = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
             c.request("GET", "/metrics")
