@@ -88,7 +88,8 @@ static bool by_shard(const struct members *m)
 
 static int list(struct members *m, leases_t *out, err_t **err)
 {
-    struct kube_list what = {.ns = m->ns, .label_selector = LEASE_LABEL};
+    /* One answer that does not come is to cost neither the lease nor an end in time. */
+    struct kube_list what = {.ns = m->ns, .label_selector = LEASE_LABEL, .silence_ns = m->o.duration_ns / 3};
     AUTO_JSON items = NULL;
     if (kube_list_json(m->o.kube, &lease_resource, &what, &items, err) < 0)
         return err_wrap(err, "leases of the controller's replicas");

@@ -194,11 +194,12 @@ struct kube_list {
     int64_t page_size;  /* 0: 500 */
     bool metadata_only; /* PartialObjectMetadata */
     size_t max_object;  /* bytes; 0: 32 MiB */
+    int64_t silence_ns; /* how long the server may say nothing; 0: the client's timeout_ns */
 };
 /* Blocks; on_item is called on the I/O thread for each object's bytes as they arrive. *resource_version is
  * the caller's. A page that expired (410) starts over: on_restart is called (NULL: the error is returned).
  * Objects of typed lists come without apiVersion and kind; these are put in. Objects over the limit are left
- * out. Here timeout_ns is how long the server may be silent. */
+ * out. */
 struct kube_list_ops {
     int (*on_item)(void *arg, const char *p, size_t n); /* negative ends the list */
     void (*on_restart)(void *arg);

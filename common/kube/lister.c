@@ -324,7 +324,7 @@ static void send_page(kube_lister_t *l, const struct kube_identity *who)
         .headers = (const char *const *)headers.lines.v,
         .lane = HTTP_LANE_LIST,
         .timeout_ns = SECONDS(MAX_PAGE_SECONDS),
-        .idle_timeout_ns = l->core->options.timeout_ns,
+        .idle_timeout_ns = l->what.silence_ns ? l->what.silence_ns : l->core->options.timeout_ns,
     };
     json_list_dispose(&l->items);
     json_list_init(&l->items,

@@ -1,5 +1,5 @@
-/* "url NUL location NUL no_proxy": where a request goes, and where a server sends it next. What is resolved
- * is a URL again, and no redirect leads out of http. */
+/* "url NUL location NUL no_proxy": where a request goes, and where a server sends it next. No
+ * redirect that is followed leads out of http. */
 #include "tests/fuzz/fuzz.h"
 #include "common/net/http_proxy.h"
 #include "common/net/http_url.h"
@@ -15,9 +15,8 @@ static void next(const char *base, const char *location)
 {
     AUTO(free_p) char *resolved = NULL;
     struct http_url u;
-    if (http_url_resolve(base, location, &resolved, NULL) < 0)
-        return;
-    REQUIRE(http_url_parse(resolved, &u, NULL) == 0);
+    if (http_url_resolve(base, location, &resolved, NULL) < 0 || http_url_parse(resolved, &u, NULL) < 0)
+        return; /* also with another scheme or a user information: where it is followed, it is refused */
     check(&u);
     http_url_dispose(&u);
 }

@@ -217,6 +217,34 @@ class Handover(Base):
             self.env.wait_status("%s-%d" % (name, i), "Synced", "Healthy")
 
 
+    def test_a_mute_api_server(self):
+        """An answer that does not come costs no lease; a server that says nothing at all holds up no end."""
+        if self.env.real:
+            self.skipTest("the faults are kubesim's")
+        env = self.env
+        self.wait_members(2)
+        before, logged = self.plan(), [len(p.log()) for p in env.controllers]
+        env.kube.call("PUT", "/kubesim/faults", {"rules": [{"verb": "list", "resource": "leases*", "hang": True, "times": 2}]})
+        env.wait("the silence", lambda: env.kube.call("GET", "/kubesim/faults")["fired"] == [2], 10)
+        time.sleep(8)
+        self.assertEqual(self.plan(), before)
+        for p, at in zip(env.controllers, logged):
+            self.assertNotIn("gives up its work", p.log()[at:])
+        env.kube.call("PUT", "/kubesim/faults", {"rules": [{"userAgent": "cargocd*", "hang": True}]})
+        env.may_be_down = (env.controllers[1],)
+        try:
+            time.sleep(3)
+            began = time.monotonic()
+            self.assertEqual(env.controllers[1].stop(20), 0)
+            self.assertLess(time.monotonic() - began, 10)
+        finally:
+            env.kube.call("PUT", "/kubesim/faults", {"rules": []})
+        at = len(env.controllers[1].log())
+        env.controllers[1].start()
+        env.wait("it to work again", lambda: "replica works by plan" in env.controllers[1].log()[at:])
+        env.may_be_down = ()
+
+
 class WithoutRedis(Handover):
     redis = False
 
