@@ -113,7 +113,7 @@ static bool all_let_go(const char *list, bool (*let_go)(void *ctx, const char *k
     bool all = true;
     for (char **e = entries; *e; e++) {
         char *rv = strchr(*e, '=');
-        if (!rv)
+        if (!rv || rv == *e || !rv[1])
             continue;
         *rv++ = 0;
         all = let_go(ctx, *e, rv) && all;

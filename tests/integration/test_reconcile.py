@@ -196,6 +196,22 @@ class Documents(Case):
         # Of several sources none is named in the event.
         self.assertIn("Sync operation to  succeeded", {e["message"] for e in self.env.kube.list("v1", "Event", self.env.ns)})
 
+    def test_a_comparison_after_the_end_of_an_operation(self):
+        """Whoever waits for it gets it, although the controller ended just in between."""
+        self.make("owed", {"a.yaml": config_map("a")}, syncPolicy={"automated": {}})
+        app = self.env.wait_status("owed", "Synced")
+        self.env.may_be_down = (self.env.controller,)
+        self.env.controller.kill()
+        finished = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))
+        self.env.patch_app("owed", {"status": {"operationState": {"finishedAt": finished}}})
+        time.sleep(2)
+        self.env.controller.start()
+        self.env.may_be_down = ()
+        app = self.env.wait_app("owed", lambda a: a["status"]["reconciledAt"] >= finished, 20)
+        # Once, and nothing more.
+        time.sleep(1)
+        self.assertEqual(self.env.get_app("owed")["metadata"]["resourceVersion"], app["metadata"]["resourceVersion"])
+
     def test_history_and_its_limit(self):
         repo = self.make("limited", {"a.yaml": config_map("a", {"n": "0"})}, revisionHistoryLimit=2)
         for i in range(1, 4):
