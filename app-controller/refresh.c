@@ -457,10 +457,10 @@ static bool owes_comparison(const struct refresh *r)
 {
     wall_t finished, compared;
     const json_t *state = json_at(r->doc, "status", "operationState");
-    return r->operated || (operation_completed(json_str_at(state, "phase")) &&
-                           json_to_time(json_object_get(state, "finishedAt"), &finished) &&
-                           json_to_time(json_at(r->doc, "status", "reconciledAt"), &compared) &&
-                           compared.ns < finished.ns);
+    return r->operated ||
+           (operation_completed(json_str_at(state, "phase")) &&
+            json_to_time(json_object_get(state, "finishedAt"), &finished) &&
+            json_to_time(json_at(r->doc, "status", "reconciledAt"), &compared) && compared.ns < finished.ns);
 }
 
 /* reconciledAt goes with other changes, when somebody asked, and after an operation; a timer alone writes
