@@ -5,6 +5,7 @@ import time
 
 from lib.case import Case, config_map
 from lib.env import APP
+from lib.kube import ApiError
 from test_clusters import SECRET
 from test_clusters import Base as Clusters
 from test_clusters import Sim
@@ -241,6 +242,101 @@ class Documents(Case):
         self.env.refresh("still")
         app = self.env.wait_app("still", lambda a: "argocd.argoproj.io/refresh" not in a["metadata"].get("annotations", {}))
         self.assertEqual(app["status"]["conditions"], first)
+
+
+class Parents(Clusters):
+    """Parents that no reference names, whichever of the two comes first."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.env.start_api_server(("--insecure", "--disable-auth"))
+
+    SET = """apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: web}
+spec:
+  replicas: 0
+  serviceName: web
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: c, image: "nginx:1"}]}
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: robot}
+"""
+
+    def claim(self, ns, name):
+        self.env.kube.create({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "namespace": ns},
+                              "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}, exist_ok=True)
+
+    def children(self, kind):
+        """Names of the kind's nodes with their parents'."""
+        answer = self.env.api.get("/api/v1/applications/parents/resource-tree").json
+        return {n["name"]: [(p["kind"], p["name"]) for p in n.get("parentRefs", [])] for n in answer.get("nodes", []) if n["kind"] == kind}
+
+    def test_claims_endpoints_and_tokens(self):
+        repo = self.env.repo()
+        repo.commit({"all.yaml": self.SET})
+        ns = self.env.create_namespace()
+        before, after = ["data-web-0", "old-data-web-12"], ["data-web-1"]
+        for name in before + ["logs-web-0", "data-web-x", "data-other-0", "data-web"]:
+            self.claim(ns, name)
+        self.env.app("parents", self.env.git.url(repo), dest_ns=ns, syncPolicy={"automated": {}})
+        self.env.wait_status("parents", "Synced")
+        for name in after:
+            self.claim(ns, name)
+        self.env.kube.create({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "web", "namespace": ns}}, exist_ok=True)
+        robot = self.env.kube.get("v1", "ServiceAccount", ns, "robot")["metadata"]["uid"]
+        self.env.kube.create({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token", "metadata": {
+            "name": "robots", "namespace": ns, "annotations": {"kubernetes.io/service-account.name": "robot", "kubernetes.io/service-account.uid": robot}}})
+        wanted = {n: [("StatefulSet", "web")] for n in before + after}
+        self.env.wait("the claims", lambda: self.children("PersistentVolumeClaim") == wanted)
+        self.env.wait("the token", lambda: self.children("Secret").get("robots") == [("ServiceAccount", "robot")])
+        self.env.wait("the endpoints", lambda: self.children("Endpoints") == {"web": [("Service", "web")]})
+        self.operators(ns)
+        # Without the set they are nobody's.
+        self.env.kube.delete("apps/v1", "StatefulSet", ns, "web")
+        self.env.wait("no claims", lambda: self.children("PersistentVolumeClaim") == {})
+        self.env.sync("parents")
+        self.env.wait_operation("parents")
+        self.env.wait("the claims again", lambda: self.children("PersistentVolumeClaim") == wanted)
+
+
+    def operators(self, ns):
+        for kind in ("OperatorGroup", "ClusterServiceVersion"):
+            plural = kind.lower() + "s"
+            self.env.kube.create({
+                "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": plural + ".operators.coreos.com"},
+                "spec": {"group": "operators.coreos.com", "scope": "Namespaced", "names": {"kind": kind, "plural": plural, "singular": kind.lower()},
+                         "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {
+                             "type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}}, exist_ok=True)
+        api = "operators.coreos.com/v1"
+        self.env.wait("the kinds", lambda: self.served(api))
+        self.env.kube.create({"apiVersion": api, "kind": "ClusterServiceVersion", "metadata": {
+            "name": "early", "namespace": ns, "annotations": {"olm.operatorGroup": "group"}}})
+        time.sleep(1.5)
+        tracking = {"argocd.argoproj.io/tracking-id": "parents:operators.coreos.com/OperatorGroup:%s/group" % ns}
+        self.env.kube.create({"apiVersion": api, "kind": "OperatorGroup", "metadata": {"name": "group", "namespace": ns, "annotations": tracking}})
+        self.env.kube.create({"apiVersion": api, "kind": "ClusterServiceVersion", "metadata": {
+            "name": "late", "namespace": ns, "annotations": {"olm.operatorGroup": "group"}}})
+        self.env.wait("the operators", lambda: self.children("ClusterServiceVersion") == {n: [("OperatorGroup", "group")] for n in ("early", "late")})
+
+    def served(self, api):
+        try:
+            return self.env.kube.list(api, "OperatorGroup") is not None and self.env.kube.list(api, "ClusterServiceVersion") is not None
+        except ApiError:
+            return False
 
 
 class Logs(Case):
