@@ -66,6 +66,9 @@ struct app {
     struct journal journal;
     char *woken_by;       /* the object whose change the next refresh is for; NULL: none */
     struct tenure tenure; /* not guarded by the lock above */
+    /* Of ownership.c, under its lock: what was decided last, by which plan; that it is asked for. */
+    uint64_t decided_by;
+    bool decided, was_ours, asked;
     /* private */
     unsigned refs;
 };

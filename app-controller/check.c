@@ -14,34 +14,72 @@ static void bad(json_t *conditions, const char *type, const char *fmt, ...)
     condition_add(conditions, type, message);
 }
 
-static void check_source(const json_t *source, bool several, json_t *conditions)
+/* False when it is incomplete. */
+static bool check_source(const json_t *source, bool several, size_t number, json_t *conditions)
 {
     const char *repo = str_or_empty(json_str_at(source, "repoURL")),
                *path = str_or_empty(json_str_at(source, "path"));
     const char *chart = str_or_empty(json_str_at(source, "chart")),
                *ref = str_or_empty(json_str_at(source, "ref"));
-    const char *name = several ? "spec.sources" : "spec.source";
-    if (!*repo || (!*path && !*chart && !(several && *ref)))
-        bad(conditions, "InvalidSpecError", "%s.repoURL and either %s.path%s %s.chart%s are required", name,
-            name, several ? "," : " or", name, several ? ", or spec.sources.ref" : "");
+    bool complete = *repo && (*path || *chart || (several && *ref));
+    if (!complete && several)
+        bad(conditions, "InvalidSpecError",
+            "spec.source.repoURL and either source.path, source.chart, or source.ref are required for source "
+            "%zu",
+            number);
+    else if (!complete)
+        bad(conditions, "InvalidSpecError",
+            "spec.source.repoURL and either spec.source.path or spec.source.chart are required");
     else if (*chart && str_empty(json_str_at(source, "targetRevision")))
         bad(conditions, "InvalidSpecError",
             "spec.source.targetRevision is required if the manifest source is a helm chart");
+    else
+        return true;
+    return false;
 }
 
+static void check_permitted(const char *repo, const char *what, const json_t *doc, const json_t *project,
+                            json_t *conditions)
+{
+    if (!project_permits_source(project, repo))
+        bad(conditions, "InvalidSpecError", "%s repo %s is not permitted in project '%s'", what, repo,
+            app_project(doc));
+}
+
+/* What is written dry, and where what is made of it is read from. */
+static void check_hydrator(const json_t *doc, const json_t *project, json_t *conditions)
+{
+    const json_t *h = json_at(doc, "spec", "sourceHydrator"), *to = json_object_get(h, "hydrateTo");
+    AUTO_JSON source = app_single_source(doc);
+    const char *dry = str_or_empty(json_str_at(h, "drySource", "repoURL")),
+               *sync = str_or_empty(json_str_at(source, "repoURL"));
+    if (!*dry)
+        bad(conditions, "InvalidSpecError", "spec.sourceHydrator.drySource.repoURL is required");
+    if (str_empty(json_str_at(h, "syncSource", "targetBranch")))
+        bad(conditions, "InvalidSpecError", "spec.sourceHydrator.syncSource.targetBranch is required");
+    if (json_is_map(to) && str_empty(json_str_at(to, "targetBranch")))
+        bad(conditions, "InvalidSpecError",
+            "when spec.sourceHydrator.hydrateTo is set, spec.sourceHydrator.hydrateTo.targetBranch is "
+            "required");
+    if (json_array_size(conditions))
+        return;
+    check_permitted(dry, "application", doc, project, conditions);
+    if (strcmp(sync, dry) != 0)
+        check_permitted(sync, "sync source", doc, project, conditions);
+}
+
+/* An incomplete source ends the look at all of them. */
 static void check_sources(const json_t *doc, const json_t *project, json_t *conditions)
 {
     AUTO_JSON sources = app_sources(doc);
     bool several = app_multi_source(doc);
     if (!json_array_size(sources))
-        check_source(NULL, false, conditions);
+        check_source(NULL, false, 1, conditions);
     for (size_t i = 0; i < json_array_size(sources); i++) {
         const json_t *s = json_array_get(sources, i);
-        const char *repo = str_or_empty(json_str_at(s, "repoURL"));
-        check_source(s, several, conditions);
-        if (*repo && !project_permits_source(project, repo))
-            bad(conditions, "InvalidSpecError", "application repo %s is not permitted in project '%s'", repo,
-                app_project(doc));
+        if (!check_source(s, several, i + 1, conditions))
+            return;
+        check_permitted(json_str_at(s, "repoURL"), "application", doc, project, conditions);
     }
 }
 
@@ -84,7 +122,10 @@ int application_check(struct controller *ctl, struct app *app, const json_t *doc
             app_project(doc));
         return -(int)ERR_PERMISSION_DENIED;
     }
-    check_sources(doc, *project, conditions);
+    if (json_is_map(json_at(doc, "spec", "sourceHydrator")))
+        check_hydrator(doc, *project, conditions);
+    else
+        check_sources(doc, *project, conditions);
     check_destination(ctl, doc, *project, conditions);
     if (json_array_size(conditions))
         return -(int)ERR_INVALID_ARGUMENT;

@@ -1,7 +1,9 @@
 #include "app-controller/ownership.h"
 #include "app-controller/members/shard.h"
+#include "app-controller/status.h"
 #include "common/argo/app.h"
 #include "common/base/log.h"
+#include "common/kinds/kinds.h"
 
 #include <unistd.h>
 
@@ -132,10 +134,41 @@ static void lost(struct controller *ctl, struct app *app)
     forget(app);
 }
 
+/* It has become ours although the plan is the same: another may not have heard of that yet. */
+static bool came_over(struct controller *ctl, const struct app *app, bool ours, uint64_t plan)
+{
+    const struct ownership *o = ctl->ownership;
+    bool others = o->by_shard || members_count(o->members) > 1;
+    return others && ours && app->decided && !app->was_ours && app->decided_by == plan;
+}
+
+static void ask(struct controller *ctl, struct app *app)
+{
+    AUTO(free_p) char *rv = NULL;
+    {
+        LOCKED(&app->lock);
+        rv = xstrdup(str_or_empty(app->rv));
+    }
+    app->asked = true;
+    members_ask(ctl->ownership->members, app->key, rv);
+}
+
 static enum tenure_change decide(struct controller *ctl, struct app *app)
 {
+    members_t *members = ctl->ownership->members;
     LOCKED(&ctl->ownership->deciding);
-    return tenure_want(ctl->tenures, &app->tenure, is_ours(ctl, app));
+    uint64_t plan = members_plan(members);
+    bool ours = is_ours(ctl, app);
+    if (came_over(ctl, app, ours, plan)) {
+        ask(ctl, app);
+    } else if (!ours && app->asked) {
+        app->asked = false;
+        members_withdraw(members, app->key);
+    }
+    app->decided = ctl->ownership->started; /* before that nothing is known of the clusters */
+    app->decided_by = plan;
+    app->was_ours = ours;
+    return tenure_want(ctl->tenures, &app->tenure, ours && !app->asked);
 }
 
 bool ownership_look(struct controller *ctl, struct app *app)
@@ -219,6 +252,44 @@ static void resume(struct controller *ctl, struct app *app)
 static void on_resumed(void *ctx)
 {
     each_app(ctx, resume);
+}
+
+/* Of one that has not come here yet nothing is worked here. */
+static bool let_go(void *ctx, const char *key, const char *rv)
+{
+    struct controller *ctl = ctx;
+    struct app *app = apps_get(ctl->apps, key);
+    if (!app)
+        return true;
+    bool older;
+    {
+        LOCKED(&app->lock);
+        older = app->rv && resource_version_older(app->rv, rv);
+    }
+    json_t *now = NULL;
+    if (older && kube_get(ctl->lease_kube, &application_resource, app->ns, app->name, NULL, &now, NULL) == 0)
+        application_store(ctl, now);
+    bool known = !older || now;
+    json_decref(now);
+    if (known)
+        ownership_look(ctl, app);
+    bool idle = known && tenure_idle(ctl->tenures, &app->tenure);
+    app_unref(ctl->apps, app);
+    return idle;
+}
+
+static void on_given(void *ctx, const char *key)
+{
+    struct controller *ctl = ctx;
+    struct app *app = apps_get(ctl->apps, key);
+    if (!app)
+        return;
+    {
+        LOCKED(&ctl->ownership->deciding);
+        app->asked = false;
+    }
+    ownership_look(ctl, app);
+    app_unref(ctl->apps, app);
 }
 
 /* ---- load ---- */
@@ -383,6 +454,8 @@ void ownership_init(struct controller *ctl, kube_t *kube)
                                       .on_lost = on_lost,
                                       .on_resumed = on_resumed,
                                       .on_tick = on_tick,
+                                      .let_go = let_go,
+                                      .on_given = on_given,
                                       .load = load,
                                       .ctx = ctl};
     o->members = members_new(&options);

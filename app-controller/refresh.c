@@ -462,15 +462,27 @@ static json_t *build_status(struct refresh *r, const struct comparison *c, const
     return status;
 }
 
-/* reconciledAt goes with other changes, when somebody asked, and after an operation, since clients wait for a
- * comparison later than its end; a timer alone writes nothing. */
+/* Clients wait for a comparison that is later than the end of an operation. The request for it may have been
+ * lost: to a cluster that was not ready, a repository that did not answer, the end of the process. */
+static bool owes_comparison(const struct refresh *r)
+{
+    wall_t finished, compared;
+    const json_t *state = json_at(r->doc, "status", "operationState");
+    return r->operated ||
+           (operation_completed(json_str_at(state, "phase")) &&
+            json_to_time(json_object_get(state, "finishedAt"), &finished) &&
+            json_to_time(json_at(r->doc, "status", "reconciledAt"), &compared) && compared.ns < finished.ns);
+}
+
+/* reconciledAt goes with other changes, when somebody asked, and after an operation; a timer alone writes
+ * nothing. */
 static void stamp(struct refresh *r, json_t *status)
 {
     if (!json_array_size(json_object_get(status, "conditions")))
         json_object_del(status, "conditions");
     AUTO_JSON change = status_patch(json_at(r->doc, "status"), status);
     bool first = !json_object_get(status, "reconciledAt");
-    if (first || r->requested || r->operated || (change && r->level >= LEVEL_TARGET))
+    if (first || r->requested || owes_comparison(r) || (change && r->level >= LEVEL_TARGET))
         json_object_set_new_nocheck(status, "reconciledAt", json_time(wall_now()));
 }
 
@@ -560,7 +572,7 @@ static void leave_as_before(struct refresh *r)
     publish(r->ctl, r->app, tree, NULL, NULL);
     put_orphans(r, status, tree);
     run_autosync(r, status);
-    if (r->operated || r->requested)
+    if (r->requested || owes_comparison(r))
         stamp(r, status);
     write_status(r, status);
 }

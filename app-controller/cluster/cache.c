@@ -23,6 +23,7 @@ cache_t *cache_new(const settings_t *settings, const unsigned char mask_key[MASK
     c->ctx = ctx;
     c->nodes.value_free = free;
     c->orphans.value_free = free_names;
+    c->claims.value_free = free;
     c->scripts = script_host_new();
     return c;
 }
@@ -64,6 +65,7 @@ void cache_free(cache_t *c)
     map_dispose(&c->by_app);
     map_dispose(&c->nodes);
     map_dispose(&c->orphans);
+    map_dispose(&c->claims);
     settings_unref(c->settings);
     script_host_free(c->scripts);
     wipe(c->mask_key, sizeof(c->mask_key));
@@ -200,7 +202,7 @@ void notes_tell(cache_t *c, notes_t *notes)
 
 /* ---- from document to record ---- */
 
-static void add_owner(struct obj *o, const char *group, const char *kind, const char *name, const char *uid)
+void obj_add_owner(struct obj *o, const char *group, const char *kind, const char *name, const char *uid)
 {
     if (o->nowners == UINT8_MAX)
         return;
@@ -218,30 +220,8 @@ static void read_owners(struct obj *o, const json_t *doc)
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *r = json_array_get(list, i);
         AUTO(free_p) char *group = object_group(r);
-        add_owner(o, group, json_str_at(r, "kind"), json_str_at(r, "name"), json_str_at(r, "uid"));
+        obj_add_owner(o, group, json_str_at(r, "kind"), json_str_at(r, "name"), json_str_at(r, "uid"));
     }
-}
-
-/* Parents that are not written down: a service's endpoints, a service account's token. */
-static void infer_owners(cache_t *c, struct obj *o, const json_t *doc)
-{
-    if (o->nowners || *o->of->group)
-        return;
-    struct obj_key key = {"", NULL, o->ns, o->name};
-    if (strcmp(o->of->kind, "Endpoints") == 0) {
-        key.kind = "Service";
-    } else if (strcmp(o->of->kind, "Secret") == 0 &&
-               str_eq(json_str_at(doc, "type"), "kubernetes.io/service-account-token")) {
-        key.kind = "ServiceAccount";
-        key.name = object_annotation(doc, "kubernetes.io/service-account.name");
-        const char *uid = object_annotation(doc, "kubernetes.io/service-account.uid");
-        if (!str_empty(key.name) && !str_empty(uid))
-            add_owner(o, "", key.kind, key.name, uid);
-        return;
-    }
-    const struct obj *parent = key.kind ? cache_lookup(c, &key) : NULL;
-    if (parent)
-        add_owner(o, "", key.kind, key.name, parent->uid);
 }
 
 static void assess(cache_t *c, struct obj *o, const json_t *doc)
@@ -316,7 +296,7 @@ static int make_record(cache_t *c, cache_kind_t *k, const char *p, size_t n, str
         rfc3339_parse(json_str_at(doc, "metadata", "creationTimestamp"), &created))
         o->created = created.ns / NS_PER_SEC;
     read_owners(o, doc);
-    infer_owners(c, o, doc);
+    cache_infer(c, o, doc);
     assess(c, o, doc);
     node_info_of(doc, settings_custom_labels(c->settings), &o->info);
     AUTO(free_p) char *app = tracking_owner(settings_tracking(c->settings), doc);
@@ -361,6 +341,7 @@ static void store(cache_t *c, struct obj *o, notes_t *notes)
     o->generation = o->of->generation;
     if (!old) {
         cache_index(c, o);
+        cache_adopt(c, o, true);
         cache_note(c, o, notes);
         return;
     }
@@ -371,6 +352,9 @@ static void store(cache_t *c, struct obj *o, notes_t *notes)
     cache_index(c, o);
     if (news && (old->app != o->app || !same_owners(old, o) || !notes->n))
         cache_note(c, o, notes);
+    if (old->uid != o->uid)
+        cache_abandon(c, old, true);
+    cache_adopt(c, o, old->uid != o->uid);
     obj_free(old);
 }
 
@@ -393,6 +377,7 @@ static void forget(cache_t *c, struct obj *o, notes_t *notes)
 {
     cache_note(c, o, notes);
     cache_unindex(c, o);
+    cache_abandon(c, o, false);
     obj_free(o);
 }
 

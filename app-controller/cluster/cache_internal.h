@@ -36,6 +36,7 @@ struct obj {
     uint32_t walked;            /* the last walk that came by */
     uint8_t nowners, health;
     bool deleting;
+    bool templates_changed; /* of a stateful set: its claims are called otherwise than before */
 };
 
 struct node_sum {
@@ -72,7 +73,8 @@ struct cache {
     struct table by_owner; /* struct owner by next */
     map_t by_app;          /* k: instance name, v: first struct obj * of the list */
     map_t orphans;         /* k: namespace, v: map_t * of the instance names that look after orphans there */
-    map_t nodes;           /* k: node name, v: struct node_sum *: what its pods ask for */
+    map_t claims; /* k: "namespace/name" of a stateful set, v: names of its claims' templates, by "," */
+    map_t nodes;  /* k: node name, v: struct node_sum *: what its pods ask for */
     size_t managed;
     uint32_t walks;
     script_host_t *scripts;
@@ -110,6 +112,16 @@ void cache_note(cache_t *c, const struct obj *o, notes_t *notes);
 /* An element of hosts[]: what the node has, what `ours` ask for and what the other pods on it do. NULL when
  * no such node is known. With the lock held. */
 json_t *cache_host_json(cache_t *c, const char *name, const struct node_sum *ours) MUST_USE;
+/* cache_parents.c, with the lock held: owners that the object has without naming them. */
+void cache_infer(cache_t *c, struct obj *o, const json_t *doc);
+/* The object has been taken in: it may be the parent of what was there before. */
+void cache_adopt(cache_t *c, const struct obj *parent, bool is_new);
+/* It goes, and so do the owners that were inferred from it. replaced: by another of its name, which has been
+ * read. */
+void cache_abandon(cache_t *c, const struct obj *parent, bool replaced);
+/* While the object is not indexed. Texts are interned. */
+void obj_add_owner(struct obj *o, const char *group, const char *kind, const char *name, const char *uid);
+void obj_drop_owners(struct obj *o);
 
 void table_free(struct table *t);
 uint64_t hash_pointers(const void *a, const void *b, const void *c, const void *d);

@@ -210,6 +210,19 @@ void cache_unindex(cache_t *c, struct obj *o)
         unlink_app(c, o);
 }
 
+void obj_drop_owners(struct obj *o)
+{
+    for (size_t i = 0; i < o->nowners; i++) {
+        intern_unref(o->owners[i].group);
+        intern_unref(o->owners[i].kind);
+        intern_unref(o->owners[i].name);
+        intern_unref(o->owners[i].uid);
+    }
+    slab_free(o->owners, o->nowners * sizeof(*o->owners));
+    o->owners = NULL;
+    o->nowners = 0;
+}
+
 void obj_free(struct obj *o)
 {
     if (!o)
@@ -219,13 +232,7 @@ void obj_free(struct obj *o)
     intern_unref(o->uid);
     intern_unref(o->app);
     intern_unref(o->health_message);
-    for (size_t i = 0; i < o->nowners; i++) {
-        intern_unref(o->owners[i].group);
-        intern_unref(o->owners[i].kind);
-        intern_unref(o->owners[i].name);
-        intern_unref(o->owners[i].uid);
-    }
-    slab_free(o->owners, o->nowners * sizeof(*o->owners));
+    obj_drop_owners(o);
     slab_strfree(o->rv);
     pack_free(o->content);
     node_info_release(&o->info);

@@ -28,6 +28,8 @@ void lease_dispose(struct lease *l)
     free(l->holder);
     free(l->life);
     free(l->plan);
+    free(l->asks);
+    free(l->gives);
     *l = (struct lease){};
 }
 
@@ -44,6 +46,8 @@ void lease_parse(const json_t *o, struct lease *out)
                           .holder = xstrdup(holder),
                           .life = xstrdup(str_or_empty(object_annotation(o, ANNOTATION_LIFE))),
                           .transitions = json_int_at(o, "spec", "leaseTransitions"),
+                          .asks = xstrdup(object_annotation(o, ANNOTATION_ASKS)),
+                          .gives = xstrdup(object_annotation(o, ANNOTATION_GIVES)),
                           .plan = plan ? xstrdup(plan) : NULL};
     out->duration_ns = SECONDS(seconds < 1 ? 1 : seconds > MAX_LEASE_SECONDS ? MAX_LEASE_SECONDS : seconds);
     if (!str_to_u64(str_or_empty(object_annotation(o, ANNOTATION_ACKED)), &out->acked))
@@ -69,6 +73,10 @@ json_t *lease_object(const struct lease *l, const char *ns, wall_t now)
     } else {
         json_put_at(o, json_str_new(acked), "metadata", "annotations", ANNOTATION_ACKED);
         json_put_at(o, json_str_new(l->life), "metadata", "annotations", ANNOTATION_LIFE);
+        if (!str_empty(l->asks))
+            json_put_at(o, json_str_new(l->asks), "metadata", "annotations", ANNOTATION_ASKS);
+        if (!str_empty(l->gives))
+            json_put_at(o, json_str_new(l->gives), "metadata", "annotations", ANNOTATION_GIVES);
         json_put_at(o, json_integer(l->duration_ns / NS_PER_SEC), "spec", "leaseDurationSeconds");
         json_put_at(o, json_integer(l->transitions), "spec", "leaseTransitions");
         json_put_at(o, json_str_new(renewed), "spec", "renewTime");

@@ -9,8 +9,10 @@
 
 #define LEASE_LABEL      "cargocd.io/lease" /* "member", "shard" or "plan" */
 #define LEASE_PLAN_NAME  "cargocd-application-controller-plan"
-#define ANNOTATION_ACKED "cargocd.io/acked"    /* the generation the member works by; 0: it works nothing */
-#define ANNOTATION_PLAN  "cargocd.io/plan"     /* plan_text */
+#define ANNOTATION_ACKED "cargocd.io/acked" /* the generation the member works by; 0: it works nothing */
+#define ANNOTATION_PLAN  "cargocd.io/plan"  /* plan_text */
+#define ANNOTATION_ASKS  "cargocd.io/asks"  /* moves.h */
+#define ANNOTATION_GIVES "cargocd.io/gives"
 #define ANNOTATION_LIFE  "cargocd.io/instance" /* of the process */
 
 struct lease {
@@ -22,7 +24,8 @@ struct lease {
     uint64_t acked;
     int64_t duration_ns;
     int64_t transitions;
-    char *plan; /* of ANNOTATION_PLAN; NULL */
+    char *plan;         /* of ANNOTATION_PLAN; NULL */
+    char *asks, *gives; /* of ANNOTATION_ASKS, ANNOTATION_GIVES; NULL */
 };
 extern const struct kube_resource lease_resource;
 

@@ -21,6 +21,7 @@
  * or its lease has run out; otherwise it waits as a standby. */
 #include "app-controller/members/members.h"
 #include "app-controller/members/lease.h"
+#include "app-controller/members/moves.h"
 #include "common/base/log.h"
 #include "common/base/vec.h"
 #include "common/kinds/kinds.h"
@@ -48,6 +49,9 @@ struct members {
     cond_t wake;
     bool stopping;
     struct plan plan; /* the one adopted */
+    bool hurry;
+
+    struct moves moves; /* has a lock of its own */
 
     /* Of the thread. */
     char *rv, *uid; /* of our Lease; NULL: not held */
@@ -185,6 +189,9 @@ static int write_lease(struct members *m, const char *rv, uint64_t acked, err_t 
                       .acked = acked,
                       .duration_ns = m->o.duration_ns,
                       .transitions = m->transitions};
+    uint64_t question;
+    AUTO(free_p) char *asks = l.asks = moves_question(&m->moves, &question);
+    AUTO(free_p) char *gives = l.gives = moves_answers(&m->moves);
     AUTO_JSON body = lease_object(&l, m->ns, wall_now());
     AUTO_JSON answer = NULL;
     struct kube_params params = {.timeout_ns = m->o.duration_ns / 3};
@@ -196,6 +203,7 @@ static int write_lease(struct members *m, const char *rv, uint64_t acked, err_t 
     keep(m, answer);
     m->sent = sent;
     m->acked = acked;
+    moves_wrote(&m->moves, question);
     return 0;
 }
 
@@ -447,6 +455,39 @@ static void collect(struct members *m, const leases_t *leases)
     }
 }
 
+/* ---- applications that move ---- */
+
+static void take(struct members *m, uint64_t answered)
+{
+    AUTO(strv_free_p) char **keys = moves_take(&m->moves, answered);
+    for (char **k = keys; *k; k++)
+        m->o.on_given(m->o.ctx, *k);
+}
+
+/* Answers the others' questions, asks ours, and takes what all have answered. Those who work nothing need not
+ * answer. */
+static int exchange(struct members *m, const leases_t *leases, err_t **err)
+{
+    uint64_t answered = UINT64_MAX;
+    VEC_FOREACH(leases, l) {
+        if (strcmp(l->kind, m->kind) != 0 || is_mine(m, l) || expired(m, l))
+            continue;
+        moves_answer(&m->moves, l->member, l->asks, m->o.let_go, m->o.ctx);
+        uint64_t given = moves_answered(l->gives, m->name);
+        if ((by_shard(m) || l->acked) && given < answered)
+            answered = given;
+    }
+    take(m, answered);
+    if (moves_unwritten(&m->moves)) {
+        if (write_lease(m, m->rv, m->acked, err) < 0)
+            return err_again(err);
+        renewed(m);
+    }
+    if (moves_pending(&m->moves) && m->next_ns > SLOW_QUICK_NS)
+        m->next_ns = SLOW_QUICK_NS;
+    return 0;
+}
+
 /* ---- the thread ---- */
 
 /* Without permission, or where Leases are not served, one alone works as Argo CD would. */
@@ -510,6 +551,8 @@ static int look(struct members *m, err_t **err)
             r = follow(m, &leases, &plan, err);
         collect(m, &leases);
     }
+    if (r == 0 && m->rv && m->settled && !m->doubt)
+        r = exchange(m, &leases, err);
     plan_dispose(&plan);
     leases_free(&leases);
     return r;
@@ -526,6 +569,8 @@ static void tick(struct members *m)
             log_warn(LOGF({"replica", m->name}), "%s", err_text(err));
         m->next_ns = err_code(err) == ERR_ABORTED ? QUICK_NS : TICK_NS;
     }
+    if (m->alone)
+        take(m, UINT64_MAX);
     m->o.on_tick(m->o.ctx);
 }
 
@@ -536,8 +581,9 @@ static void *run(void *arg)
         tick(m);
         mono_t next = mono_after(mono_now(), m->next_ns);
         LOCKED(&m->lock);
-        while (!m->stopping && mono_left(next))
+        while (!m->stopping && !m->hurry && mono_left(next))
             cond_wait_until(&m->wake, &m->lock, next);
+        m->hurry = false;
         if (m->stopping)
             return NULL;
     }
@@ -556,6 +602,7 @@ members_t *members_new(const struct members_options *o)
     m->kind = xstrdup(o->shard ? "shard" : "member");
     m->lease = lease_name(o->shard ? o->shard : o->name);
     m->sights.value_free = sight_free;
+    moves_init(&m->moves);
     pthread_mutex_init(&m->lock, NULL);
     cond_init(&m->wake);
     return m;
@@ -593,6 +640,7 @@ void members_free(members_t *m)
         return;
     plan_dispose(&m->plan);
     map_dispose(&m->sights);
+    moves_dispose(&m->moves);
     free(m->ns);
     free(m->name);
     free(m->holder);
@@ -624,4 +672,23 @@ size_t members_count(members_t *m)
 {
     LOCKED(&m->lock);
     return m->plan.members ? strv_len(m->plan.members) : 0;
+}
+
+uint64_t members_plan(members_t *m)
+{
+    LOCKED(&m->lock);
+    return m->plan.generation;
+}
+
+void members_ask(members_t *m, const char *key, const char *rv)
+{
+    moves_ask(&m->moves, key, rv);
+    LOCKED(&m->lock);
+    m->hurry = true;
+    pthread_cond_broadcast(&m->wake);
+}
+
+void members_withdraw(members_t *m, const char *key)
+{
+    moves_withdraw(&m->moves, key);
 }

@@ -32,6 +32,11 @@ struct members_options {
     void (*on_lost)(void *ctx);    /* everything is to be dropped */
     void (*on_resumed)(void *ctx); /* the lease had run out, and nobody has taken anything: go on */
     void (*on_tick)(void *ctx);    /* about once a second */
+    /* Another replica asks for the application as of this version: let go of it; true when it is not worked
+     * here any more. */
+    bool (*let_go)(void *ctx, const char *key, const char *rv);
+    /* Nobody else works the application that was asked for. */
+    void (*on_given)(void *ctx, const char *key);
     /* The clusters with their applications; the caller frees. NULL with n 0: not known yet. */
     struct plan_cluster *(*load)(void *ctx, size_t *n);
     void *ctx;
@@ -48,5 +53,10 @@ bool members_is_mine(members_t *m, const char *server, const char *app);
 bool members_is_my_cluster(members_t *m, const char *server);
 /* How many members the plan has; 0: none yet. */
 size_t members_count(members_t *m);
+/* The number of the plan that is followed; 0: none, or a fixed shard. */
+uint64_t members_plan(members_t *m);
+/* Asks the others for an application that came to us without a new plan (moves.h); on_given follows. */
+void members_ask(members_t *m, const char *key, const char *rv);
+void members_withdraw(members_t *m, const char *key);
 
 #endif

@@ -90,6 +90,12 @@ bool tenure_owned(tenures_t *ts, struct tenure *t)
     return t->owned;
 }
 
+bool tenure_idle(tenures_t *ts, struct tenure *t)
+{
+    LOCKED(&ts->lock);
+    return !t->owned && !t->working && !t->writing;
+}
+
 bool tenure_begin(tenures_t *ts, struct tenure *t)
 {
     LOCKED(&ts->lock);

@@ -28,6 +28,8 @@ void tenures_lease(tenures_t *ts, mono_t stop, mono_t end);
 bool tenures_valid(tenures_t *ts);
 /* Whether what is wanted may be owned. */
 void tenures_settle(tenures_t *ts, bool settled);
+/* Whether nothing is being done for it, nor may be. */
+bool tenure_idle(tenures_t *ts, struct tenure *t);
 /* How many writes of tenures that were lost are under way. */
 size_t tenures_draining(tenures_t *ts);
 

@@ -49,7 +49,7 @@ json_t *app_sources(const json_t *app)
     return list;
 }
 
-/* Without fields that mean the same as being absent. */
+/* Without fields that mean the same as being absent; among users' values every one means something. */
 static json_t *pruned(const json_t *v)
 {
     if (json_is_array(v)) {
@@ -62,7 +62,9 @@ static json_t *pruned(const json_t *v)
         return json_copy_deep(v);
     json_t *out = json_object(), *it_of = (json_t *)(uintptr_t)v;
     for (void *it = json_object_iter(it_of); it; it = json_object_iter_next(it_of, it)) {
-        json_t *child = pruned(json_object_iter_value(it));
+        bool values = strcmp(json_object_iter_key(it), "valuesObject") == 0;
+        json_t *child = values ? json_copy_deep(json_object_iter_value(it))
+                               : pruned(json_object_iter_value(it));
         if (json_is_zero(child))
             json_decref(child);
         else

@@ -305,6 +305,98 @@ class WithoutLeasesButOthers(WithoutLeases):
         self.converge(2, 0)
 
 
+class Moves(Clusters):
+    """An application whose destination becomes another replica's cluster, in the middle of its work."""
+    options = {"replicas": 2, "controller": ["--app-resync", "600", "--sync-wave-delay", "0"]}
+    COUNT = 16
+
+    def wait_ready(self):
+        self.env.wait("both to work", lambda: all("replica works by plan" in p.log() for p in self.env.controllers))
+
+    def move(self, name, to):
+        self.env.patch_app(name, {"spec": {"destination": {"server": to}}})
+
+    def slow(self, sim, ms):
+        rules = [{"verb": v, "resource": "configmaps", "latencyMs": ms, "probability": 1} for v in ("create", "patch")] if ms else []
+        sim.kube.call("PUT", "/kubesim/faults", {"rules": rules})
+
+    def here(self, sim, name):
+        return sum(o["metadata"]["name"].startswith("cm-") for o in sim.kube.list("v1", "ConfigMap", "t-" + name))
+
+    def writes_of(self, name):
+        return [(at, replica, path) for at, app, replica, path in writes(self.env) if app == self.env.ns + "/" + name]
+
+    def owner(self, server):
+        """The replica that last wrote to the application of that destination."""
+        name = "probe-%d" % int(server.rsplit(":", 1)[1])
+        return self.writes_of(name)[-1][1]
+
+    def pair(self):
+        """Two clusters of different replicas."""
+        found = {}
+        for i in range(12):
+            sim = Sim(self.env, "c%d" % i)
+            self.cluster("c%d" % i, sim.server)
+            self.deploy("probe-%d" % sim.port, {"server": sim.server}, sim=sim)
+            self.env.wait_status("probe-%d" % sim.port, "Synced")
+            found.setdefault(self.owner(sim.server), sim)
+            if len(found) == 2:
+                return [found[k] for k in sorted(found)]
+        raise AssertionError("one replica works all clusters")
+
+    def test_moved_in_the_middle_of_a_sync(self):
+        self.wait_ready()
+        one, two = self.pair()
+        for sim in (one, two):
+            sim.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "t-moved"}})
+        repo = self.env.repo()
+        repo.commit({"%02d.yaml" % i: config_map("cm-%02d" % i, annotations={"argocd.argoproj.io/sync-wave": str(i)}) for i in range(self.COUNT)})
+        self.slow(one, 300)
+        self.slow(two, 300)
+        self.env.app("moved", self.env.git.url(repo), dest_ns="t-moved", destination={"server": one.server, "namespace": "t-moved"},
+                     syncPolicy={"automated": {"selfHeal": True}})
+        took = []
+        for source, target in ((one, two), (two, one), (one, two)):
+            self.env.wait("the sync to be under way", lambda: self.busy(source) >= 4)
+            self.move("moved", target.server)
+            began = time.monotonic()
+            self.env.wait("work on the other", lambda: self.busy(target) >= 4, 30)
+            took.append(time.monotonic() - began)
+        self.assertLess(max(took), 15)
+        self.slow(one, 0)
+        self.slow(two, 0)
+        self.env.wait_app("moved", lambda a: a["status"].get("sync", {}).get("status") == "Synced" and
+                          a["status"]["sync"]["comparedTo"]["destination"]["server"] == two.server, 90)
+        self.assertEqual(self.here(two, "moved"), self.COUNT)
+        runs = []
+        for _, replica, path in self.writes_of("moved"):
+            if not runs or runs[-1] != replica:
+                runs.append(replica)
+        self.assertEqual(len(runs), 4, runs)
+
+    def busy(self, sim):
+        """How many of the last writes were made by the replica of that cluster."""
+        owner, n = self.owner(sim.server), 0
+        for _, replica, _ in reversed(self.writes_of("moved")):
+            if replica != owner:
+                break
+            n += 1
+        return n
+
+
+class ShardMoves(Moves):
+    @classmethod
+    def setUpClass(cls):
+        cls.env = Environment(cls.redis, cls.options)
+        for i, p in enumerate(cls.env.controllers):
+            p.env.update({"ARGOCD_CONTROLLER_REPLICAS": "2", "ARGOCD_CONTROLLER_SHARD": str(i),
+                          "ARGOCD_CONTROLLER_SHARDING_ALGORITHM": "legacy"})
+        cls.env.start()
+
+    def wait_ready(self):
+        self.env.wait("both to work", lambda: all("works shard" in p.log() for p in self.env.controllers))
+
+
 class Shards(Clusters):
     """Each replica is told its shard, as with Argo CD."""
     options = {"replicas": 2}

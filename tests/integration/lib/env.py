@@ -104,7 +104,7 @@ class Environment:
 
     def _daemon(self, name, flags):
         argv = [os.path.join(BIN, name), "--logformat", "text", "--loglevel", LOG_LEVEL,
-                "--seal-keys", self.seals, *flags]
+                "--log-format-timestamp", "2006-01-02T15:04:05.000000000Z07:00", "--seal-keys", self.seals, *flags]
         if self.redis:
             argv += ["--redis", "unix://" + self.redis_socket]
         return self._process(name, argv)

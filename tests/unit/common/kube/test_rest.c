@@ -269,6 +269,37 @@ static void what_must_not_be_sent_twice_is_not(void **state)
     }
 }
 
+static bool is_away(fake_conn_t *c, const struct fake_request *r, int n)
+{
+    static const char *const statuses[] = {"503 Service Unavailable", "504 Gateway Timeout"};
+    if (n >= 2)
+        return says_ok(c, r, n);
+    fake_reply(c, statuses[n], "", "{}");
+    return true;
+}
+
+/* Only where that is asked for, and does no harm. */
+static void failures_are_tried_again_so_often(void **state)
+{
+    static const struct {
+        unsigned retries;
+        int code, requests;
+    } cases[] = {{0, -ERR_UNAVAILABLE, 1}, {1, -ERR_UNAVAILABLE, 2}, {2, 0, 3}, {5, 0, 3}};
+    AUTO_JSON patch = json_array();
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct kube_options options = {.retries = cases[i].retries, .retry_ns = MILLIS(10)};
+        begin(is_away, (struct kube_config){}, options);
+        int code = kube_get(f.k, &configmaps, "ns", "x", NULL, NULL, NULL);
+        assert_int_equal(code < 0, cases[i].code < 0);
+        assert_int_equal(s.n, cases[i].requests);
+        end();
+    }
+    begin(is_away, (struct kube_config){}, (struct kube_options){.retries = 5, .retry_ns = MILLIS(10)});
+    assert_true(kube_patch(f.k, &configmaps, "ns", "x", KUBE_PATCH_JSON, patch, NULL, NULL, NULL) < 0);
+    assert_int_equal(s.n, 1);
+    end();
+}
+
 static void the_rate_is_limited(void **state)
 {
     AUTO_ERR err = NULL;
@@ -337,5 +368,5 @@ static void bad_servers_are_refused(void **state)
 
 TESTS(T(verbs_are_spelled_as_the_server_wants_them), T(impersonation_rides_along),
       T(a_401_asks_for_fresh_credentials_once), T(a_busy_server_is_asked_again), T(odd_answers_are_errors),
-      T(what_must_not_be_sent_twice_is_not), T(the_rate_is_limited), T(requests_are_observed_and_bounded),
-      T(bad_servers_are_refused))
+      T(what_must_not_be_sent_twice_is_not), T(failures_are_tried_again_so_often), T(the_rate_is_limited),
+      T(requests_are_observed_and_bounded), T(bad_servers_are_refused))
