@@ -196,6 +196,7 @@ static int compare_pair(struct controller *ctl, struct app *app, const struct co
     AUTO_JSON target = json_copy_deep(p->target);
     AUTO_JSON live = json_copy_deep(p->live);
     mask_for_storage(target, ctl->mask_key);
+    tracking_bridge(settings_tracking(in->settings), target, live);
     if (comparison_drop_managed(in, options, target, live, err) < 0)
         return err_again(err);
     struct diff_result r = {};

@@ -184,6 +184,23 @@ class Pairs(TargetCase):
         self.env.wait_operation("extra")
         self.env.wait("it to go", lambda: self.env.kube.get("v1", "ConfigMap", ns, "c") is None)
 
+    def test_another_tracking_method_is_no_difference(self):
+        self.env.config_map("argocd-cm", {"application.resourceTrackingMethod": "label"})
+        self.addCleanup(self.env.config_map, "argocd-cm", {})
+        ns, _ = self.make("bylabel", {"a.yaml": config_map("a")})
+        live = self.env.kube.get("v1", "ConfigMap", ns, "a")["metadata"]
+        self.assertEqual((live["labels"], TRACKING in live["annotations"]), ({"app.kubernetes.io/instance": "bylabel"}, False))
+        self.env.config_map("argocd-cm", {"application.resourceTrackingMethod": "annotation"})
+        self.env.wait("the setting", lambda: "Refreshing" in self.env.controller.log())
+        for _ in range(3):
+            app = self.refreshed("bylabel", "hard")
+            self.assertEqual(app["status"]["sync"]["status"], "Synced")
+        self.env.sync("bylabel")
+        self.env.wait_operation("bylabel")
+        live = self.env.kube.get("v1", "ConfigMap", ns, "a")["metadata"]
+        self.assertEqual(live["annotations"][TRACKING], "bylabel:/ConfigMap:%s/a" % ns)
+        self.assertNotIn("app.kubernetes.io/instance", live.get("labels", {}))
+
     def test_what_is_not_its_own(self):
         ns, _ = self.make("selfish", {"a.yaml": config_map("a")})
         copy = yaml.safe_load(config_map("copy", {"k": "v"}, {TRACKING: "selfish:/ConfigMap:%s/a" % ns}, ns))
