@@ -196,6 +196,7 @@ static int compare_pair(struct controller *ctl, struct app *app, const struct co
     AUTO_JSON target = json_copy_deep(p->target);
     AUTO_JSON live = json_copy_deep(p->live);
     mask_for_storage(target, ctl->mask_key);
+    tracking_bridge(settings_tracking(in->settings), target, live);
     if (comparison_drop_managed(in, options, target, live, err) < 0)
         return err_again(err);
     struct diff_result r = {};
@@ -312,14 +313,18 @@ static bool is_itself(const struct app *app, const struct pair *p)
            strcmp(p->record.ns, app->ns) == 0;
 }
 
-/* Whether the pair's health takes part in the application's. */
+/* Whether the pair is one of the application's resources: hooks and what is skipped are none. */
+static bool is_resource(const struct pair *p)
+{
+    return !(p->target && object_is_skipped(p->target)) && !(p->live && object_is_hook(p->live));
+}
+
+/* Whether a resource's health takes part in the application's. */
 static bool health_counts(const struct app *app, const struct pair *p)
 {
-    if ((p->target && object_is_skipped(p->target)) || (p->live && (object_is_hook(p->live))))
-        return false;
-    if (p->live && str_eq(object_annotation(p->live, "argocd.argoproj.io/ignore-healthcheck"), "true"))
-        return false;
-    return !is_itself(app, p);
+    const char *ignored = p->live ? object_annotation(p->live, "argocd.argoproj.io/ignore-healthcheck")
+                                  : NULL;
+    return !str_eq(ignored, "true") && !is_itself(app, p);
 }
 
 static void aggregate_health(struct app *app, struct comparison *c)
@@ -333,10 +338,13 @@ static void aggregate_health(struct app *app, struct comparison *c)
             p->health.status = HEALTH_MISSING;
         else
             p->health = (struct health){p->record.health, xstrdup(p->record.health_message)};
-        if (!health_counts(app, p))
+        if (!is_resource(p))
             continue;
         has_resources = true;
         has_live = has_live || p->live;
+        p->health_counts = health_counts(app, p);
+        if (!p->health_counts)
+            continue;
         enum health_status h = p->health.status;
         bool child_unknown = p->live && is_application(p) && (h == HEALTH_MISSING || h == HEALTH_UNKNOWN);
         if (!p->live || h == HEALTH_NONE || child_unknown)
@@ -366,7 +374,7 @@ static void tell_failed_check(struct controller *ctl, const struct compare_input
     VEC_FOREACH(&c->pairs, p) {
         AUTO_ERR err = NULL;
         struct health h;
-        if (!p->live || p->record.health != HEALTH_UNKNOWN)
+        if (!p->live || !p->health_counts || p->record.health != HEALTH_UNKNOWN)
             continue;
         health_assess_by(&overrides, p->live, &h, &err);
         health_dispose(&h);

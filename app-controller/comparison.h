@@ -31,7 +31,8 @@ struct pair {
     bool modified, hook, requires_pruning, requires_confirmation, self_referenced;
     int wave;
     struct health health;
-    char *where; /* where both sides differ, as pointers; NULL: they do not, or one is missing */
+    bool health_counts; /* in the application's; else it is not told with the resource, either */
+    char *where;        /* where both sides differ, as pointers; NULL: they do not, or one is missing */
     struct diff_result *difference; /* owned; where finding it took requests: for who shows it; else NULL */
     uint64_t verdict;               /* what `modified` holds for; 0: it was not a comparison */
 };

@@ -177,7 +177,12 @@ static int find_live(struct controller *ctl, const struct compare_input *in, con
     const struct kube_resource *resource = resource_of(api, target);
     if (resource && cluster_manages(in->cluster, &key, resource->namespaced, err) < 0)
         return err_again(err);
-    if (!cache_find(cache, &key, record)) {
+    bool found = cache_find(cache, &key, record);
+    if (!found && !resource) { /* perhaps of the cluster: whether it is namespaced is not known now */
+        key.ns = "";
+        found = cache_find(cache, &key, record);
+    }
+    if (!found) {
         if (cache_watches(cache, group, key.kind))
             return 0;
         int r = get_live(ctl, in, api, target, record, out, err);

@@ -16,7 +16,7 @@ json_t *status_of_resource(const struct controller *ctl, const struct pair *p)
     json_put_str(s, "namespace", object_namespace(o));
     json_put_str(s, "name", object_name(o));
     json_put_str(s, "status", p->status);
-    if (ctl->options.persist_health && p->health.status != HEALTH_NONE) {
+    if (ctl->options.persist_health && p->health_counts && p->health.status != HEALTH_NONE) {
         json_t *h = json_object();
         json_put_str(h, "status", health_name(p->health.status));
         json_put_str(h, "message", p->health.message);

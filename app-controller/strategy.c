@@ -101,6 +101,7 @@ static int compare(const struct request *q, enum strategy s, const struct normal
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (all[i])
             mask_for_storage(all[i], q->ctl->mask_key);
+    tracking_bridge(settings_tracking(q->in->settings), target, live);
     if (comparison_drop_managed(q->in, options, predicted ? predicted : target, live, err) < 0)
         return err_again(err);
     if (s == STRATEGY_SERVER_SIDE)

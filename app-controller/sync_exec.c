@@ -247,12 +247,13 @@ static bool needs_confirmation(const struct sync_exec *x, struct sync_task *cons
     return false;
 }
 
-static void free_hook(struct sync_exec *x, struct sync_task *t)
+/* verb: "failed" of a hook that goes before it is made anew, "Failed" of one that has ended. */
+static void free_hook(struct sync_exec *x, struct sync_task *t, const char *verb)
 {
     AUTO_ERR err = NULL;
     json_t *now = NULL;
     if (apply_remove_finalizer(&x->applier, t->live, HOOK_FINALIZER, &now, &err) < 0) {
-        AUTO(free_p) char *message = xasprintf("failed to remove hook finalizer: %s", err_text(err));
+        AUTO(free_p) char *message = xasprintf("%s to remove hook finalizer: %s", verb, err_text(err));
         sync_set_result(x->plan, t, t->code, OP_ERROR, message);
         x->plan->outcome = RUN_FAILED;
         return;
@@ -268,7 +269,7 @@ static void delete_before_creation(struct sync_exec *x, struct sync_task **tasks
     for (size_t i = 0; i < n; i++) {
         if (!task_delete_before_creation(tasks[i]))
             continue;
-        free_hook(x, tasks[i]);
+        free_hook(x, tasks[i], "failed");
         if (tasks[i]->live && x->plan->outcome != RUN_FAILED)
             VEC_PUSH(&jobs, (struct job){.x = x, .task = tasks[i], .work = delete_job});
     }
@@ -364,7 +365,7 @@ static void delete_hooks(struct sync_exec *x)
         struct sync_task *t = x->plan->run[i];
         AUTO_ERR err = NULL;
         if (t->live && json_at(t->live, "metadata", "finalizers"))
-            free_hook(x, t);
+            free_hook(x, t, "failed");
         if (!t->live)
             continue;
         if (apply_delete(&x->applier, t->live, x->propagation, &err) < 0) {
@@ -378,7 +379,7 @@ static void delete_hooks(struct sync_exec *x)
 static void finalize_hooks(struct sync_exec *x)
 {
     for (size_t i = 0; i < x->plan->nrun; i++)
-        free_hook(x, x->plan->run[i]);
+        free_hook(x, x->plan->run[i], "Failed");
 }
 
 void sync_carry_out(struct sync_exec *x, enum sync_step step)
@@ -404,30 +405,39 @@ void sync_carry_out(struct sync_exec *x, enum sync_step step)
     }
 }
 
-/* A running hook ends with its real outcome if it has one by now, else it is stopped. */
+static void end_hook(struct sync_exec *x, struct sync_task *t, enum op_phase phase, const char *what,
+                     err_t *why)
+{
+    AUTO(free_p) char *message = xasprintf("%s: %s", what, err_text(why));
+    sync_set_result(x->plan, t, t->code, phase, message);
+}
+
+/* A running hook ends with its real outcome if it has one by now, else it is stopped. One whose health cannot
+ * be told goes, too, and what was said of that stays. */
 static void stop_hook(struct sync_exec *x, struct sync_task *t)
 {
+    AUTO_ERR odd = NULL;
     AUTO_ERR err = NULL;
     AUTO(free_p) char *message = NULL;
-    if (!t->live) {
-        sync_set_result(x->plan, t, t->code, OP_FAILED, "Terminated");
-        return;
-    }
-    enum op_phase phase = sync_hook_phase(x->plan->input->health, t->live, &message, &err);
-    bool delete = phase == OP_RUNNING || (phase == OP_FAILED && (t->hook_delete & HOOK_DELETE_FAILED));
-    free_hook(x, t);
-    if (t->op == OP_ERROR)
-        return;
-    if (delete &&t->live && apply_delete(&x->applier, t->live, x->propagation, &err) < 0) {
-        AUTO(free_p) char *why = xasprintf("Failed to delete: %s", err_text(err));
-        sync_set_result(x->plan, t, t->code, OP_FAILED, why);
+    json_t *now = NULL;
+    enum op_phase phase = sync_hook_phase(x->plan->input->health, t->live, &message, &odd);
+    if (odd)
+        end_hook(x, t, OP_ERROR, "Failed to get hook health: failed to get resource health", odd);
+    if (apply_remove_finalizer(&x->applier, t->live, HOOK_FINALIZER, &now, &err) < 0) {
+        end_hook(x, t, OP_ERROR, "Failed to remove hook finalizer", err);
         x->plan->outcome = RUN_FAILED;
         return;
     }
-    if (phase == OP_RUNNING)
+    set_live(t, now);
+    bool delete = odd || phase == OP_RUNNING || (t->hook_delete & HOOK_DELETE_FAILED);
+    if (delete &&t->live && apply_delete(&x->applier, t->live, x->propagation, &err) < 0) {
+        end_hook(x, t, OP_FAILED, "Failed to delete", err);
+        x->plan->outcome = RUN_FAILED;
+    } else if (phase == OP_RUNNING) {
         sync_set_result(x->plan, t, t->code, OP_FAILED, "Terminated");
-    else
+    } else if (!odd) {
         sync_set_result(x->plan, t, t->code, phase, message);
+    }
 }
 
 void sync_carry_out_termination(struct sync_exec *x, enum sync_step step)

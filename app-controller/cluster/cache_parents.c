@@ -133,9 +133,9 @@ static void attach(cache_t *c, struct obj *child, const struct obj *parent)
 static void attach_claims(cache_t *c, const struct obj *set)
 {
     cache_kind_t *k = cache_kind_find(c, "", "PersistentVolumeClaim");
-    for (struct obj *o = k ? k->objects : NULL, *next; o; o = next) {
+    for (struct obj *o = k ? map_get(&k->objects, set->ns) : NULL, *next; o; o = next) {
         next = o->next_kind;
-        if (!o->nowners && strcmp(o->ns, set->ns) == 0 && set_of_claim(c, o) == set)
+        if (!o->nowners && set_of_claim(c, o) == set)
             attach(c, o, set);
     }
 }
@@ -144,11 +144,10 @@ static void attach_claims(cache_t *c, const struct obj *set)
 static void attach_versions(cache_t *c, const struct obj *group)
 {
     cache_kind_t *k = cache_kind_find(c, OLM, "ClusterServiceVersion");
-    for (struct obj *o = k ? k->objects : NULL, *next; o; o = next) {
+    for (struct obj *o = k ? map_get(&k->objects, group->ns) : NULL, *next; o; o = next) {
         next = o->next_kind;
         struct owner *w = o->nowners ? &o->owners[o->nowners - 1] : NULL; /* inferred last */
-        if (!w || strcmp(w->kind, "OperatorGroup") != 0 || w->uid == group->uid || o->ns != group->ns ||
-            w->name != group->name)
+        if (!w || strcmp(w->kind, "OperatorGroup") != 0 || w->uid == group->uid || w->name != group->name)
             continue;
         cache_unindex(c, o);
         intern_unref(w->uid);
@@ -178,7 +177,7 @@ void cache_abandon(cache_t *c, const struct obj *parent, bool replaced)
     if (!replaced)
         map_del(&c->claims, key);
     cache_kind_t *k = cache_kind_find(c, "", "PersistentVolumeClaim");
-    for (struct obj *o = k ? k->objects : NULL, *next; o; o = next) {
+    for (struct obj *o = k ? map_get(&k->objects, parent->ns) : NULL, *next; o; o = next) {
         next = o->next_kind;
         if (o->nowners != 1 || o->owners[0].uid != parent->uid)
             continue;

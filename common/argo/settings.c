@@ -125,6 +125,16 @@ static void rule_dispose(struct ignore_rule *r)
     strv_free((char **)(uintptr_t)r->managers);
 }
 
+/* Argo CD looks managers up by "<group>/<kind>" and by everything: a bare kind and other globs, which find
+ * pointers and expressions, find none. */
+static bool finds_managers(const char *name, char separator)
+{
+    const char *at = strrchr(name, separator);
+    if (!at)
+        return strcmp(name, "all") == 0;
+    return !strchr(name, '*') || (at == name + 1 && *name == '*' && strcmp(at + 1, "*") == 0);
+}
+
 /* A key of its own overrides what the older, single key says of the same kind. */
 static void add_rule(rules_t *to, const char *name, char separator, const json_t *body)
 {
@@ -134,7 +144,9 @@ static void add_rule(rules_t *to, const char *name, char separator, const json_t
                                .kind = kind,
                                .pointers = texts_of(json_object_get(body, "jsonPointers")),
                                .jq = texts_of(json_object_get(body, "jqPathExpressions")),
-                               .managers = texts_of(json_object_get(body, "managedFieldsManagers"))};
+                               .managers = finds_managers(name, separator)
+                                               ? texts_of(json_object_get(body, "managedFieldsManagers"))
+                                               : NULL};
     VEC_FOREACH(to, r) {
         if (strcmp(r->group, group) != 0 || strcmp(r->kind, kind) != 0)
             continue;

@@ -190,3 +190,19 @@ char *instance_name(const char *app_ns, const char *app_name, const char *contro
         return xstrdup(app_name);
     return xasprintf("%s_%s", app_ns, app_name);
 }
+
+void tracking_bridge(const struct tracking *t, const json_t *target, json_t *live)
+{
+    AUTO(free_p) char *group = object_group(live);
+    if (!uses_annotation(t) || str_empty(object_label(live, label_key(t))) ||
+        (strcmp(group, "apiextensions.k8s.io") == 0 &&
+         strcmp(object_kind(live), "CustomResourceDefinition") == 0))
+        return;
+    const char *wanted = object_annotation(target, ANNOTATION_TRACKING_ID);
+    if (str_empty(object_annotation(live, ANNOTATION_TRACKING_ID)) && wanted)
+        object_set_annotation(live, ANNOTATION_TRACKING_ID, wanted);
+    if (str_empty(object_label(target, label_key(t))))
+        json_drop_at(live, "metadata", "labels", label_key(t));
+    if (json_object_size(json_at(live, "metadata", "labels")) == 0)
+        json_drop_at(live, "metadata", "labels");
+}

@@ -40,6 +40,11 @@ bool tracking_self_reference(const struct tracking *t, const json_t *live, const
  * definitions are left alone. ERR_INVALID_ARGUMENT when labels or annotations are no maps of texts. */
 int tracking_stamp(const struct tracking *t, const char *app, const char *ns, json_t *target, err_t **err);
 
+/* Before a comparison: an object that was marked by label only gets the target's annotation on paper, and
+ * loses the label that the target does not have, so that another tracking method alone is no difference.
+ * Changes `live`. Nothing where labels are the method, and of custom resource definitions. */
+void tracking_bridge(const struct tracking *t, const json_t *target, json_t *live);
+
 /* An application's instance name: its name, with "namespace_" in front outside the control plane's namespace.
  */
 char *instance_name(const char *app_ns, const char *app_name, const char *control_ns) MUST_USE;

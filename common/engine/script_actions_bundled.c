@@ -14,6 +14,7 @@ EMBED(lib);
 EMBED(kubernetes);
 EMBED(argo);
 EMBED(flux);
+EMBED(numa);
 EMBED(others);
 
 /* kinds: separated by blanks. */
@@ -30,6 +31,8 @@ static const struct bundled {
     {"notification.toolkit.fluxcd.io", "Alert Provider Receiver", actions_file_flux},
     {"source.toolkit.fluxcd.io", "Bucket GitRepository HelmChart HelmRepository OCIRepository",
      actions_file_flux},
+    {"numaflow.numaproj.io", "InterStepBufferService MonoVertex Pipeline", actions_file_numa},
+    {"numaplane.numaproj.io", "MonoVertexRollout PipelineRollout", actions_file_numa},
     {"external-secrets.io", "ExternalSecret PushSecret", actions_file_others},
     {"keda.sh", "ScaledJob ScaledObject", actions_file_others},
     {"core.strimzi.io", "StrimziPodSet", actions_file_others},

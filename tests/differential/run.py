@@ -177,12 +177,12 @@ class Differential:
     def refreshed(self, name, sha):
         self.env.refresh(name)
         return self.env.wait_app(name, lambda a: "argocd.argoproj.io/refresh" not in a["metadata"].get("annotations", {}) and
-                                 a["status"]["sync"].get("revision") == sha, 20, "to be refreshed")
+                                 a["status"]["sync"].get("revision") == sha, 60, "to be refreshed")
 
     def synced(self, name, place, policy):
         self.env.sync(name, **policy)
         app = self.env.wait_app(name, lambda a: not a.get("operation") and
-                                a["status"].get("operationState", {}).get("phase") in ("Succeeded", "Failed", "Error"), 20, "to be synced")
+                                a["status"].get("operationState", {}).get("phase") in ("Succeeded", "Failed", "Error"), 60, "to be synced")
         state = app["status"]["operationState"]
         if state["phase"] != "Succeeded":
             results = state.get("syncResult", {}).get("resources", [])

@@ -612,6 +612,15 @@ class Health(SaidHealth):
         nodes = self.admin.get("/api/v1/applications/ignored/resource-tree").json["nodes"]
         self.assertEqual({n["name"]: n.get("health", {}).get("status") or None for n in nodes if n["name"] in "abc"},
                          {"a": "Healthy", "b": "Degraded", "c": None})
+        # What is not looked at is there all the same.
+        ns = self.app_of("halfway", {"a": "Degraded", "b": "Healthy"}, a={"argocd.argoproj.io/ignore-healthcheck": "true"})
+        self.env.kube.delete("v1", "ConfigMap", ns, "b")
+        self.env.wait_status("halfway", "OutOfSync")
+        self.health("halfway", "Healthy")
+        # Nor is a check that fails a failure of the comparison.
+        self.app_of("quiet", {"a": "broken", "b": "Healthy"}, a={"argocd.argoproj.io/ignore-healthcheck": "true"})
+        self.health("quiet", "Healthy")
+        self.assertFalse([c for c in self.env.get_app("quiet")["status"].get("conditions", []) if c["type"] == "ComparisonError"])
 
     def test_odd_answers(self):
         ns = self.app_of("odd", {"a": "odd"})
@@ -699,3 +708,10 @@ class PersistedHealth(SaidHealth):
         self.assertNotIn("resourceHealthSource", app["status"])
         self.assertEqual({r["kind"]: r.get("health") for r in app["status"]["resources"]},
                          {"Deployment": {"status": "Healthy"}, "ConfigMap": {}})
+
+    def test_not_of_what_does_not_count(self):
+        ignored = DEPLOYMENT % (("web",) * 3)
+        ignored = ignored.replace("{name: web}", "{name: web, annotations: {argocd.argoproj.io/ignore-healthcheck: 'true'}}", 1)
+        self.start_app("untold", {"d.yaml": ignored, "c.yaml": config_map("c")}, "Synced", syncPolicy={"automated": {}})
+        app = self.env.wait_status("untold", "Synced", "Healthy")
+        self.assertEqual({r["kind"]: r.get("health") for r in app["status"]["resources"]}, {"Deployment": None, "ConfigMap": None})

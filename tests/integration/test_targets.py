@@ -182,7 +182,24 @@ class Pairs(TargetCase):
         self.assertEqual((app["status"]["sync"]["status"], b.get("syncWave")), ("OutOfSync", None))
         self.env.sync("extra", prune=True)
         self.env.wait_operation("extra")
-        self.assertIsNone(self.env.kube.get("v1", "ConfigMap", ns, "c"))
+        self.env.wait("it to go", lambda: self.env.kube.get("v1", "ConfigMap", ns, "c") is None)
+
+    def test_another_tracking_method_is_no_difference(self):
+        self.env.config_map("argocd-cm", {"application.resourceTrackingMethod": "label"})
+        self.addCleanup(self.env.config_map, "argocd-cm", {})
+        ns, _ = self.make("bylabel", {"a.yaml": config_map("a")})
+        live = self.env.kube.get("v1", "ConfigMap", ns, "a")["metadata"]
+        self.assertEqual((live["labels"], TRACKING in live["annotations"]), ({"app.kubernetes.io/instance": "bylabel"}, False))
+        self.env.config_map("argocd-cm", {"application.resourceTrackingMethod": "annotation"})
+        self.env.wait("the setting", lambda: "Refreshing" in self.env.controller.log())
+        for _ in range(3):
+            app = self.refreshed("bylabel", "hard")
+            self.assertEqual(app["status"]["sync"]["status"], "Synced")
+        self.env.sync("bylabel")
+        self.env.wait_operation("bylabel")
+        live = self.env.kube.get("v1", "ConfigMap", ns, "a")["metadata"]
+        self.assertEqual(live["annotations"][TRACKING], "bylabel:/ConfigMap:%s/a" % ns)
+        self.assertNotIn("app.kubernetes.io/instance", live.get("labels", {}))
 
     def test_what_is_not_its_own(self):
         ns, _ = self.make("selfish", {"a.yaml": config_map("a")})
@@ -217,3 +234,63 @@ class Pairs(TargetCase):
         self.env.patch_app("confirm", {"spec": {"syncPolicy": {"syncOptions": ["Delete=confirm"]}}})
         app = self.refreshed("confirm")
         self.assertTrue(self.resource(app, "ConfigMap", "b")["requiresDeletionConfirmation"])
+
+
+class Edges(TargetCase):
+    """Sharp edges of a sync."""
+
+    def test_a_policy_of_helm_keeps_nothing_from_being_pruned(self):
+        ns, repo = self.make("keeps", {"a.yaml": config_map("a"), "b.yaml": config_map("b", annotations={"helm.sh/resource-policy": "keep"})})
+        self.push("keeps", repo, {"b.yaml": None})
+        self.env.sync("keeps", prune=True)
+        self.env.wait_operation("keeps")
+        self.env.wait("it to go", lambda: self.env.kube.get("v1", "ConfigMap", ns, "b") is None)
+
+    def test_a_namespace_that_is_a_hook_is_made_all_the_same(self):
+        ns = "hooked-" + self.env.ns
+        space = "apiVersion: v1\nkind: Namespace\nmetadata: {name: %s, annotations: {%s: PreSync}}\n" % (ns, HOOK)
+        self.env.namespaces.append(ns)
+        self.make("hooked", {"ns.yaml": space, "a.yaml": config_map("a")}, synced=False, dest_ns=ns)
+        self.env.sync("hooked", syncOptions=["CreateNamespace=true"])
+        app = self.env.wait_operation("hooked")
+        spaces = [(r.get("hookType"), r["syncPhase"]) for r in app["status"]["operationState"]["syncResult"]["resources"] if r["kind"] == "Namespace"]
+        self.assertEqual({hook for hook, _ in spaces}, {"PreSync", None})  # both tasks exist
+        self.assertIsNotNone(self.env.kube.get("v1", "ConfigMap", ns, "a"))
+
+    def test_what_is_ignored_is_applied_all_the_same(self):
+        ns, repo = self.make("ignoring", {"a.yaml": config_map("a", {"size": "3", "other": "x"})})
+        self.env.patch_app("ignoring", {"spec": {"ignoreDifferences": [{"kind": "ConfigMap", "jsonPointers": ["/data/size"]}]}})
+        self.env.kube.merge("v1", "ConfigMap", ns, "a", {"data": {"size": "5"}})
+        self.refreshed("ignoring")
+        self.env.wait_status("ignoring", "Synced")
+        self.env.sync("ignoring")
+        self.env.wait_operation("ignoring")
+        self.assertEqual(self.env.kube.get("v1", "ConfigMap", ns, "a")["data"]["size"], "3")
+        self.env.kube.merge("v1", "ConfigMap", ns, "a", {"data": {"size": "5"}})
+        self.env.sync("ignoring", syncOptions=["RespectIgnoreDifferences=true"])
+        self.env.wait_operation("ignoring")
+        self.assertEqual(self.env.kube.get("v1", "ConfigMap", ns, "a")["data"]["size"], "5")
+
+    def test_the_last_wave_is_not_waited_for(self):
+        job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: %s, annotations: {%s: '%d'}}\nspec: {suspend: false, template: {spec: {restartPolicy: Never, " \
+              "containers: [{name: m, image: 'localhost/never:1', command: [sleep, '600']}]}}}\n"
+        self.make("waves", {"a.yaml": config_map("a"), "j.yaml": job % ("last", WAVE, 1)}, synced=False)
+        self.env.sync("waves")
+        app = self.env.wait_operation("waves")
+        self.assertEqual(app["status"]["operationState"]["message"], "successfully synced (all tasks run)")
+
+    def test_a_failure_does_not_stop_its_wave(self):
+        bad = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: Bad_Name}\n"
+        ns, _ = self.make("onward", {"bad.yaml": bad, "a.yaml": config_map("a"), "late.yaml": config_map("late", annotations={WAVE: "1"})}, synced=False)
+        self.env.sync("onward")
+        app = self.env.wait_operation("onward", "Failed")
+        self.assertIsNotNone(self.env.kube.get("v1", "ConfigMap", ns, "a"))
+        self.assertIsNone(self.env.kube.get("v1", "ConfigMap", ns, "late"))
+        self.assertIn(', reason: ServiceAccount "Bad_Name" is invalid', app["status"]["operationState"]["message"])
+
+    def test_a_partial_sync_skips_hooks_and_history(self):
+        ns, _ = self.make("partial", {"a.yaml": config_map("a"), "h.yaml": config_map("h", annotations={HOOK: "PreSync"})}, synced=False)
+        self.env.sync("partial", resources=[{"kind": "ConfigMap", "name": "a"}])
+        app = self.env.wait_operation("partial")
+        self.assertIsNone(self.env.kube.get("v1", "ConfigMap", ns, "h"))
+        self.assertNotIn("history", app["status"])

@@ -137,4 +137,34 @@ static void integrity_of_projects(void **state)
     }
 }
 
-TESTS(T(integrity_of_projects), T(global_projects), T(as_argo_cd), T(objects), T(orphans))
+static void integrity_of_sources(void **state)
+{
+#define POLICY(url, mode) "{\"repos\":[{\"url\":\"" url "\"}],\"gpg\":{\"mode\":\"" mode "\"}}"
+    static const struct {
+        const char *policies, *source;
+        bool covered;
+    } cases[] = {
+        {POLICY("*", "head"), "{\"repoURL\":\"https://h/a\"}", true},
+        {POLICY("*", "none"), "{\"repoURL\":\"https://h/a\"}", false},
+        {POLICY("https://other/*", "head"), "{\"repoURL\":\"https://h/a\"}", false},
+        {POLICY("*", "strict"), "{\"repoURL\":\"oci://h/a\"}", false},
+        {POLICY("*", "strict"), "{\"repoURL\":\"https://h\",\"chart\":\"c\"}", false},
+        {POLICY("*", "none") "," POLICY("https://h/*", "none"), "{\"repoURL\":\"https://h/a\"}", true},
+        {"{\"repos\":[{\"url\":\"*\"},{\"url\":\"!https://h/*\"}],\"gpg\":{\"mode\":\"head\"}}",
+         "{\"repoURL\":\"https://h/a\"}", false},
+        {"{\"repos\":[{\"url\":\"*\"}]}", "{\"repoURL\":\"https://h/a\"}", false},
+    };
+#undef POLICY
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO(free_p) char *text = xasprintf("{\"git\":{\"policies\":[%s]}}", cases[i].policies);
+        AUTO(free_p) char *list = xasprintf("[%s]", cases[i].source);
+        AUTO_JSON integrity = json_of(text);
+        AUTO_JSON sources = json_of(list);
+        if (source_integrity_covers(integrity, sources) != cases[i].covered)
+            fail_msg("case %zu", i);
+        assert_false(source_integrity_covers(NULL, sources));
+    }
+}
+
+TESTS(T(integrity_of_projects), T(integrity_of_sources), T(global_projects), T(as_argo_cd), T(objects),
+      T(orphans))

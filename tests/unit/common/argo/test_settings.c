@@ -219,6 +219,35 @@ static void overriding(void **state)
     assert_false(settings_customizes(s, "wild.io", "Thing"));
 }
 
+/* Which keys find managers: sharp, but so it is. */
+static void managers_by_key(void **state)
+{
+    static const struct {
+        const char *key, *group, *kind;
+        bool found;
+    } cases[] = {
+        {"ConfigMap", "", "ConfigMap", false},           {"_ConfigMap", "", "ConfigMap", true},
+        {"apps_Deployment", "apps", "Deployment", true}, {"all", "*", "*", true},
+        {"*.x.io_Thing", "*.x.io", "Thing", false},      {"x.io_*", "x.io", "*", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO(free_p)
+        char *text = xasprintf(
+            "{\"resource.compareoptions\":\"ignoreResourceStatusField: none\\n\",\"resource.customizations."
+            "ignoreDifferences.%s\":\"managedFieldsManagers: [m]\\njsonPointers: [/x]\\n\"}",
+            cases[i].key);
+        AUTO(settings_unref_p) settings_t *s = settings_of(text);
+        size_t n;
+        const struct ignore_rule *rules = settings_ignore_rules(s, &n);
+        assert_int_equal(n, 1);
+        assert_string_equal(rules[0].group, cases[i].group);
+        assert_string_equal(rules[0].kind, cases[i].kind);
+        assert_string_equal(rules[0].pointers[0], "/x");
+        if ((rules[0].managers && rules[0].managers[0]) != cases[i].found)
+            fail_msg("%s", cases[i].key);
+    }
+}
+
 static void status_rules(void **state)
 {
     static const struct {
@@ -324,5 +353,5 @@ static void other_values(void **state)
     assert_true(settings_epoch(none) == settings_epoch(same) && settings_epoch(none) != settings_epoch(s));
 }
 
-TESTS(T(exclusions), T(health_scripts), T(actions), T(ignore_rules), T(overriding), T(status_rules),
-      T(malformed), T(known_types), T(other_values))
+TESTS(T(exclusions), T(health_scripts), T(actions), T(ignore_rules), T(overriding), T(managers_by_key),
+      T(status_rules), T(malformed), T(known_types), T(other_values))
