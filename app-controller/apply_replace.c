@@ -45,7 +45,7 @@ int apply_replace(const struct applier *a, const struct kube_resource *r, const 
         *message = xasprintf("%s created%s", name, note);
     } else if (never_deleted(target)) {
         code = put(a, r, target, live, o->dry_run, result, err);
-        *message = xasprintf("%s/%s updated%s", object_kind(target), object_name(target), note);
+        *message = xasprintf("%s/%s updated", object_kind(target), object_name(target));
     } else {
         if (!o->dry_run && o->force)
             code = apply_recreate(a, r, live, target, NULL, SECONDS(300), result, err);

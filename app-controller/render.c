@@ -155,7 +155,12 @@ static void take_given(const struct compare_input *in, struct comparison *c)
     AUTO_JSON list = json_array();
     for (size_t i = 0; i < json_array_size(in->manifests); i++) {
         json_t *o = NULL;
-        if (json_read_str(str_or_empty(json_string_value(json_array_get(in->manifests, i))), &o, &err) < 0) {
+        if (json_read_str(str_or_empty(json_string_value(json_array_get(in->manifests, i))), &o, &err) == 0 &&
+            !json_is_map(o)) {
+            json_decref(o);
+            err_set(&err, ERR_INVALID_ARGUMENT, "manifest %zu is no object", i + 1);
+        }
+        if (err) {
             AUTO(free_p) char *message = xasprintf("Failed to load local manifests: %s", err_text(err));
             fail_given(c, message);
             return;
