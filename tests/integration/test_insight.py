@@ -714,4 +714,4 @@ class PersistedHealth(SaidHealth):
         ignored = ignored.replace("{name: web}", "{name: web, annotations: {argocd.argoproj.io/ignore-healthcheck: 'true'}}", 1)
         self.start_app("untold", {"d.yaml": ignored, "c.yaml": config_map("c")}, "Synced", syncPolicy={"automated": {}})
         app = self.env.wait_status("untold", "Synced", "Healthy")
-        self.assertEqual({r["kind"]: r.get("health") for r in app["status"]["resources"]}, {"Deployment": None, "ConfigMap": None})
+        self.assertEqual({r["kind"]: r.get("health") for r in app["status"]["resources"]}, {"Deployment": None, "ConfigMap": {}})

@@ -274,7 +274,7 @@ class Diff(ServerSideCase):
 
 class Ignored(ServerSideCase):
     def refreshes(self, name):
-        return [line for line in self.env.controller.log().splitlines() if "Refreshing app status" in line and line.endswith("/" + name)]
+        return self.env.refreshes(name)
 
     def scale(self, ns, replicas, manager):
         self.env.kube.call("PATCH", "/apis/apps/v1/namespaces/%s/deployments/web?fieldManager=%s" % (ns, manager), {"spec": {"replicas": replicas}},

@@ -332,7 +332,7 @@ class Automated(Case):
         self.assertIn("syntax error", app["status"]["conditions"][0]["message"])
 
     def refreshes(self, name):
-        return sum("Refreshing app status" in line and line.endswith("/" + name) for line in self.env.controller.log().splitlines())
+        return len(self.env.refreshes(name))
 
     def watched(self, name, rule):
         """An application whose ConfigMap "a" the rule applies to, when all is quiet; its namespace."""

@@ -232,6 +232,10 @@ class Environment:
         return self.patch_app(name, {"operation": {"initiatedBy": {"username": "test"}, "sync": sync},
                                      "status": {"operationState": None}})
 
+    def refreshes(self, name):
+        """The lines of the log that tell of refreshes of the application."""
+        return [line for line in self.controller.log().splitlines() if "Refreshing app status" in line and " application=%s " % name in line + " "]
+
     # ---- waiting ----
 
     def wait(self, what, condition, timeout=30):
