@@ -71,6 +71,29 @@ class Sync(Case):
         self.assertEqual(self.env.kube.get("v1", "ConfigMap", ns, "fields")["data"], {"keep": "1", "foreign": "3"})
         self.env.wait_status("fields", "Synced")
 
+    def test_a_refresh_without_news_is_one_write(self):
+        repo = self.env.repo()
+        repo.commit({"a.yaml": config_map("calm")})
+        self.env.app("calm", self.env.git.url(repo))
+        self.env.wait_status("calm", "OutOfSync")
+        self.env.sync("calm")
+        self.env.wait_operation("calm")
+        before = self.env.wait_status("calm", "Synced")
+
+        def refreshed(app):
+            return "argocd.argoproj.io/refresh" not in app["metadata"].get("annotations", {})
+        self.env.refresh("calm")
+        after = self.env.wait_app("calm", refreshed, what="to be refreshed")
+        self.assertEqual(after["status"]["sync"], before["status"]["sync"])
+        if not self.env.real:
+            writes = [w for w in self.env.kube.call("GET", "/kubesim/writes?name=calm")["items"] if w["resource"].startswith("applications")]
+            asked = [i for i, w in enumerate(writes) if not w["userAgent"].startswith("cargocd")][-1]
+            self.assertEqual(len(writes) - asked, 2, writes[asked:])
+        # what somebody else wrote over the status is put right, although nothing that it depends on is new
+        self.env.patch_app("calm", {"status": {"sync": {"status": "OutOfSync"}, "health": {"status": "Degraded"}},
+                                    "metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}})
+        self.env.wait_status("calm", "Synced", "Healthy")
+
     def test_prune(self):
         repo = self.env.repo()
         repo.commit({"a.yaml": config_map("stays"), "b.yaml": config_map("goes"),
