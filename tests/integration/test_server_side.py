@@ -267,7 +267,7 @@ class Diff(ServerSideCase):
 
 class Ignored(ServerSideCase):
     def refreshes(self, name):
-        return [line for line in self.env.controller.log().splitlines() if "Refreshing app status" in line and line.endswith("/" + name)]
+        return [line for line in self.env.controller.log().splitlines() if "Refreshing app status" in line and " application=%s " % name in line]
 
     def scale(self, ns, replicas, manager):
         self.env.kube.call("PATCH", "/apis/apps/v1/namespaces/%s/deployments/web?fieldManager=%s" % (ns, manager), {"spec": {"replicas": replicas}},

@@ -309,7 +309,7 @@ class Automated(Case):
         self.assertIn("syntax error", app["status"]["conditions"][0]["message"])
 
     def refreshes(self, name):
-        return sum("Refreshing app status" in line and line.endswith("/" + name) for line in self.env.controller.log().splitlines())
+        return sum("Refreshing app status" in line and " application=%s " % name in line for line in self.env.controller.log().splitlines())
 
     def watched(self, name, rule):
         """An application whose ConfigMap "a" the rule applies to, when all is quiet; its namespace."""
