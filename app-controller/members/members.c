@@ -190,8 +190,10 @@ static int write_lease(struct members *m, const char *rv, uint64_t acked, err_t 
                       .duration_ns = m->o.duration_ns,
                       .transitions = m->transitions};
     uint64_t question;
-    AUTO(free_p) char *asks = l.asks = moves_question(&m->moves, &question);
-    AUTO(free_p) char *gives = l.gives = moves_answers(&m->moves);
+    AUTO(free_p) char *asks = moves_question(&m->moves, &question);
+    AUTO(free_p) char *gives = moves_answers(&m->moves);
+    l.asks = asks;
+    l.gives = gives;
     AUTO_JSON body = lease_object(&l, m->ns, wall_now());
     AUTO_JSON answer = NULL;
     struct kube_params params = {.timeout_ns = m->o.duration_ns / 3};
@@ -474,6 +476,8 @@ static int exchange(struct members *m, const leases_t *leases, err_t **err)
             continue;
         moves_answer(&m->moves, l->member, l->asks, m->o.let_go, m->o.ctx);
         uint64_t given = moves_answered(l->gives, m->name);
+        if (given > moves_last(&m->moves)) /* of an earlier life, whose clock was ahead */
+            given = 0;
         if ((by_shard(m) || l->acked) && given < answered)
             answered = given;
     }

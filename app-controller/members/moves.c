@@ -135,6 +135,12 @@ void moves_answer(struct moves *m, const char *name, const char *question,
     m->changed = true;
 }
 
+uint64_t moves_last(struct moves *m)
+{
+    LOCKED(&m->lock);
+    return m->number;
+}
+
 uint64_t moves_answered(const char *answers, const char *name)
 {
     AUTO(strv_free_p) char **entries = strv_split(str_or_empty(answers), " ", true);

@@ -43,6 +43,8 @@ bool moves_unwritten(struct moves *m);
 /* Answers another's question unless that has been done. let_go: false as long as it is worked here. */
 void moves_answer(struct moves *m, const char *name, const char *question,
                   bool (*let_go)(void *ctx, const char *key, const char *rv), void *ctx);
+/* The number of the last question; 0: none was asked. */
+uint64_t moves_last(struct moves *m);
 /* The number of our question that another's answers tell of; 0: none. */
 uint64_t moves_answered(const char *answers, const char *name);
 /* Takes out the applications of the questions up to this number: keys, the caller's (strv). */

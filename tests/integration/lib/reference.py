@@ -32,8 +32,8 @@ class Reference(Environment):
         wait_for("redis", lambda: "Ready to accept" in p.log(), alive=[p])
         return p
 
-    def _install(self):
-        super()._install()
+    def install(self):
+        super().install()
         self.kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": {
             "name": "argocd-secret", "namespace": self.ns, "labels": {"app.kubernetes.io/part-of": "argocd"}},
             "stringData": {"server.secretkey": "for-tests", "admin.password": "none", "admin.passwordMtime": "2024-01-01T00:00:00Z"}})
