@@ -86,9 +86,17 @@ static void run_jobs(struct sync_exec *x, struct job *jobs, size_t n)
     pthread_mutex_destroy(&latch.lock);
 }
 
+/* A request that was canceled did not fail: the pass counts for nothing, and another one does it. */
+static void note(struct sync_exec *x, const err_t *err)
+{
+    if (err_code(err) == ERR_CANCELED)
+        atomic_store(&x->op->interrupted, true);
+}
+
 static void fail(struct job *j, err_t *err_take)
 {
     AUTO_ERR err = err_take;
+    note(j->x, err);
     j->failed = true;
     free(j->message);
     j->message = xstrdup(err_text(err));
@@ -252,6 +260,7 @@ static void free_hook(struct sync_exec *x, struct sync_task *t)
     AUTO_ERR err = NULL;
     json_t *now = NULL;
     if (apply_remove_finalizer(&x->applier, t->live, HOOK_FINALIZER, &now, &err) < 0) {
+        note(x, err);
         AUTO(free_p) char *message = xasprintf("failed to remove hook finalizer: %s", err_text(err));
         sync_set_result(x->plan, t, t->code, OP_ERROR, message);
         x->plan->outcome = RUN_FAILED;
@@ -332,6 +341,7 @@ static void try_group(struct sync_exec *x)
         AUTO(free_p) char *message = NULL;
         int code = apply_object(&x->applier, t->target, t->live, &o, &message, NULL, &err);
         if (code < 0) {
+            note(x, err);
             p->outcome = RUN_FAILED;
             sync_set_result(p, t, RESULT_SYNC_FAILED, OP_FAILED, err_text(err));
         } else if (x->dry_run) {
@@ -368,6 +378,7 @@ static void delete_hooks(struct sync_exec *x)
         if (!t->live)
             continue;
         if (apply_delete(&x->applier, t->live, x->propagation, &err) < 0) {
+            note(x, err);
             AUTO(free_p) char *message = xasprintf("failed to delete resource: %s", err_text(err));
             sync_set_result(x->plan, t, RESULT_NONE, OP_ERROR, message);
             x->plan->outcome = RUN_FAILED;
@@ -419,6 +430,7 @@ static void stop_hook(struct sync_exec *x, struct sync_task *t)
     if (t->op == OP_ERROR)
         return;
     if (delete &&t->live && apply_delete(&x->applier, t->live, x->propagation, &err) < 0) {
+        note(x, err);
         AUTO(free_p) char *why = xasprintf("Failed to delete: %s", err_text(err));
         sync_set_result(x->plan, t, t->code, OP_FAILED, why);
         x->plan->outcome = RUN_FAILED;
