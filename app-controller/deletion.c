@@ -512,7 +512,8 @@ void deletion_run(struct controller *ctl, struct app *app, json_t **doc)
     metrics_requests_begin(&requests, ctl, *doc, false);
     int r = work(&d, &more, &err);
     metrics_requests_end(&requests);
-    bool race = r < 0 && (err_code(err) == ERR_ABORTED || err_code(err) == ERR_NOT_FOUND);
+    bool race = r < 0 && (err_code(err) == ERR_ABORTED || err_code(err) == ERR_NOT_FOUND ||
+                          err_code(err) == ERR_CANCELED);
     /* A failure stays told until a stage is over: the next attempt of a hook follows at once. */
     if (!race && !d.listing && (r < 0 || more))
         tell(&d, r < 0 ? TAKE(err) : NULL);

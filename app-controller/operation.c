@@ -322,6 +322,8 @@ static int pass(struct operation *op, err_t **err)
         return 0;
     if (tenure_refusals(op->ctl->tenures, &op->app->tenure) != refusals) /* not for a reason of its own */
         return err_set(err, ERR_ABORTED, "the application is not ours at the moment");
+    if (atomic_load(&op->interrupted))
+        return err_set(err, ERR_ABORTED, "requests to the cluster were canceled");
     if (operation_is(op, "Running") && application_get(op->ctl, op->app, &op->doc, err) < 0)
         return err_again(err);
     settle(op, terminating);

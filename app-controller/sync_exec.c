@@ -86,9 +86,17 @@ static void run_jobs(struct sync_exec *x, struct job *jobs, size_t n)
     pthread_mutex_destroy(&latch.lock);
 }
 
+/* A request that was canceled did not fail: the pass counts for nothing, and another one does it. */
+static void note(struct sync_exec *x, const err_t *err)
+{
+    if (err_code(err) == ERR_CANCELED)
+        atomic_store(&x->op->interrupted, true);
+}
+
 static void fail(struct job *j, err_t *err_take)
 {
     AUTO_ERR err = err_take;
+    note(j->x, err);
     j->failed = true;
     free(j->message);
     j->message = xstrdup(err_text(err));
@@ -253,6 +261,7 @@ static void free_hook(struct sync_exec *x, struct sync_task *t, const char *verb
     AUTO_ERR err = NULL;
     json_t *now = NULL;
     if (apply_remove_finalizer(&x->applier, t->live, HOOK_FINALIZER, &now, &err) < 0) {
+        note(x, err);
         AUTO(free_p) char *message = xasprintf("%s to remove hook finalizer: %s", verb, err_text(err));
         sync_set_result(x->plan, t, t->code, OP_ERROR, message);
         x->plan->outcome = RUN_FAILED;
@@ -333,6 +342,7 @@ static void try_group(struct sync_exec *x)
         AUTO(free_p) char *message = NULL;
         int code = apply_object(&x->applier, t->target, t->live, &o, &message, NULL, &err);
         if (code < 0) {
+            note(x, err);
             p->outcome = RUN_FAILED;
             sync_set_result(p, t, RESULT_SYNC_FAILED, OP_FAILED, err_text(err));
         } else if (x->dry_run) {
@@ -369,6 +379,7 @@ static void delete_hooks(struct sync_exec *x)
         if (!t->live)
             continue;
         if (apply_delete(&x->applier, t->live, x->propagation, &err) < 0) {
+            note(x, err);
             AUTO(free_p) char *message = xasprintf("failed to delete resource: %s", err_text(err));
             sync_set_result(x->plan, t, RESULT_NONE, OP_ERROR, message);
             x->plan->outcome = RUN_FAILED;
@@ -424,6 +435,7 @@ static void stop_hook(struct sync_exec *x, struct sync_task *t)
     if (odd)
         end_hook(x, t, OP_ERROR, "Failed to get hook health: failed to get resource health", odd);
     if (apply_remove_finalizer(&x->applier, t->live, HOOK_FINALIZER, &now, &err) < 0) {
+        note(x, err);
         end_hook(x, t, OP_ERROR, "Failed to remove hook finalizer", err);
         x->plan->outcome = RUN_FAILED;
         return;
@@ -431,6 +443,7 @@ static void stop_hook(struct sync_exec *x, struct sync_task *t)
     set_live(t, now);
     bool delete = odd || phase == OP_RUNNING || (t->hook_delete & HOOK_DELETE_FAILED);
     if (delete &&t->live && apply_delete(&x->applier, t->live, x->propagation, &err) < 0) {
+        note(x, err);
         end_hook(x, t, OP_FAILED, "Failed to delete", err);
         x->plan->outcome = RUN_FAILED;
     } else if (phase == OP_RUNNING) {

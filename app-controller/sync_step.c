@@ -279,6 +279,8 @@ static char *migrated_manager(const struct step *s)
 static bool record(struct step *s, struct sync_plan *plan)
 {
     AUTO_ERR err = NULL;
+    if (atomic_load(&s->op->interrupted))
+        return false; /* what was canceled is no result */
     publish_results(s, plan);
     if (operation_persist(s->op, &err) == 0)
         return true;

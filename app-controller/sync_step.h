@@ -9,12 +9,13 @@
 struct operation {
     struct controller *ctl;
     struct app *app;
-    json_t *doc;                         /* the Application as last seen */
-    json_t *state;                       /* status.operationState as it is to become */
-    char *id;                            /* names this operation; with the attempt it marks hooks */
-    bool timed_out;                      /* the sync timeout ended it in this pass */
-    json_t *history;                     /* the new status.history; NULL: as it is */
-    int64_t again_ns;                    /* when to look again; 0: the usual */
+    json_t *doc;             /* the Application as last seen */
+    json_t *state;           /* status.operationState as it is to become */
+    char *id;                /* names this operation; with the attempt it marks hooks */
+    bool timed_out;          /* the sync timeout ended it in this pass */
+    atomic_bool interrupted; /* a request was canceled: the cluster's client was closed meanwhile */
+    json_t *history;         /* the new status.history; NULL: as it is */
+    int64_t again_ns;        /* when to look again; 0: the usual */
     const struct app_requests *requests; /* how requests are counted; NULL: not */
 };
 

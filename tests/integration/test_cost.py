@@ -75,4 +75,6 @@ class Cost(Case):
         before = self.redis()
         self.assertGreater(before.get("set", 0) + before.get("setex", 0), 0)
         self.spent()
-        self.assertEqual(self.redis(), before)
+        sent = sum(self.redis().values()) - sum(before.values())
+        print("  %d writes to Redis in %d refreshes" % (sent, APPS * ROUNDS))
+        self.assertLess(sent, APPS * ROUNDS / 10)  # the state of a cluster goes there every ten seconds
