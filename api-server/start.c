@@ -236,9 +236,10 @@ static void write_metrics(void *arg, str_t *out)
 {
     server_t *s = arg;
     struct live_stats live;
-    struct front_stats front;
+    struct front_stats front = {};
     live_stats(s->live, &live);
-    front_stats(s->front, &front);
+    if (atomic_load_explicit(&s->open, memory_order_acquire)) /* there is no front before */
+        front_stats(s->front, &front);
     metrics_write_head(out, "argocd_info", "gauge", "Information about the server.");
     metrics_write_sample(out, "argocd_info", LABELS("version"), LABELS("v" CARGOCD_VERSION), 1);
     put_logins(out, s);
@@ -261,7 +262,8 @@ static int health(void *arg, bool full, err_t **err)
     server_t *s = arg;
     if (!state_ready(s->state) || !live_apps_ready(s->live))
         return err_set(err, ERR_UNAVAILABLE, "the control namespace has not been read yet");
-    if (!s->open) /* a Service would send users to a closed port */
+    if (!atomic_load_explicit(&s->open,
+                              memory_order_acquire)) /* a Service would send users to a closed port */
         return err_set(err, ERR_UNAVAILABLE, "not open yet");
     return 0;
 }
@@ -354,14 +356,14 @@ static int serve(struct running *r, err_t **err)
         rc = write_ports(r, err);
     if (rc < 0)
         return rc;
-    s->open = true;
+    atomic_store_explicit(&s->open, true, memory_order_release);
     r->next_issue = mono_after(mono_now(), ISSUE_EVERY);
     r->next_cert = mono_after(mono_now(), CERT_EVERY);
     log_info(NULL, "api-server %s in namespace %s serves on port %d", CARGOCD_VERSION, s->flags->ns,
              front_port(s->front));
     while (!daemon_wait_for(SECONDS(1)))
         tick(r);
-    s->open = false;
+    atomic_store_explicit(&s->open, false, memory_order_release);
     log_info(NULL, "api-server stops");
     return 0;
 }
