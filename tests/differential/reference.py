@@ -20,6 +20,7 @@ from lib.proc import wait_for  # noqa: E402
 from lib.reference import Reference  # noqa: E402
 
 SETTINGS = {"resource.customLabels": "app,missing", "application.allowedNodeLabels": "kubernetes.io/os,missing"}
+SMALL = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: b}\nspec: {ports: [{port: 80}]}\n"
 CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition", None, "certificates.cert-manager.io")
 QUESTIONS = {"tree": "/resource-tree", "managed": "/managed-resources", "application": ""}
 # What no two runs share.
@@ -57,6 +58,24 @@ def start(env, name):
     return ns
 
 
+def start_specs(env):
+    """Applications as reference-specs.yaml has them; their namespaces."""
+    for name, spec in (("narrow", {"sourceRepos": ["http://*/specs.git"], "destinations": [{"server": "*", "namespace": "t-*"}],
+                                   "namespaceResourceBlacklist": [{"group": "", "kind": "Service"}]}),
+                       ("closed", {"sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "*"}],
+                                   "syncWindows": [{"kind": "deny", "schedule": "* * * * *", "duration": "1h", "applications": ["*"]}]})):
+        env.kube.create({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": name, "namespace": env.ns}, "spec": spec})
+    with open(os.path.join(HERE, "reference-specs.yaml"), encoding="utf-8") as f:
+        text = f.read()
+    namespaces, repo = {}, env.repo("specs")
+    repo.commit({"all.yaml": SMALL, "empty/readme.md": "nothing"})
+    for name in yaml.safe_load(text):
+        ns = namespaces[name] = env.create_namespace()
+        spec = yaml.safe_load(text.replace("URL", env.git.url(repo)).replace("NAMESPACE", ns))[name]
+        env.app(name, env.git.url(repo), dest_ns=ns, **spec)
+    return namespaces
+
+
 def drift(env, ns):
     env.kube.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "orphan", "namespace": ns}, "data": {"a": "b"}})
     env.kube.merge("v1", "ConfigMap", ns, "conf", {"data": {"a": "drift"}})
@@ -72,7 +91,8 @@ def observe(kind):
         with open(os.path.join(HERE, "reference.yaml"), encoding="utf-8") as f:
             env.kube.create(yaml.safe_load(f))
         wait_for("the definition", lambda: any(c["type"] == "Established" and c["status"] == "True" for c in env.kube.get(
-            *CRD).get("status", {}).get("conditions", [])))
+            *CRD)["status"].get("conditions") or []))
+        specs = start_specs(env)
         names = sorted(os.listdir(os.path.join(HERE, "reference")))
         namespaces = {name: start(env, name) for name in names}
         for name in names:
@@ -88,6 +108,9 @@ def observe(kind):
                 found[name + " " + question] = plain(answer.json)
             for key in ("metadata", "operation"):
                 found[name + " application"].pop(key, None)
+        for name in specs:
+            found[name] = plain({k: v for k, v in (env.get_app(name).get("status") or {}).items() if k != "reconciledAt"})
+        namespaces.update(specs)
         return found
     finally:
         env.close()

@@ -28,7 +28,9 @@ static void look(const json_t *o, const char *group, const char *kind)
     node_info_of(o, (char *[]){(char *)"team", NULL}, &info);
     node_info_of(o, (char *[]){(char *)"team", NULL}, &same);
     REQUIRE(node_info_same(&info, &same));
-    AUTO_JSON items = node_info_items(&info);
+    AUTO_JSON read = NULL;
+    REQUIRE(!info.info || json_read_str(info.info, &read, NULL) == 0);
+    AUTO_JSON items = node_info_items(&info, read);
     AUTO_JSON network = node_networking(group, kind, o);
     free(pod_status_reason(o));
     REQUIRE(json_is_array(items) && json_is_map(network));
