@@ -79,17 +79,24 @@ static void persist_revocation(void *ctx, const char *jti, int64_t exp)
 
 /* ---- certificates ---- */
 
-static int prepare_private(struct running *r, err_t **err)
+static int issue_private(struct running *r, err_t **err)
 {
     server_t *s = &r->s;
-    struct daemon_options *d = &r->p->daemon;
-    int rc = issue_all(s->kube, s->flags->ns, err);
-    if (rc == 0 && !r->private_dir)
-        rc = dir_make_temp(NULL, "cargocd-api-server-", &r->private_dir, err);
-    if (rc == 0)
-        rc = issue_write_own(s->kube, s->flags->ns, r->private_dir, err);
-    if (rc < 0)
+    if (issue_all(s->kube, s->flags->ns, err) < 0 ||
+        issue_write_own(s->kube, s->flags->ns, r->private_dir, err) < 0)
         return err_wrap(err, "certificates between the daemons");
+    return 0;
+}
+
+static int make_private_dir(struct running *r, err_t **err)
+{
+    return r->private_dir ? 0 : dir_make_temp(NULL, "cargocd-api-server-", &r->private_dir, err);
+}
+
+/* Certificates and keys are taken from the folder, unless others are given. */
+static void use_private_dir(struct running *r)
+{
+    struct daemon_options *d = &r->p->daemon;
     if (!d->plaintext && str_empty(d->tls_path)) {
         free(d->tls_path);
         d->tls_path = xstrdup(r->private_dir);
@@ -98,7 +105,6 @@ static int prepare_private(struct running *r, err_t **err)
         free(d->seal_path);
         d->seal_path = xstrdup(r->private_dir);
     }
-    return 0;
 }
 
 static void renew_public(struct running *r)
@@ -195,6 +201,13 @@ static int make_parts(struct running *r, err_t **err)
     return ws_new(s->live, &s->ws, err);
 }
 
+static int read_certificate(struct running *r, err_t **err)
+{
+    if (!r->p->flags.insecure && bootstrap_certificate(r->s.kube, r->s.flags->ns, &r->certificate, err) < 0)
+        return err_wrap(err, "the server's certificate");
+    return 0;
+}
+
 static int open_front(struct running *r, err_t **err)
 {
     struct process *p = r->p;
@@ -207,8 +220,6 @@ static int open_front(struct running *r, err_t **err)
                                       .root_path = p->flags.root_path,
                                       .ops = &server_front_ops,
                                       .ctx = &r->s};
-    if (r->front.tls && bootstrap_certificate(r->s.kube, r->s.flags->ns, &r->certificate, err) < 0)
-        return err_wrap(err, "the server's certificate");
     r->front.cert_pem = r->certificate.cert_pem;
     r->front.key_pem = r->certificate.key_pem;
     return front_start(&r->front, &r->s.front, err);
@@ -322,7 +333,7 @@ static void tick(struct running *r)
     if (mono_cmp(now, r->next_issue) >= 0) {
         AUTO_ERR err = NULL;
         r->next_issue = mono_after(now, ISSUE_EVERY);
-        if (prepare_private(r, &err) < 0)
+        if (issue_private(r, &err) < 0)
             log_warn(NULL, "%s", err_text(err));
     }
 }
@@ -348,7 +359,7 @@ static int serve(struct running *r, err_t **err)
 {
     server_t *s = &r->s;
     int rc = open_status(r, err);
-    if (rc == 0 && !wait_for_lists(r))
+    if (rc == 0 && (!wait_for_lists(r) || !wait_for_cluster(r, read_certificate)))
         return 0;
     if (rc == 0)
         rc = open_front(r, err);
@@ -403,20 +414,35 @@ static void stop(struct running *r)
     free(s->flags->ns);
 }
 
+/* What the cluster is needed for before anybody can be served. False when we are to end. */
+static bool prepare(struct running *r)
+{
+    if (r->p->prepare) {
+        wait_for_cluster(r, issue_for_pods);
+        return false;
+    }
+    return wait_for_cluster(r, set_up) && wait_for_cluster(r, issue_private);
+}
+
 int server_run(struct process *p, err_t **err)
 {
     struct running r = {.p = p, .s = {.flags = &p->flags, .started = mono_now()}};
     p->flags.max_body = p->grpc_max_mb << 20;
     int rc = connect_kube(&r, err);
-    if (rc == 0 && (!wait_for_cluster(&r, p->prepare ? issue_for_pods : set_up) || p->prepare)) {
+    if (rc == 0 && !p->prepare)
+        rc = make_private_dir(&r, err);
+    if (rc == 0 && !prepare(&r)) {
         kube_close(r.s.kube);
         http_free(r.s.io);
         free(p->flags.ns);
         kube_config_dispose(&r.kube_config);
+        if (r.private_dir)
+            dir_remove(r.private_dir, NULL);
+        free(r.private_dir);
         return 0;
     }
     if (rc == 0)
-        rc = prepare_private(&r, err);
+        use_private_dir(&r);
     if (rc == 0)
         rc = connect_peers(&r, err);
     if (rc == 0)

@@ -654,3 +654,18 @@ class Tls(ApiCase):
 
 if __name__ == "__main__":
     unittest.main()
+
+
+class Unsteady(ApiCase):
+    flags = []
+
+    def test_a_cluster_that_breaks_off_at_the_start_is_waited_for(self):
+        faults = [{"verb": "get", "resource": "secrets", "name": name, "drop": True, "times": 2}
+                  for name in ("argocd-secret", "cargocd-ca", "argocd-server-tls")]
+        self.env.server.stop()
+        os.unlink(self.env.ports)
+        self.env.kube.call("PUT", "/kubesim/faults", {"rules": faults})
+        self.addCleanup(self.env.kube.call, "PUT", "/kubesim/faults", {"rules": []})
+        self.env.server.start()
+        wait_for("the api-server", lambda: os.path.exists(self.env.ports), alive=[self.env.server])
+        self.assertEqual(self.env.kube.call("GET", "/kubesim/faults")["fired"], [2, 2, 2])
