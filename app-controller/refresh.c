@@ -452,7 +452,10 @@ static json_t *build_status(struct refresh *r, const struct comparison *c, const
     json_t *resources = json_array();
     for (size_t i = 0; i < c->pairs.n; i++)
         json_array_append_new(resources, status_of_resource(r->ctl, &c->pairs.v[i]));
-    json_object_set_new_nocheck(status, "resources", resources);
+    json_object_del(status, "resources");
+    if (json_array_size(resources))
+        json_object_set_nocheck(status, "resources", resources);
+    json_decref(resources);
     json_object_set_new_nocheck(status, "summary", status_summary(r->doc, tree));
     json_set_str(status, "controllerNamespace", r->ctl->options.ns);
     if (r->ctl->options.persist_health)

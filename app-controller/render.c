@@ -178,6 +178,12 @@ static void take_given(const struct compare_input *in, struct comparison *c)
                                 .given = true});
 }
 
+/* As gRPC calls it. What Argo CD's repository server says of a source has no code of its own. */
+static const char *code_of(err_t *err)
+{
+    return str_has_prefix(err_text(err), "call ") ? err_code_name(err_code(err)) : "Unknown";
+}
+
 void comparison_render(struct controller *ctl, struct app *app, const struct compare_input *in,
                        struct comparison *c)
 {
@@ -192,16 +198,11 @@ void comparison_render(struct controller *ctl, struct app *app, const struct com
         VEC_PUSH(&c->renderings, r);
         if (code == 0)
             continue;
-        bool several = json_array_size(in->sources) > 1;
         free(c->failure);
-        c->failure =
-            several
-                ? xasprintf("Failed to load target state: failed to generate manifest for source %zu of %zu: "
-                            "rpc error: code = %s desc = %s",
-                            i + 1, json_array_size(in->sources), err_code_name(err_code(err)), err_text(err))
-                : xasprintf("Failed to load target state: failed to generate manifest for source 1 of 1: rpc "
-                            "error: code = %s desc = %s",
-                            err_code_name(err_code(err)), err_text(err));
+        c->failure = xasprintf(
+            "Failed to load target state: failed to generate manifest for source %zu of %zu: rpc error: "
+            "code = %s desc = %s",
+            i + 1, json_array_size(in->sources), code_of(err), err_text(err));
         comparison_condition(c, "ComparisonError", "%s", c->failure);
         c->failed = c->render_failed = true;
         return;

@@ -67,10 +67,21 @@ void status_put_health(const struct controller *ctl, json_t *status, enum health
     json_object_set_new_nocheck(status, "health", h);
 }
 
+/* Of what could not be rendered: as they were asked for. */
+static json_t *revisions_asked(const json_t *doc)
+{
+    AUTO_JSON sources = app_sources(doc);
+    json_t *list = json_array();
+    for (size_t i = 0; i < json_array_size(sources); i++)
+        json_array_append_new(
+            list, json_str_new(str_or_empty(json_str_at(json_array_get(sources, i), "targetRevision"))));
+    return list;
+}
+
 void status_put_sync(json_t *status, const json_t *doc, const struct comparison *c)
 {
     json_t *sync = json_object();
-    AUTO_JSON revisions = comparison_revisions(c);
+    AUTO_JSON revisions = c->render_failed ? revisions_asked(doc) : comparison_revisions(c);
     json_set_str(sync, "status", c->sync_status);
     json_object_set_new_nocheck(sync, "comparedTo", status_compared_to(doc));
     if (app_multi_source(doc) && json_array_size(revisions))

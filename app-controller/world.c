@@ -235,7 +235,9 @@ static int find_spec(world_t *w, const char *server, struct cluster_spec *own,
     if (*out)
         return 0;
     if (strcmp(server, IN_CLUSTER_SERVER) != 0)
-        return err_set(err, ERR_NOT_FOUND, "error getting cluster by server \"%s\": cluster \"%s\" not found",
+        return err_set(err, ERR_NOT_FOUND,
+                       "error getting cluster by server \"%s\": rpc error: code = NotFound desc = cluster "
+                       "\"%s\" not found",
                        server, server);
     if (!settings_in_cluster_enabled(w->settings))
         return err_set(err, ERR_NOT_FOUND, "cluster \"%s\" is disabled", server);

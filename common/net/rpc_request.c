@@ -120,7 +120,8 @@ static int take_result(struct rpc_request *q, ProtobufCMessage **out, err_t **er
                      : rpc_unpack(q->out_type, q->reply.p, q->reply.len, out, &q->error);
     if (r == 0)
         return 0;
-    err_wrap(&q->error, "call %s at %s", *q->method ? q->method : "health", q->client->name);
+    if (!q->answered) /* what the server itself says needs no more */
+        err_wrap(&q->error, "call %s at %s", *q->method ? q->method : "health", q->client->name);
     return err_move(err, TAKE(q->error));
 }
 

@@ -29,16 +29,18 @@ TEXTS = [(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"), (r"t-[0-9a-f]{8}", "NS"),
          (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UID"), (r"\b10\.\d+\.\d+\.\d+", "IP"),
          (r"\b(web|lb|agent|once|rc|db)-[0-9a-f]{8,10}(-[a-z0-9]{5})?\b", r"\1-HASH"),
          (r"\b(web|lb|agent|once|rc|sa-token|default-token)-[a-z0-9]{5}\b", r"\1-RANDOM"),
+         (r" at \d+:\d\d[AP]M", " at TIME"), (r"failed to list refs.*", "failed to list refs"),  # in curl's words, or Go's
          (r"\beach-\w+-presync-\d+", "each-GENERATED"),
          # kubectl's reconciliation of roles tells more than ours does.
          (r"(role|rolebinding)\.rbac\.authorization\.k8s\.io/(\w+) reconciled\..*", r"\1/\2 reconciled")]
+NOTHING = {"sourceHydrator", "summary"}  # which Argo CD writes empty now and then
 FIELDS = {"uid", "resourceVersion", "managedFields", "generation", "nodePort", "apiVersion", "kind"}
 KEYS = ("kind", "apiVersion")  # left out of the application only: Argo CD's API does not tell its own
 
 
 def plain(v, top=True):
     if isinstance(v, dict):
-        return {k: plain(x, False) for k, x in v.items() if k not in FIELDS or (k in KEYS and not top)}
+        return {k: plain(x, False) for k, x in v.items() if (k not in FIELDS or (k in KEYS and not top)) and not (k in NOTHING and x == {})}
     if isinstance(v, list):
         return sorted((plain(x, False) for x in v), key=lambda x: json.dumps(x, sort_keys=True))
     if isinstance(v, str) and v[:1] == "{":
@@ -71,7 +73,7 @@ def start_specs(env):
     repo.commit({"all.yaml": SMALL, "empty/readme.md": "nothing"})
     for name in yaml.safe_load(text):
         ns = namespaces[name] = env.create_namespace()
-        spec = yaml.safe_load(text.replace("URL", env.git.url(repo)).replace("NAMESPACE", ns))[name]
+        spec = yaml.safe_load(re.sub(r"\bURL\b", env.git.url(repo), re.sub(r"\bNAMESPACE", ns, text)))[name]
         env.app(name, env.git.url(repo), dest_ns=ns, **spec)
     return namespaces
 
@@ -83,7 +85,7 @@ def drift(env, ns):
 
 
 def observe(kind):
-    env, namespaces = kind(), {}
+    env, namespaces, specs = kind(), {}, {}
     try:
         env.config_map("argocd-cm", SETTINGS)
         env.kube.merge(*PROJECT, env.ns, "default", {"spec": {"orphanedResources": {"warn": True}}})
@@ -110,14 +112,16 @@ def observe(kind):
                 found[name + " application"].pop(key, None)
         for name in specs:
             found[name] = plain({k: v for k, v in (env.get_app(name).get("status") or {}).items() if k != "reconciledAt"})
-        namespaces.update(specs)
         return found
     finally:
+        namespaces.update(specs)
+        for ns in specs.values():
+            env.kube.get("v1", "Namespace", None, ns + "-made") and env.kube.delete("v1", "Namespace", None, ns + "-made")
         env.close()
         env.kube.delete(*CRD)
         for ns in namespaces.values():  # the next one must not find them; a hook's finalizer has nobody any more
             for o in env.kube.list("v1", "ConfigMap", ns):
-                env.kube.merge("v1", "ConfigMap", ns, o["metadata"]["name"], {"metadata": {"finalizers": None}})
+                o["metadata"].get("finalizers") and env.kube.merge("v1", "ConfigMap", ns, o["metadata"]["name"], {"metadata": {"finalizers": None}})
             while env.kube.get("v1", "Namespace", None, ns):
                 time.sleep(0.5)
 
