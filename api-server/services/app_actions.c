@@ -3,6 +3,7 @@
 #include "common/argo/app.h"
 #include "common/argo/project.h"
 #include "common/base/vec.h"
+#include "common/engine/mask.h"
 #include "common/eval/actions.h"
 #include "common/json/patch.h"
 #include "common/kinds/kinds.h"
@@ -149,8 +150,10 @@ static int prepare(const struct subject *s, const json_t *wanted, changes_t *lis
         int rc = reach_kind(&s->reach, ch->group, ch->version, object_kind(o), &ch->kind, &ch->held, err);
         if (rc == 0 && str_eq(ch->operation, "create"))
             rc = create(s, ch, true, err);
-        if (rc < 0)
+        if (rc < 0) {
+            mask_error(err, (const json_t *const[]){s->object, o}, 2);
             return rc;
+        }
     }
     return 0;
 }
@@ -183,8 +186,10 @@ static int carry_out(const struct subject *s, const changes_t *list, err_t **err
     for (size_t i = 0; i < list->n; i++) {
         const struct change *ch = &list->v[i];
         bool creates = str_eq(ch->operation, "create");
-        if ((creates ? create(s, ch, false, err) : patch(s, ch, err)) < 0)
+        if ((creates ? create(s, ch, false, err) : patch(s, ch, err)) < 0) {
+            mask_error(err, (const json_t *const[]){s->object, ch->resource}, 2);
             return err_wrap(err, creates ? "error creating resource" : "error patching resource");
+        }
     }
     return 0;
 }

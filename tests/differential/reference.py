@@ -30,9 +30,7 @@ TEXTS = [(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"), (r"t-[0-9a-f]{8}", "NS"),
          (r"\b(web|lb|agent|once|rc|db)-[0-9a-f]{8,10}(-[a-z0-9]{5})?\b", r"\1-HASH"),
          (r"\b(web|lb|agent|once|rc|sa-token|default-token)-[a-z0-9]{5}\b", r"\1-RANDOM"),
          (r" at \d+:\d\d[AP]M", " at TIME"), (r"failed to list refs.*", "failed to list refs"),  # in curl's words, or Go's
-         (r"\beach-\w+-presync-\d+", "each-GENERATED"),
-         # kubectl's reconciliation of roles tells more than ours does.
-         (r"(role|rolebinding)\.rbac\.authorization\.k8s\.io/(\w+) reconciled\..*", r"\1/\2 reconciled")]
+         (r"\beach-\w+-presync-\d+", "each-GENERATED")]
 NOTHING = {"sourceHydrator", "summary"}  # which Argo CD writes empty now and then
 FIELDS = {"uid", "resourceVersion", "managedFields", "generation", "nodePort", "apiVersion", "kind"}
 KEYS = ("kind", "apiVersion")  # left out of the application only: Argo CD's API does not tell its own

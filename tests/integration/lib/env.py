@@ -23,9 +23,14 @@ PROJECT = ("argoproj.io/v1alpha1", "AppProject")
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below those that connections get: while a daemon is down, none of them takes its port."""
+    while True:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", random.randrange(20000, 32000)))
+                return s.getsockname()[1]
+            except OSError:
+                continue
 
 
 class Environment:
