@@ -182,6 +182,8 @@ const char *const apps_event_paths[] = {"metadata.namespace",
                                         "metadata.uid",
                                         "metadata.resourceVersion",
                                         "metadata.deletionTimestamp",
+                                        "metadata.annotations",
+                                        "spec.project",
                                         "spec.destination",
                                         "spec.syncPolicy.automated",
                                         "operation"};
