@@ -401,6 +401,8 @@ int app_patch(struct run *r, err_t **err)
 
 /* ---- delete ---- */
 
+static const int64_t LOOK_AGAIN = SECONDS(3);
+
 /* Whether there is still such an application. Who may not see it takes it for gone. */
 static int is_gone(client_t *c, const char *name, const char *ns, bool *gone, err_t **err)
 {
@@ -411,21 +413,21 @@ static int is_gone(client_t *c, const char *name, const char *ns, bool *gone, er
     return rc == 0 || *gone || rc == -ERR_UNAVAILABLE ? 0 : err_move(err, TAKE(why));
 }
 
-/* Until the stream tells that it is gone (true) or breaks. */
+/* Until the stream tells that it is gone (true), breaks, or has told long enough. */
 static bool saw_deletion(stream_t *stream)
 {
-    for (;;) {
+    for (mono_t until = mono_after(mono_now(), LOOK_AGAIN);;) {
         AUTO_JSON event = NULL;
         bool timed_out;
-        if (stream_next(stream, MONO_NEVER, &event, &timed_out, NULL) <= 0)
+        if (stream_next(stream, until, &event, &timed_out, NULL) <= 0)
             return false;
         if (str_eq(json_str_at(event, "type"), "DELETED"))
             return true;
     }
 }
 
-/* The stream is opened before it is looked whether the application is there, so that no deletion is missed.
- */
+/* The stream is opened before it is looked whether the application is there, but the server may come to it
+ * only afterwards: what was deleted in between is found when it is looked again. */
 static int wait_until_gone(client_t *c, const char *name, const char *ns, err_t **err)
 {
     AUTO_STR path = STR_INIT;
