@@ -48,6 +48,7 @@ struct app {
     struct found_resource *resources;
     size_t nresources;
     uint64_t fingerprint;                   /* of everything the last comparison depended on; 0: none */
+    bool asks_server;                       /* whether the API server had a say in it */
     uint64_t said;                          /* hash of what it put in the status */
     uint64_t finalizers;                    /* of those that fit the hooks last compared; 0: not known */
     mono_t refreshed_at, hard_refreshed_at; /* 0: never in this process */

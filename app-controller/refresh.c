@@ -10,6 +10,7 @@
 #include "app-controller/publish.h"
 #include "app-controller/reasons.h"
 #include "app-controller/status.h"
+#include "app-controller/strategy.h"
 #include "app-controller/status_parts.h"
 #include "common/argo/app.h"
 #include "common/argo/project.h"
@@ -511,6 +512,18 @@ static void expect_hooks(struct refresh *r, const struct comparison *c)
                     MILLIS(err_code(err) == ERR_ABORTED ? 50 : 2000));
 }
 
+/* Whether the API server has a say in the comparison: who asks for a refresh has it asked again. */
+static bool asks_server(const struct refresh *r, const struct compare_input *in, const struct comparison *c)
+{
+    for (size_t i = 0; i < c->pairs.n; i++) {
+        const struct pair *p = &c->pairs.v[i];
+        if (p->target && p->live && !p->hook &&
+            strategy_choose(r->ctl, in, p->target) == STRATEGY_SERVER_SIDE)
+            return true;
+    }
+    return false;
+}
+
 static void conclude(struct refresh *r, struct compare_input *in, struct comparison *c, uint64_t print)
 {
     AUTO(free_p) char *verdict = xasprintf("%s, %s", c->sync_status, health_name(c->health.status));
@@ -529,10 +542,12 @@ static void conclude(struct refresh *r, struct compare_input *in, struct compari
     stamp(r, status);
     write_status(r, status);
     mark(r, "persist_app_status_ms");
+    bool asks = asks_server(r, in, c);
     uint64_t said = said_hash(r->doc);
     LOCKED(&r->app->lock);
     r->app->fingerprint = c->failed ? 0 : print;
     r->app->said = said;
+    r->app->asks_server = asks;
 }
 
 /* Renderings at hand serve a comparison with the revision last compared. */
@@ -564,7 +579,7 @@ static bool is_as_before(struct refresh *r, uint64_t print)
     LOCKED(&r->app->lock);
     return print && print == r->app->fingerprint && !r->hard &&
            r->app->finalizers == finalizers_hash(r->doc) &&
-           (!r->requested || r->app->said == said_hash(r->doc));
+           (!r->requested || (!r->app->asks_server && r->app->said == said_hash(r->doc)));
 }
 
 static void leave_as_before(struct refresh *r)
