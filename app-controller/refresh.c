@@ -512,18 +512,6 @@ static void expect_hooks(struct refresh *r, const struct comparison *c)
                     MILLIS(err_code(err) == ERR_ABORTED ? 50 : 2000));
 }
 
-/* Whether the API server has a say in the comparison: who asks for a refresh has it asked again. */
-static bool asks_server(const struct refresh *r, const struct compare_input *in, const struct comparison *c)
-{
-    for (size_t i = 0; i < c->pairs.n; i++) {
-        const struct pair *p = &c->pairs.v[i];
-        if (p->target && p->live && !p->hook &&
-            strategy_choose(r->ctl, in, p->target) == STRATEGY_SERVER_SIDE)
-            return true;
-    }
-    return false;
-}
-
 static void conclude(struct refresh *r, struct compare_input *in, struct comparison *c, uint64_t print)
 {
     AUTO(free_p) char *verdict = xasprintf("%s, %s", c->sync_status, health_name(c->health.status));
@@ -542,7 +530,7 @@ static void conclude(struct refresh *r, struct compare_input *in, struct compari
     stamp(r, status);
     write_status(r, status);
     mark(r, "persist_app_status_ms");
-    bool asks = asks_server(r, in, c);
+    bool asks = strategy_asks_server(r->ctl, in, c);
     uint64_t said = said_hash(r->doc);
     LOCKED(&r->app->lock);
     r->app->fingerprint = c->failed ? 0 : print;
