@@ -90,7 +90,7 @@ static int issue_private(struct running *r, err_t **err)
 
 static int make_private_dir(struct running *r, err_t **err)
 {
-    return r->private_dir ? 0 : dir_make_temp(NULL, "cargocd-api-server-", &r->private_dir, err);
+    return dir_make_temp(NULL, "cargocd-api-server-", &r->private_dir, err);
 }
 
 /* Certificates and keys are taken from the folder, unless others are given. */

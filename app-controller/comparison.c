@@ -181,8 +181,9 @@ static int compare_pair(struct controller *ctl, struct app *app, const struct co
     }
     enum strategy s = strategy_choose(ctl, in, p->target);
     p->verdict = verdict_key(in, p, rules ^ (uint64_t)s);
+    p->asks_server = s == STRATEGY_SERVER_SIDE;
     bool asks = s != STRATEGY_THREE_WAY && in->no_cache;
-    if (!asks && !(s == STRATEGY_SERVER_SIDE && in->try_anew)) {
+    if (!asks && !(p->asks_server && in->try_anew)) {
         LOCKED(&app->lock);
         const struct found_resource *last = find_resource(app, p);
         if (last && last->verdict == p->verdict) {

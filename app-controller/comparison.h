@@ -28,6 +28,7 @@ struct pair {
     json_t *target, *live; /* owned; one may be NULL */
     struct live record;    /* of live; all NULL without one */
     const char *status;    /* "Synced", "OutOfSync", "Unknown", "" */
+    bool asks_server;      /* the API server has a say in the difference */
     bool modified, hook, requires_pruning, requires_confirmation, self_referenced;
     int wave;
     struct health health;

@@ -10,7 +10,6 @@
 #include "app-controller/publish.h"
 #include "app-controller/reasons.h"
 #include "app-controller/status.h"
-#include "app-controller/strategy.h"
 #include "app-controller/status_parts.h"
 #include "common/argo/app.h"
 #include "common/argo/project.h"
@@ -530,7 +529,9 @@ static void conclude(struct refresh *r, struct compare_input *in, struct compari
     stamp(r, status);
     write_status(r, status);
     mark(r, "persist_app_status_ms");
-    bool asks = strategy_asks_server(r->ctl, in, c);
+    bool asks = false;
+    VEC_FOREACH(&c->pairs, p)
+        asks = asks || p->asks_server;
     uint64_t said = said_hash(r->doc);
     LOCKED(&r->app->lock);
     r->app->fingerprint = c->failed ? 0 : print;
@@ -585,8 +586,9 @@ static void leave_as_before(struct refresh *r)
 
 static void compare(struct refresh *r)
 {
+    AUTO_JSON doc = json_incref(r->doc); /* every write puts another in its place */
     struct compare_input in = {
-        .doc = r->doc,
+        .doc = doc,
         .project = r->project,
         .cluster = r->cluster,
         .settings = r->settings,

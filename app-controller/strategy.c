@@ -144,14 +144,3 @@ int strategy_compare(struct controller *ctl, const struct compare_input *in, enu
     kube_api_unref(api);
     return code;
 }
-
-bool strategy_asks_server(const struct controller *ctl, const struct compare_input *in,
-                          const struct comparison *c)
-{
-    for (size_t i = 0; i < c->pairs.n; i++) {
-        const struct pair *p = &c->pairs.v[i];
-        if (p->target && p->live && !p->hook && strategy_choose(ctl, in, p->target) == STRATEGY_SERVER_SIDE)
-            return true;
-    }
-    return false;
-}

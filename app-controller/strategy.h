@@ -18,8 +18,4 @@ int strategy_compare(struct controller *ctl, const struct compare_input *in, enu
                      const json_t *target, const struct normalize_options *options, struct diff_result *out,
                      err_t **err);
 
-/* Whether the API server has a say in the comparison: who asks for a refresh has it asked again. */
-bool strategy_asks_server(const struct controller *ctl, const struct compare_input *in,
-                          const struct comparison *c);
-
 #endif

@@ -1,4 +1,5 @@
 #include "common/base/thread.h"
+#include "common/base/crash.h"
 #include "common/base/vec.h"
 
 #include <errno.h>
@@ -18,6 +19,9 @@ void process_setup(void)
     mallopt(M_MXFAST, 0);
     signal(SIGPIPE, SIG_IGN);
     setlocale(LC_NUMERIC, "C");
+#if !defined(CARGOCD_SANITIZE) /* which has a word of its own */
+    crash_reports_start();
+#endif
 }
 
 void cond_init(cond_t *c)
@@ -35,13 +39,30 @@ bool cond_wait_until(cond_t *c, lock_t *l, mono_t deadline)
     return pthread_cond_timedwait(c, l, &ts) != ETIMEDOUT;
 }
 
+struct start {
+    void *(*fn)(void *);
+    void *arg;
+};
+
+static void *run_thread(void *p)
+{
+    struct start s = *(struct start *)p;
+    free(p);
+    void *crash_stack = crash_stack_new();
+    void *result = s.fn(s.arg);
+    crash_stack_free(crash_stack);
+    return result;
+}
+
 pthread_t thread_start(const char *name, void *(*fn)(void *), void *arg)
 {
+    struct start *s = xmalloc(sizeof(*s));
+    *s = (struct start){fn, arg};
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, STACK_SIZE);
     pthread_t t;
-    if (pthread_create(&t, &attr, fn, arg) != 0)
+    if (pthread_create(&t, &attr, run_thread, s) != 0)
         oom();
     pthread_attr_destroy(&attr);
     char shown[16];

@@ -32,7 +32,8 @@ bool cond_wait_until(cond_t *c, lock_t *l, mono_t deadline);
  * when the system has no thread left. */
 pthread_t thread_start(const char *name, void *(*fn)(void *), void *arg);
 
-/* To be called first in main: at most two malloc arenas, SIGPIPE ignored, LC_NUMERIC "C". */
+/* To be called first in main: at most two malloc arenas, SIGPIPE ignored, LC_NUMERIC "C", a
+ * last word before a crash (crash.h). */
 void process_setup(void);
 
 /* Returns free pages to the system; for when a burst of work is over. Pools and work queues do so by

@@ -3,8 +3,9 @@
 static json_t *walk(const json_t *v, va_list ap)
 {
     json_t *at = (json_t *)(uintptr_t)v;
+    /* The library would look at the type by itself; looked at here, a sanitizer sees a value that is gone. */
     for (const char *key; at && (key = va_arg(ap, const char *));)
-        at = json_object_get(at, key); /* NULL when at is no object */
+        at = json_is_object(at) ? json_object_get(at, key) : NULL;
     return at;
 }
 
@@ -23,7 +24,7 @@ const char *json_str_at_(const json_t *v, ...)
     va_start(ap, v);
     json_t *at = walk(v, ap);
     va_end(ap);
-    return json_string_value(at);
+    return json_is_string(at) ? json_string_value(at) : NULL;
 }
 
 int64_t json_int_at_(const json_t *v, ...)

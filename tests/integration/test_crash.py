@@ -10,29 +10,11 @@ import threading
 import time
 import unittest
 
-from lib.case import FIXTURES, Case, config_map
+from lib.case import FIXTURES, Case, config_map, hook_job
 from lib.env import APP, Environment
 
 SECONDS = int(os.environ.get("CARGOCD_CRASH_SECONDS", "15"))
 APPS = 6
-
-HOOK = """apiVersion: batch/v1
-kind: Job
-metadata:
-  generateName: migrate-
-  annotations:
-    argocd.argoproj.io/hook: %s
-    commit: "%d"
-spec:
-  backoffLimit: 0
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: localhost/guestbook:1
-        command: ["true"]
-"""
 
 
 class Crash(Case):
@@ -100,7 +82,7 @@ class Crash(Case):
         print("  %d kills, %d commits in %d applications" % (kills, n + 1, APPS))
 
     def files(self, n):
-        return {"cm.yaml": config_map("data", {"commit": str(n)}), "pre.yaml": HOOK % ("PreSync", n), "post.yaml": HOOK % ("PostSync", n)}
+        return {"cm.yaml": config_map("data", {"commit": str(n)}), "pre.yaml": hook_job("generateName: migrate-", "PreSync", commit=n), "post.yaml": hook_job("generateName: migrate-", "PostSync", commit=n)}
 
     def assert_hooks(self, i, ns, last):
         """Each operation made each of its hooks once; operations are told apart by the mark on the hook."""
@@ -120,24 +102,6 @@ HANGS = "hang"  # killed before the write that it was about to do
 MUTES = "mute"  # killed behind the write, and without having heard of it
 ENOUGH = 60     # writes of a scenario, at most
 STRIDE = int(os.environ.get("CARGOCD_CRASH_STRIDE", "3"))  # 1: really at every write, in two and a half minutes
-
-SHORT_HOOK = """apiVersion: batch/v1
-kind: Job
-metadata:
-  generateName: %s-
-  annotations:
-    argocd.argoproj.io/hook: %s
-    argocd.argoproj.io/hook-delete-policy: %s
-spec:
-  backoffLimit: 0
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: localhost/guestbook:1
-        command: ["true"]
-"""
 
 
 class EveryWrite(Case):
@@ -206,8 +170,8 @@ class EveryWrite(Case):
     def test_a_sync(self):
         """Automation asks for it; a hook, two waves, something to prune, a hook that goes when it succeeded."""
         repo = self.env.repo()
-        sha = repo.commit({"pre.yaml": SHORT_HOOK % ("pre", "PreSync", "BeforeHookCreation"), "a.yaml": config_map("a"),
-                           "b.yaml": config_map("b", annotations=WAVE), "post.yaml": SHORT_HOOK % ("post", "PostSync", "HookSucceeded")})
+        sha = repo.commit({"pre.yaml": hook_job("generateName: pre-", "PreSync", "BeforeHookCreation"), "a.yaml": config_map("a"),
+                           "b.yaml": config_map("b", annotations=WAVE), "post.yaml": hook_job("generateName: post-", "PostSync", "HookSucceeded")})
 
         def scenario(name):
             ns = self.env.create_namespace()
@@ -242,8 +206,8 @@ class EveryWrite(Case):
     def test_a_deletion(self):
         """Hooks before and behind it, two objects, the finalizers in their order."""
         repo = self.env.repo()
-        repo.commit({"pre.yaml": SHORT_HOOK % ("pre", "PreDelete", "BeforeHookCreation"), "a.yaml": config_map("a"),
-                     "b.yaml": config_map("b", annotations=WAVE), "post.yaml": SHORT_HOOK % ("post", "PostDelete", "HookSucceeded")})
+        repo.commit({"pre.yaml": hook_job("generateName: pre-", "PreDelete", "BeforeHookCreation"), "a.yaml": config_map("a"),
+                     "b.yaml": config_map("b", annotations=WAVE), "post.yaml": hook_job("generateName: post-", "PostDelete", "HookSucceeded")})
 
         def scenario(name):
             ns = self.env.app(name, self.env.git.url(repo), syncPolicy={"automated": {}})

@@ -1,34 +1,16 @@
 """Deleting applications: hooks and their finalizers, waves, options, confirmation, propagation; kill -9 in between."""
 import time
 
-from lib.case import Case, config_map
+from lib.case import Case, config_map, hook_job
 from lib.env import APP
 
 CASCADE = "resources-finalizer.argocd.argoproj.io"
 PRE, POST = "pre-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io"
 HOOKS = [PRE, PRE + "/cleanup", POST, POST + "/cleanup"]
 
-JOB = """apiVersion: batch/v1
-kind: Job
-metadata:
-  %s
-  annotations:
-    argocd.argoproj.io/hook: %s
-    argocd.argoproj.io/hook-delete-policy: %s
-spec:
-  backoffLimit: 0
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: localhost/guestbook:1
-        command: %s
-"""
-
 
 def job(name, hook, policy="BeforeHookCreation", command='["sleep", "600"]'):
-    return JOB % (name, hook, policy, command)
+    return hook_job(name, hook, policy, command)
 
 
 class DeletionCase(Case):

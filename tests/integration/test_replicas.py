@@ -384,14 +384,19 @@ class Moves(Clusters):
         return n
 
 
+def start_shards(cls, algorithm):
+    """Each replica is told its shard, as with Argo CD."""
+    cls.env = Environment(cls.redis, cls.options)
+    for i, p in enumerate(cls.env.controllers):
+        p.env.update({"ARGOCD_CONTROLLER_REPLICAS": "2", "ARGOCD_CONTROLLER_SHARD": str(i),
+                      "ARGOCD_CONTROLLER_SHARDING_ALGORITHM": algorithm})
+    cls.env.start()
+
+
 class ShardMoves(Moves):
     @classmethod
     def setUpClass(cls):
-        cls.env = Environment(cls.redis, cls.options)
-        for i, p in enumerate(cls.env.controllers):
-            p.env.update({"ARGOCD_CONTROLLER_REPLICAS": "2", "ARGOCD_CONTROLLER_SHARD": str(i),
-                          "ARGOCD_CONTROLLER_SHARDING_ALGORITHM": "legacy"})
-        cls.env.start()
+        start_shards(cls, "legacy")
 
     def wait_ready(self):
         self.env.wait("both to work", lambda: all("works shard" in p.log() for p in self.env.controllers))
@@ -403,11 +408,7 @@ class Shards(Clusters):
 
     @classmethod
     def setUpClass(cls):
-        cls.env = Environment(cls.redis, cls.options)
-        for i, p in enumerate(cls.env.controllers):
-            p.env.update({"ARGOCD_CONTROLLER_REPLICAS": "2", "ARGOCD_CONTROLLER_SHARD": str(i),
-                          "ARGOCD_CONTROLLER_SHARDING_ALGORITHM": "round-robin"})
-        cls.env.start()
+        start_shards(cls, "round-robin")
 
     def writers(self, app):
         return {r for _, a, r, path in writes(self.env) if a == self.env.ns + "/" + app and "/events" not in path}

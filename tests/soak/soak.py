@@ -20,7 +20,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 os.environ.setdefault("CARGOCD_LOGLEVEL", "info")
-from lib.case import config_map  # noqa: E402
+from lib.case import config_map, hook_job  # noqa: E402
 from lib.env import APP, Environment  # noqa: E402
 from lib.kube import ApiError  # noqa: E402
 from test_replicas import tenures  # noqa: E402
@@ -35,25 +35,6 @@ FLAT_KIB_PER_HOUR = 6 * 1024
 # Pages come and go with the work of the other replica, which is killed every few seconds: taking it over takes 4 to 6 MiB for
 # a moment. What is allocated tells a leak; pages may have moved by such a moment.
 MOMENT_KIB = 4 * 1024
-
-HOOK = """apiVersion: batch/v1
-kind: Job
-metadata:
-  generateName: migrate-%s-
-  annotations:
-    argocd.argoproj.io/hook: %s
-    argocd.argoproj.io/hook-delete-policy: BeforeHookCreation
-    soak/app: %s
-spec:
-  backoffLimit: 0
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: localhost/guestbook:1
-        command: ["true"]
-"""
 
 FAULTS = [
     [{"verb": "patch", "resource": "applications.argoproj.io", "status": 409, "probability": 0.3}],
@@ -91,7 +72,8 @@ class Soak:
         files = {"%02d/one.yaml" % i: config_map(name + "-one", {"value": self.content[name]}),
                  "%02d/two.yaml" % i: config_map(name + "-two", {"value": self.content[name]})}
         if i % 5 == 0:
-            files["%02d/hook.yaml" % i] = HOOK % (name, "PreSync" if i % 2 else "PostSync", name)
+            files["%02d/hook.yaml" % i] = hook_job(
+                "generateName: migrate-%s-" % name, "PreSync" if i % 2 else "PostSync", "BeforeHookCreation", **{"soak/app": name})
         return files
 
     def create_app(self, r, i):

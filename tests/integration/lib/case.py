@@ -22,6 +22,30 @@ def config_map(name, data=None, annotations=None, ns=None):
     return "\n".join(lines) + "\n"
 
 
+HOOK_JOB = """apiVersion: batch/v1
+kind: Job
+metadata:
+  %s
+  annotations:
+%s
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: main
+        image: localhost/guestbook:1
+        command: %s
+"""
+
+
+def hook_job(name, hook, policy=None, command='["true"]', **annotations):
+    """name: the line that names it, "name: x" or "generateName: x-"."""
+    notes = {"argocd.argoproj.io/hook": hook, **({"argocd.argoproj.io/hook-delete-policy": policy} if policy else {}), **annotations}
+    return HOOK_JOB % (name, "\n".join('    %s: "%s"' % item for item in notes.items()), command)
+
+
 DUMP = os.environ.get("CARGOCD_DUMP")
 
 

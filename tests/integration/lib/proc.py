@@ -85,7 +85,8 @@ def wait_for(what, condition, timeout=30, interval=0.05, alive=()):
             last = e
         for p in alive:
             if not p.running():
-                raise AssertionError("%s ended while waiting for %s:\n%s" % (p.name, what, p.log()[-3000:]))
+                raise AssertionError("%s ended (exit status %s) while waiting for %s:\n%s" % (
+                    p.name, p.child and p.child.returncode, what, p.log()[-3000:]))
         if time.monotonic() > deadline:
             raise AssertionError("timed out waiting for %s (last: %r)" % (what, last))
         time.sleep(interval)
