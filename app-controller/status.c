@@ -147,14 +147,21 @@ static void tell_change(struct controller *ctl, const json_t *doc, const json_t 
 static int write_too_large(struct controller *ctl, struct app *app, json_t **doc, err_t **err)
 {
     static const char *const evaluated[] = {"UnknownError", NULL};
+    log_warn(LOGF(LOG_APP(app, *doc)),
+             "The status is larger than the API server accepts and was not written");
     AUTO_JSON list = json_array();
     condition_add(
         list, "UnknownError",
-        "the status of this application is larger than the API server accepts; it has too many resources");
+        "the status of this application is larger than the API server accepts, and what is shown may "
+        "be old: it has too many resources, or too long a history (spec.revisionHistoryLimit)");
+    json_t *old = json_at(*doc, "status", "conditions");
+    AUTO_JSON conditions = conditions_set(old, evaluated, list, wall_now());
+    if (json_equal(old, conditions))
+        return STATUS_TOO_LARGE;
     AUTO_JSON patch = json_object();
-    json_put_at(patch, conditions_set(json_at(*doc, "status", "conditions"), evaluated, list, wall_now()),
-                "status", "conditions");
-    return application_patch(ctl, app, patch, NULL, doc, err);
+    json_put_at(patch, json_incref(conditions), "status", "conditions");
+    int r = application_patch(ctl, app, patch, NULL, doc, err);
+    return r < 0 ? r : STATUS_TOO_LARGE;
 }
 
 int status_write(struct controller *ctl, struct app *app, json_t **doc, const json_t *new_status,

@@ -15,8 +15,9 @@ struct refresh_request {
 };
 /* Replaces doc.status by new_status: sends what differs, nothing when nothing does; with it goes the
  * annotation of the request (NULL: none) if it is still the one that was acted upon. *doc becomes the answer.
- * Tells of changes of sync and health by an Event. A status too large for the API server becomes a condition
- * that says so. */
+ * Tells of changes of sync and health by an Event. STATUS_TOO_LARGE: the API server does not take so much;
+ * the old status stands, with a condition that says so. */
+enum { STATUS_TOO_LARGE = 1 };
 int status_write(struct controller *ctl, struct app *app, json_t **doc, const json_t *new_status,
                  const struct refresh_request *request, err_t **err);
 void refresh_request_read(struct refresh_request *r, const json_t *doc);

@@ -26,6 +26,7 @@ struct step {
     struct operation *op;
     const json_t *sync; /* operation.sync of the state */
     json_t *result;     /* state.syncResult, borrowed */
+    json_t *doc;        /* that is compared */
     json_t *project;
     cluster_t *cluster;
     settings_t *settings;
@@ -176,7 +177,8 @@ static bool compare(struct step *s)
 {
     struct operation *op = s->op;
     s->settings = world_settings(op->ctl->world);
-    s->in = (struct compare_input){.doc = op->doc,
+    s->doc = json_incref(op->doc); /* every write puts another in its place */
+    s->in = (struct compare_input){.doc = s->doc,
                                    .project = s->project,
                                    .cluster = s->cluster,
                                    .settings = s->settings,
@@ -483,6 +485,7 @@ static void add_history(struct step *s)
 static void dispose(struct step *s)
 {
     comparison_dispose(&s->c);
+    json_decref(s->doc);
     json_decref(s->project);
     json_decref(s->sources);
     json_decref(s->revisions);

@@ -1,4 +1,6 @@
 """A1: an Application that kubectl created is rendered, compared, and its status written."""
+import time
+
 from lib.case import Case, config_map
 from lib.env import APP
 
@@ -88,6 +90,46 @@ class Compare(Case):
         self.env.app("marker", self.env.git.url(marker))
         self.env.wait_status("marker", "OutOfSync")
         self.assertEqual(self.env.get_app("calm"), before)
+
+
+class Unwritten(Case):
+    """The API server does not take the status; spec 3.4 for one that is too large."""
+
+    def setUp(self):
+        if self.env.real:
+            self.skipTest("the faults are kubesim's")
+
+    def faults(self, *rules):
+        self.env.kube.call("PUT", "/kubesim/faults", {"rules": list(rules)})
+
+    def test_the_old_status_stays_with_a_condition(self):
+        repo = self.env.repo()
+        repo.commit({"cm.yaml": config_map("large")})
+        self.env.app("large", self.env.git.url(repo), syncPolicy={"automated": {}})
+        old = self.env.wait_status("large", "Synced", "Healthy")["status"]["sync"]
+        self.env.wait_operation("large")
+        app = {"verb": "patch", "resource": "applications.argoproj.io", "name": "large", "userAgent": "cargocd/*"}
+        self.env.kube.merge(*APP, self.env.ns, "large", {"spec": {"syncPolicy": None}})
+        for _ in range(2):
+            self.faults(dict(app, times=1, status=413))
+            repo.commit({"cm.yaml": config_map("large", {"k": "%f" % time.time()})})
+            self.env.refresh("large")
+            self.wait_condition("large", "UnknownError", "larger than the API server accepts", timeout=20)
+            now = self.env.wait_app("large", lambda a: "argocd.argoproj.io/refresh" not in a["metadata"].get("annotations", {}))
+            self.assertEqual(now["status"]["sync"], old)
+        self.faults()
+        self.env.refresh("large")
+        now = self.env.wait_status("large", "OutOfSync", "Healthy")
+        self.assertNotIn("conditions", now["status"])
+
+    def test_it_is_written_later(self):
+        repo = self.env.repo()
+        repo.commit({"cm.yaml": config_map("later")})
+        rule = {"verb": "patch", "resource": "applications.argoproj.io", "name": "later", "userAgent": "cargocd/*", "times": 2, "status": 403}
+        self.faults(rule)
+        self.env.app("later", self.env.git.url(repo))
+        self.env.wait("refusals", lambda: self.env.kube.call("GET", "/kubesim/faults")["fired"] == [2])
+        self.env.wait_status("later", "OutOfSync", "Missing")
 
 
 class Errors(Case):
