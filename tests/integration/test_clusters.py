@@ -191,6 +191,30 @@ class Clusters(Base):
         self.env.refresh("to-two")
         self.env.wait_app("to-two", lambda a: (two.kube.get("v1", "ConfigMap", ns2, "to-two") or {}).get("data") == {"key": "again"}, 60)
 
+    def ttl(self, key):
+        asked = ["redis-cli", "-s", self.env.redis_socket, "--raw", "ttl", key]
+        return int(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)
+
+    def test_a_cluster_without_applications(self):
+        sim = Sim(self.env, "idle")
+        self.cluster("idle", sim.server)
+        self.env.wait("the cluster", lambda: any(c["name"] == "idle" for c in self.env.api.get("/api/v1/clusters").json["items"]))
+        info = self.info(sim.server)["info"]
+        self.assertEqual(info["connectionState"]["status"], "Unknown")
+        self.assertEqual(info["connectionState"]["message"], "Cluster has no applications and is not being monitored.")
+        self.assertEqual(int(info.get("applicationsCount", 0)), 0)
+
+    def test_copies_in_redis_do_not_stay_for_ever(self):
+        """spec 12"""
+        self.deploy("copied", {"server": "https://kubernetes.default.svc"}, sim=self.env)
+        self.env.wait_status("copied", "Synced", "Healthy")
+        for key, most in (("app|resources-tree|copied", 3600), ("app|managed-resources|copied", 3600),
+                          ("cluster|info|https://kubernetes.default.svc", 600)):
+            left = self.env.wait(key, lambda key=key: max(self.ttl(key), 0))
+            self.assertTrue(most - 120 < left <= most, (key, left))
+        self.env.kube.delete("argoproj.io/v1alpha1", "Application", self.env.ns, "copied")
+        self.env.wait("the end of the copies", lambda: self.ttl("app|resources-tree|copied") == self.ttl("app|managed-resources|copied") == -2)
+
     def test_rotated_token_and_removed_secret(self):
         sim = Sim(self.env, "rotated", token="first")
         self.cluster("rotated", sim.server, {"bearerToken": "wrong"})
