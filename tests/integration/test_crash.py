@@ -108,6 +108,8 @@ class EveryWrite(Case):
     """The controller is killed at its first write of a scenario, at its second, and so on until there is none left to kill it
     at; each both before and behind the write. Whatever it was, what comes out is the same."""
     options = {"controller": ["--sync-wave-delay", "0", "--app-resync", "5", "--app-resync-jitter", "1"]}
+    faults, strikes, at_least = ({HANGS: True}, {MUTES: True}), {}, 36
+    kills = True
 
     def setUp(self):
         if self.env.real:
@@ -119,8 +121,8 @@ class EveryWrite(Case):
     def arm(self, nth, what):
         """The write after `nth` others of the controller. Rules that do nothing let the rest pass."""
         passing = [{"verb": v} for v in ("get", "list", "watch")] + [{"resource": r} for r in ("leases.*", "events*", "selfsubject*")]
-        agent = {"userAgent": "cargocd/*"}
-        self.env.kube.call("PUT", "/kubesim/faults", {"rules": passing + [dict(agent, times=nth), dict(agent, times=1, **{what: True})]})
+        agent = {"userAgent": "cargocd/*", **self.strikes}
+        self.env.kube.call("PUT", "/kubesim/faults", {"rules": passing + [dict(agent, times=nth), dict(agent, times=1, **what)]})
 
     def fired(self):
         return self.env.kube.call("GET", "/kubesim/faults")["fired"][-1]
@@ -128,14 +130,14 @@ class EveryWrite(Case):
     def kill_at(self, nth, what, begin, over):
         """Begins the scenario and waits until the fault strikes, or it is over. False: there is no such write."""
         self.arm(nth, what)
-        self.env.may_be_down = (self.env.controller,)
+        self.env.may_be_down = (self.env.controller,) if self.kills else ()
         begin()
         self.env.wait("write %d, or the end" % nth, lambda: self.fired() or over())
         struck = bool(self.fired())
-        if struck:
+        if struck and self.kills:
             self.env.controller.kill()
         self.no_faults()
-        if struck:
+        if struck and self.kills:
             self.env.controller.start()
         self.env.may_be_down = ()
         return struck
@@ -143,22 +145,22 @@ class EveryWrite(Case):
     def at_every_write(self, scenario):
         """scenario(name) prepares one and returns (begin, over, check)."""
         struck = 0
-        for first, what in enumerate((HANGS, MUTES)):
+        for first, what in enumerate(self.faults):
             for nth in range(first, ENOUGH, STRIDE):
-                name = "%s-%s-%d" % (self._testMethodName.replace("_", "-"), what, nth)
+                name = "%s-%s-%d" % (self._testMethodName.replace("_", "-"), "-".join("%s-%s" % item for item in what.items()).lower(), nth)
                 begin, over, check = scenario(name)
                 found = self.kill_at(nth, what, begin, over)
                 try:
                     self.env.wait("the end", over, 30)
                     check()
                 except AssertionError as e:
-                    raise AssertionError("%s, killed: %s\n%s\n%s" % (name, found, e, self.env.controller.log()[-3000:])) from e
+                    raise AssertionError("%s, struck: %s\n%s\n%s" % (name, found, e, self.env.controller.log()[-3000:])) from e
                 struck += found
                 if not found:
                     break
             self.assertLess(nth, ENOUGH - STRIDE)
-        self.assertGreater(struck, 36 // STRIDE)
-        print("  killed at %d writes" % struck)
+        self.assertGreater(struck, self.at_least // STRIDE)
+        print("  struck at %d writes" % struck)
 
     def created(self, ns, prefix):
         writes = self.env.kube.call("GET", "/kubesim/writes?verb=create&resource=jobs.batch&namespace=" + ns)["items"]
@@ -221,10 +223,19 @@ class EveryWrite(Case):
                 self.assertEqual(self.names(ns), [])
                 self.assertEqual([self.created(ns, p) for p in ("pre-", "post-")], [1, 1])
                 self.env.wait("the hooks to be collected", lambda: not self.env.kube.list("batch/v1", "Job", ns))
-                self.assertNotIn("Unable to delete application resources", self.env.controller.log())
+                if self.kills:
+                    self.assertNotIn("Unable to delete application resources", self.env.controller.log())
             return (lambda: self.env.kube.delete("argoproj.io/v1alpha1", "Application", self.env.ns, name)), \
                 (lambda: self.env.get_app(name) is None), check
         self.at_every_write(scenario)
+
+
+class EveryRefusal(EveryWrite):
+    """The API server refuses one write of the Application: the first one, the second one, and so on. Nothing else happens that
+    would make the controller look again."""
+    options = {"controller": ["--sync-wave-delay", "0", "--app-resync", "3600"]}
+    faults, strikes, at_least = ({"status": 409}, {"status": 500}, {"status": 403}), {"resource": "applications.argoproj.io"}, 12
+    kills = False
 
 
 class SetBack(Case):
