@@ -6,7 +6,7 @@ import unittest
 
 import yaml
 
-from test_clusters import Base, Sim
+from lib.clusters import Base, Sim
 
 
 class Reviews(Base):

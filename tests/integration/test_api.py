@@ -9,6 +9,7 @@ import time
 import unittest
 
 from lib.api import Api, WebSocket
+from lib.case import kubesim_only
 from lib.env import APP, BIN, Environment
 from lib.proc import wait_for
 
@@ -652,10 +653,7 @@ class Tls(ApiCase):
         self.assertEqual(len(self.env.secret("cargocd-seal-controller", "controller.1")), 64)
 
 
-if __name__ == "__main__":
-    unittest.main()
-
-
+@kubesim_only("the faults are kubesim's")
 class Unsteady(ApiCase):
     flags = []
 
@@ -669,3 +667,7 @@ class Unsteady(ApiCase):
         self.env.server.start()
         wait_for("the api-server", lambda: os.path.exists(self.env.ports), alive=[self.env.server])
         self.assertEqual(self.env.kube.call("GET", "/kubesim/faults")["fired"], [2, 2, 2])
+
+
+if __name__ == "__main__":
+    unittest.main()

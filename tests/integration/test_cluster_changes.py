@@ -1,10 +1,9 @@
 """Clusters whose Secrets change in the middle of work."""
-import test_clusters
 from lib.case import config_map
-from test_clusters import Sim
+from lib.clusters import Base, Sim
 
 
-class Changes(test_clusters.Base):
+class Changes(Base):
     def test_a_canceled_request_is_no_failure(self):
         """The cluster's Secret changes while a sync waits for an answer: another pass does what that one did not."""
         sim = Sim(self.env, "replaced")

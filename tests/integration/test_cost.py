@@ -1,22 +1,19 @@
 """Work is proportional to what changed: what a refresh costs does not depend on what else there is."""
 import socket
 import time
-import unittest
 
-from lib.case import Case, config_map
+from lib.case import Case, config_map, kubesim_only
 
 APPS, ROUNDS, OBJECTS = 20, 10, 30000
 
 
+@kubesim_only("objects by the ten thousand are kubesim's")
 class Cost(Case):
     options = {"controller": ["--app-resync", "0", "--loglevel", "info"]}
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        if cls.env.real:
-            cls.tearDownClass()
-            raise unittest.SkipTest("objects by the ten thousand are kubesim's")
         repo = cls.env.repo()
         repo.commit({"%d/cm.yaml" % i: config_map("data-%d" % i) for i in range(APPS)})
         cls.namespace = cls.env.create_namespace()

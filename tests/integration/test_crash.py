@@ -8,9 +8,8 @@ import struct
 import subprocess
 import threading
 import time
-import unittest
 
-from lib.case import FIXTURES, Case, config_map, hook_job
+from lib.case import FIXTURES, Case, config_map, hook_job, kubesim_only
 from lib.env import APP, Environment
 
 SECONDS = int(os.environ.get("CARGOCD_CRASH_SECONDS", "15"))
@@ -104,16 +103,13 @@ ENOUGH = 60     # writes of a scenario, at most
 STRIDE = int(os.environ.get("CARGOCD_CRASH_STRIDE", "3"))  # 1: really at every write, in two and a half minutes
 
 
+@kubesim_only("the faults are kubesim's")
 class EveryWrite(Case):
     """The controller is killed at its first write of a scenario, at its second, and so on until there is none left to kill it
     at; each both before and behind the write. Whatever it was, what comes out is the same."""
     options = {"controller": ["--sync-wave-delay", "0", "--app-resync", "5", "--app-resync-jitter", "1"]}
     faults, strikes, at_least = ({HANGS: True}, {MUTES: True}), {}, 36
     kills = True
-
-    def setUp(self):
-        if self.env.real:
-            self.skipTest("the faults are kubesim's")
 
     def no_faults(self):
         self.env.kube.call("PUT", "/kubesim/faults", {"rules": []})
@@ -230,6 +226,7 @@ class EveryWrite(Case):
         self.at_every_write(scenario)
 
 
+@kubesim_only("the faults are kubesim's")
 class EveryRefusal(EveryWrite):
     """The API server refuses one write of the Application: the first one, the second one, and so on. Nothing else happens that
     would make the controller look again."""
@@ -238,6 +235,7 @@ class EveryRefusal(EveryWrite):
     kills = False
 
 
+@kubesim_only("a real cluster is not thrown away")
 class SetBack(Case):
     """What is behind the daemons, or within them, is not as late as it was."""
     options = {"replicas": 2, "controller": ["--app-resync", "5", "--app-resync-jitter", "1", "--sync-wave-delay", "0",
@@ -246,9 +244,6 @@ class SetBack(Case):
     @classmethod
     def setUpClass(cls):
         cls.env = Environment(cls.redis, cls.options)
-        if cls.env.real:
-            cls.tearDownClass()
-            raise unittest.SkipTest("a real cluster is not thrown away")
         cls.shift = os.path.join(cls.env.dir, "shift")
         library = os.path.join(cls.env.dir, "shift_clock.so")
         subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", library,

@@ -15,7 +15,7 @@ from lib.env import APP, BIN
 from lib.proc import wait_for
 from test_api import ApiEnvironment
 from test_cli import Cli
-from test_clusters import Sim
+from lib.clusters import Sim
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden")
 WHY = "/api/v1/applications/%s/why"
@@ -408,7 +408,7 @@ class Actions(Insight):
         self.assertEqual(answer.status, 200, answer.body)
         self.assertEqual(sim.kube.get("apps/v1", "Deployment", "t-away", "far")["spec"]["replicas"], 3)
         self.env.kube.merge("v1", "Secret", self.env.ns, "cluster-away", {"data": {"config": base64.b64encode(b'{"bearerToken": "wrong"}').decode()}})
-        wait_for("the refusal", lambda: self.run_action(resource, "scale", app="remote", replicas="4").status != 200)
+        wait_for("the refusal", lambda: self.run_action(resource, "scale", app="remote", replicas="3").status != 200)
         self.assertEqual(sim.kube.get("apps/v1", "Deployment", "t-away", "far")["spec"]["replicas"], 3)
         self.assertNotIn("wrong", self.run_action(resource, "scale", app="remote", replicas="4").text)
 

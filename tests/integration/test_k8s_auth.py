@@ -16,7 +16,7 @@ import urllib.parse
 
 from lib.case import Case
 from lib.env import BIN
-from test_clusters import Base
+from lib.clusters import Base
 
 PROGRAM = os.path.join(BIN, "argocd-k8s-auth")
 SECRETS = {"AKIAENV": "env-secret", "ASIAROLE": "role-secret", "ASIAWEB": "web-secret", "ASIAPOD": "pod-secret",

@@ -6,9 +6,9 @@ import time
 from lib.case import Case, config_map
 from lib.env import APP
 from lib.kube import ApiError
-from test_clusters import SECRET
-from test_clusters import Base as Clusters
-from test_clusters import Sim
+from lib.clusters import SECRET
+from lib.clusters import Base as Clusters
+from lib.clusters import Sim
 
 SKIP = "argocd.argoproj.io/skip-reconcile"
 CASCADE = "resources-finalizer.argocd.argoproj.io"

@@ -13,8 +13,8 @@ import unittest
 from lib.case import Case, config_map
 from lib.env import Environment
 from lib.kube import ApiError
-from test_clusters import Base as Clusters
-from test_clusters import Sim
+from lib.clusters import Base as Clusters
+from lib.clusters import Sim
 
 WRITE = re.compile(r'time="?(\S+?)"? .*msg="?write"? (.*)')
 FIELD = re.compile(r'(\w+)="?([^" ]*)"?')

@@ -277,9 +277,9 @@ class Edges(TargetCase):
     def test_the_last_wave_is_not_waited_for(self):
         job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: %s, annotations: {%s: '%d'}}\nspec: {suspend: false, template: {spec: {restartPolicy: Never, " \
               "containers: [{name: m, image: 'localhost/never:1', command: [sleep, '600']}]}}}\n"
-        self.make("waves", {"a.yaml": config_map("a"), "j.yaml": job % ("last", WAVE, 1)}, synced=False)
-        self.env.sync("waves")
-        app = self.env.wait_operation("waves")
+        self.make("last-wave", {"a.yaml": config_map("a"), "j.yaml": job % ("last", WAVE, 1)}, synced=False)
+        self.env.sync("last-wave")
+        app = self.env.wait_operation("last-wave")
         self.assertEqual(app["status"]["operationState"]["message"], "successfully synced (all tasks run)")
 
     def test_a_failure_does_not_stop_its_wave(self):

@@ -6,7 +6,7 @@ import yaml
 
 from lib.case import config_map
 from lib.kube import Kube
-from test_clusters import Base
+from lib.clusters import Base
 
 SECOND = os.environ.get("CARGOCD_SECOND_KUBECONFIG")
 

@@ -4,7 +4,7 @@ import unittest
 
 import yaml
 
-from .env import APP, Environment
+from .env import APP, REAL, Environment
 from .reference import ARGOCD, Reference
 
 FIXTURES = os.path.join(os.path.dirname(__file__), "..", "fixtures")
@@ -44,6 +44,11 @@ def hook_job(name, hook, policy=None, command='["true"]', **annotations):
     """name: the line that names it, "name: x" or "generateName: x-"."""
     notes = {"argocd.argoproj.io/hook": hook, **({"argocd.argoproj.io/hook-delete-policy": policy} if policy else {}), **annotations}
     return HOOK_JOB % (name, "\n".join('    %s: "%s"' % item for item in notes.items()), command)
+
+
+def kubesim_only(why):
+    """Of a class: nothing is started for it on a real cluster."""
+    return unittest.skipIf(REAL, why)
 
 
 DUMP = os.environ.get("CARGOCD_DUMP")

@@ -18,6 +18,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", "..")
 BIN = os.environ.get("CARGOCD_BIN") or os.path.join(ROOT, "build", "bin")
 APP = ("argoproj.io/v1alpha1", "Application")
 os.environ.setdefault("TSAN_OPTIONS", "suppressions=" + os.path.join(ROOT, "tests", "integration", "tsan.txt"))
+REAL = bool(os.environ.get("KUBECONFIG")) and not os.environ.get("CARGOCD_KUBESIM")
 LOG_LEVEL = os.environ.get("CARGOCD_LOGLEVEL", "debug")
 PROJECT = ("argoproj.io/v1alpha1", "AppProject")
 
@@ -42,7 +43,7 @@ class Environment:
         self.namespaces = []
         self.created_crds = []
         self.options = options or {}
-        self.real = bool(os.environ.get("KUBECONFIG")) and not os.environ.get("CARGOCD_KUBESIM")
+        self.real = REAL
         self.patience = 3 if self.real else 1
         self.ns = namespace if namespace and not self.real else "argocd-%06x" % random.getrandbits(24)
         self.kubesim = None
