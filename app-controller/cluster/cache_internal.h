@@ -103,7 +103,7 @@ bool cache_update_later(cache_t *c, const struct obj *old, const struct obj *now
 
 cache_kind_t *cache_kind_find(cache_t *c, const char *group, const char *kind);
 struct obj *cache_lookup(cache_t *c, const struct obj_key *key);
-struct obj *cache_by_uid(cache_t *c, const char *uid);
+struct obj *cache_by_uid(const cache_t *c, const char *uid);
 /* Owners that name the uid: `o->child` of each. */
 struct owner *cache_children(cache_t *c, const char *uid);
 /* Notes who is concerned by the object: whoever it, or what owns it, is tracked for. */

@@ -223,12 +223,27 @@ static bool first_time(const struct walk *w, struct obj *o)
     return first;
 }
 
+/* One object that several groups serve is in the cache once for each, with one uid: the one whose key is
+ * smaller, as a text, is the child. */
+static bool is_twin(const cache_t *c, const struct obj *o)
+{
+    for (const struct obj *other = cache_by_uid(c, o->uid); other; other = other->next_uid) {
+        if (other == o || other->uid != o->uid || other->ns != o->ns)
+            continue;
+        AUTO(free_p) char *mine = xasprintf("%s/%s/", o->of->group, o->of->kind);
+        AUTO(free_p) char *its = xasprintf("%s/%s/", other->of->group, other->of->kind);
+        if (strcmp(its, mine) < 0)
+            return true;
+    }
+    return false;
+}
+
 static void walk(const struct walk *w, struct obj *o, int depth)
 {
     if (depth > MAX_TREE_DEPTH || !first_time(w, o) || !w->visit(w->ctx, w->c, o))
         return;
     for (struct owner *r = cache_children(w->c, o->uid); r; r = r->next)
-        if (r->uid == o->uid && (r->child->ns == o->ns || !*o->ns))
+        if (r->uid == o->uid && (r->child->ns == o->ns || !*o->ns) && !is_twin(w->c, r->child))
             walk(w, r->child, depth + 1);
 }
 

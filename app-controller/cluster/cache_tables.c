@@ -85,7 +85,7 @@ static uint64_t hash_by_owner(const void *e)
     return uid_hash(((const struct owner *)e)->uid);
 }
 
-struct obj *cache_by_uid(cache_t *c, const char *uid)
+struct obj *cache_by_uid(const cache_t *c, const char *uid)
 {
     if (!uid || !c->by_uid.nbuckets)
         return NULL;

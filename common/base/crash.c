@@ -67,10 +67,8 @@ static void report(int number, siginfo_t *info, void *context)
     add(&l, thread);
     add(&l, "\" version=" CARGOCD_VERSION "\n");
     void *frames[FRAMES];
-    int n = backtrace(frames, FRAMES);
-    ssize_t written = write(STDERR_FILENO, l.text, l.n);
-    if (written > 0)
-        backtrace_symbols_fd(frames, n, STDERR_FILENO);
+    if (write(STDERR_FILENO, l.text, l.n) > 0)
+        backtrace_symbols_fd(frames, backtrace(frames, FRAMES), STDERR_FILENO);
     raise(number); /* its default by now, delivered when this returns */
 }
 

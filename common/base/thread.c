@@ -42,12 +42,14 @@ bool cond_wait_until(cond_t *c, lock_t *l, mono_t deadline)
 struct start {
     void *(*fn)(void *);
     void *arg;
+    char name[16];
 };
 
 static void *run_thread(void *p)
 {
     struct start s = *(struct start *)p;
     free(p);
+    pthread_setname_np(pthread_self(), s.name);
     void *crash_stack = crash_stack_new();
     void *result = s.fn(s.arg);
     crash_stack_free(crash_stack);
@@ -57,7 +59,8 @@ static void *run_thread(void *p)
 pthread_t thread_start(const char *name, void *(*fn)(void *), void *arg)
 {
     struct start *s = xmalloc(sizeof(*s));
-    *s = (struct start){fn, arg};
+    *s = (struct start){.fn = fn, .arg = arg};
+    snprintf(s->name, sizeof(s->name), "%s", name);
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, STACK_SIZE);
@@ -65,9 +68,6 @@ pthread_t thread_start(const char *name, void *(*fn)(void *), void *arg)
     if (pthread_create(&t, &attr, run_thread, s) != 0)
         oom();
     pthread_attr_destroy(&attr);
-    char shown[16];
-    snprintf(shown, sizeof(shown), "%s", name);
-    pthread_setname_np(t, shown);
     return t;
 }
 

@@ -64,9 +64,9 @@ static void a_crash_is_told(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char text[16384];
         assert_int_equal(last_word(cases[i].fn, cases[i].arg, text, sizeof(text)), cases[i].number);
-        assert_int_equal(strncmp(text, cases[i].said, strlen(cases[i].said)), 0);
         /* The frames: a file, an offset and an address each. */
-        assert_non_null(strstr(text, "(+0x"));
+        if (!strstr(text, cases[i].said) || !strstr(text, "(+0x"))
+            fail_msg("case %zu said: %s", i, text);
     }
 }
 
