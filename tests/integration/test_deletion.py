@@ -158,6 +158,30 @@ class Hooks(DeletionCase):
 
 
 class Options(DeletionCase):
+    def test_a_running_operation_is_ended_first(self):
+        """spec 18.41"""
+        ns, repo = self.make("busy", {"a.yaml": config_map("a")})
+        repo.commit({"pre.yaml": job("name: before", "PreSync"), "a.yaml": config_map("a", {"key": "new"})})
+        self.env.refresh("busy")
+        self.wait_job(ns, "before")
+        self.delete("busy")
+        time.sleep(2)
+        self.assertIsNotNone(self.live(ns, "a"))
+        self.assertEqual(self.env.get_app("busy")["status"]["operationState"]["phase"], "Running")
+        self.end(ns, "before")
+        self.gone("busy")
+        self.assertIsNone(self.live(ns, "a"))
+
+    def test_what_is_terminated_ends_soon(self):
+        ns, repo = self.make("ended", {"a.yaml": config_map("a")})
+        repo.commit({"pre.yaml": job("name: before", "PreSync"), "a.yaml": config_map("a", {"key": "new"})})
+        self.env.refresh("ended")
+        self.wait_job(ns, "before")
+        self.delete("ended")
+        self.env.patch_app("ended", {"status": {"operationState": {"phase": "Terminating"}}})
+        self.gone("ended")
+        self.assertIsNone(self.live(ns, "a"))
+
     def test_delete_false_and_keep(self):
         option = "argocd.argoproj.io/sync-options"
         ns, _ = self.make("kept", {"a.yaml": config_map("goes"), "b.yaml": config_map("stays", annotations={option: "Delete=false"}),
