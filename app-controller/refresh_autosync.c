@@ -6,6 +6,9 @@
 #include "common/argo/app.h"
 #include "common/argo/windows.h"
 
+/* An operation that the API server did not take is asked for again after this. */
+static const int64_t START_AGAIN_NS = SECONDS(5);
+
 /* Whether a sync window of the project stands in the way of automation; it is looked at again when that may
  * change. */
 static bool window_forbids(struct refresh *r)
@@ -58,6 +61,7 @@ void refresh_autosync(struct refresh *r, json_t *status)
         log_warn(LOGF(LOG_APP(r->app, doc)), "Failed to initiate auto-sync: %s", err_text(err));
         d.verdict = AUTOSYNC_REFUSED;
         d.condition = xstrdup(err_text(err));
+        workq_add_after(r->ctl->refresh, r->app->key, REFRESH_LIVE, START_AGAIN_NS);
     }
     r->times[SETOP_TIME].value += refresh_ms_since(began);
     if (d.verdict == AUTOSYNC_GO && !err) {

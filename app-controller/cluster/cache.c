@@ -68,6 +68,7 @@ void cache_free(cache_t *c)
     map_dispose(&c->claims);
     settings_unref(c->settings);
     script_host_free(c->scripts);
+    free(c->gone);
     wipe(c->mask_key, sizeof(c->mask_key));
     pthread_mutex_destroy(&c->lock);
     free(c);
@@ -333,6 +334,26 @@ static bool matters(cache_t *c, const struct obj *old, const struct obj *now)
     return shown || (content && !cache_update_later(c, old, now));
 }
 
+/* The watch may tell of an object's end before we have read the answer to our own write: what the answer says
+ * would be in the cache for ever. What has owners is not written by us. */
+static void remember_end(cache_t *c, const struct obj *o)
+{
+    if (o->nowners)
+        return;
+    if (!c->gone)
+        c->gone = xcalloc(NGONE, sizeof(*c->gone));
+    c->gone[c->ngone++ % NGONE] = hash_keyed(o->uid, strlen(o->uid)) | 1;
+}
+
+static bool has_ended(const cache_t *c, const char *uid)
+{
+    uint64_t hash = hash_keyed(uid, strlen(uid)) | 1;
+    for (size_t i = 0; c->gone && i < NGONE; i++)
+        if (c->gone[i] == hash)
+            return true;
+    return false;
+}
+
 /* Takes the record in. */
 static void store(cache_t *c, struct obj *o, notes_t *notes)
 {
@@ -352,8 +373,10 @@ static void store(cache_t *c, struct obj *o, notes_t *notes)
     cache_index(c, o);
     if (news && (old->app != o->app || !same_owners(old, o) || !notes->n))
         cache_note(c, o, notes);
-    if (old->uid != o->uid)
+    if (old->uid != o->uid) {
+        remember_end(c, old);
         cache_abandon(c, old, true);
+    }
     cache_adopt(c, o, old->uid != o->uid);
     obj_free(old);
 }
@@ -375,6 +398,7 @@ int cache_put(cache_t *c, cache_kind_t *k, const char *p, size_t n, err_t **err)
 
 static void forget(cache_t *c, struct obj *o, notes_t *notes)
 {
+    remember_end(c, o);
     cache_note(c, o, notes);
     cache_unindex(c, o);
     cache_abandon(c, o, false);
@@ -441,8 +465,9 @@ void cache_put_own(cache_t *c, const json_t *object)
         if (k && strcmp(k->version, version) == 0) {
             struct obj_key key = {k->group, k->kind, object_namespace(object), object_name(object)};
             struct obj *o = cache_lookup(c, &key), *made = NULL;
-            bool stale = o && strcmp(o->uid, object_uid(object)) == 0 &&
-                         resource_version_older(object_resource_version(object), o->rv);
+            bool same = o && strcmp(o->uid, object_uid(object)) == 0;
+            bool stale = same ? resource_version_older(object_resource_version(object), o->rv)
+                              : has_ended(c, object_uid(object));
             if (!stale && make_record(c, k, text, strlen(text), &made, NULL) == 0)
                 store(c, made, &notes);
         }

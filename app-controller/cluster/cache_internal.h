@@ -77,9 +77,14 @@ struct cache {
     map_t nodes;  /* k: node name, v: struct node_sum *: what its pods ask for */
     size_t managed;
     uint32_t walks;
+    uint64_t *gone; /* hashes of the uids of objects that went last, a ring of NGONE; NULL: none did */
+    uint32_t ngone;
     script_host_t *scripts;
     cache_checker_fn checker;
 };
+
+/* So many ends of objects may come between a write of our own and its answer. */
+enum { NGONE = 512 };
 
 /* Changes noted while the lock is held, told after it was released. */
 struct note {

@@ -29,7 +29,7 @@ import cases as tables  # noqa: E402  pylint: disable=wrong-import-position
 from lib.env import Environment  # noqa: E402  pylint: disable=wrong-import-position
 from lib.kube import ApiError  # noqa: E402  pylint: disable=wrong-import-position
 
-KUBECTL = shutil.which("kubectl", path="/opt/kube/bin") or shutil.which("kubectl")
+KUBECTL = shutil.which("kubectl") or "kubectl"
 SEEN = os.path.join(HERE, "seen.tsv")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 TRACKING = "argocd.argoproj.io/tracking-id"

@@ -10,6 +10,8 @@ if [ -z "${KUBECONFIG:-}" ]; then
     rm -rf "$DIR"
     trap 'tests/cluster/down.sh "$DIR"' EXIT
     tests/cluster/up.sh "$DIR"
-    export KUBECONFIG=$DIR/kubeconfig
+    # shellcheck source=tests/cluster/lib.sh
+    BIN=$(. tests/cluster/lib.sh && echo "$BIN")
+    export KUBECONFIG=$DIR/kubeconfig PATH=$PATH:$BIN
 fi
 python3 "${SUITE:-tests/integration/run.py}" "$@"

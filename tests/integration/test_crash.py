@@ -128,7 +128,10 @@ class EveryWrite(Case):
         self.arm(nth, what)
         self.env.may_be_down = (self.env.controller,) if self.kills else ()
         begin()
-        self.env.wait("write %d, or the end" % nth, lambda: self.fired() or over())
+        try:
+            self.env.wait("write %d, or the end" % nth, lambda: self.fired() or over())
+        except AssertionError as e:
+            raise AssertionError("%s\n%s" % (e, self.env.controller.log()[-6000:])) from e
         struck = bool(self.fired())
         if struck and self.kills:
             self.env.controller.kill()

@@ -8,7 +8,7 @@ from lib.case import Case, config_map
 
 OURS = "argocd-controller"
 SERVER_SIDE = {"syncOptions": ["ServerSideApply=true"]}
-KUBECTL = shutil.which("kubectl") or shutil.which("kubectl", path="/opt/kube/bin")
+KUBECTL = shutil.which("kubectl") or "kubectl"
 
 DEPLOYMENT = """apiVersion: apps/v1
 kind: Deployment
