@@ -381,7 +381,13 @@ static void store(cache_t *c, struct obj *o, notes_t *notes)
     obj_free(old);
 }
 
-int cache_put(cache_t *c, cache_kind_t *k, const char *p, size_t n, err_t **err)
+static bool is_overtaken(cache_t *c, const struct obj *o)
+{
+    const struct obj *have = cache_lookup(c, &(struct obj_key){o->of->group, o->of->kind, o->ns, o->name});
+    return have && have->uid == o->uid && resource_version_older(o->rv, have->rv);
+}
+
+int cache_put(cache_t *c, cache_kind_t *k, const char *p, size_t n, bool listed, err_t **err)
 {
     notes_t notes = {};
     int r;
@@ -389,7 +395,9 @@ int cache_put(cache_t *c, cache_kind_t *k, const char *p, size_t n, err_t **err)
         LOCKED(&c->lock);
         struct obj *o = NULL;
         r = make_record(c, k, p, n, &o, err);
-        if (r == 0)
+        if (r == 0 && !listed && is_overtaken(c, o))
+            obj_free(o);
+        else if (r == 0)
             store(c, o, &notes);
     }
     notes_tell(c, &notes);

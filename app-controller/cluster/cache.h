@@ -62,8 +62,10 @@ void cache_kind_remove(cache_t *c, cache_kind_t *k);
  * gets the mark that this returned, goes. */
 uint32_t cache_kind_list(cache_t *c, cache_kind_t *k) MUST_USE;
 void cache_kind_synced(cache_t *c, cache_kind_t *k, const char *ns, uint32_t mark);
-/* An object as the API server sent it. Malformed ones are named in err and left out. */
-int cache_put(cache_t *c, cache_kind_t *k, const char *p, size_t n, err_t **err);
+/* An object as the API server sent it, in a list or as an event. Malformed ones are named in err and left
+ * out. An event that is older than what one of our own writes was answered is left out, too; a list counts
+ * even where it is older, as after a restore. */
+int cache_put(cache_t *c, cache_kind_t *k, const char *p, size_t n, bool listed, err_t **err);
 int cache_delete(cache_t *c, cache_kind_t *k, const char *p, size_t n, err_t **err);
 /* The answer to one of our own writes, before the watch brings it: so that what is decided next is never
  * decided on what was before. Does nothing for kinds that are not watched, or when the cache has something

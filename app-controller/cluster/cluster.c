@@ -7,75 +7,16 @@
  * out if the settings say so; where these are strict the cluster's own thread asks for an access review
  * first, and a kind that may be listed all the same is tried and reviewed again. Settings that records are
  * made by start all over: until everything is listed again there is no verdict. */
-#include "app-controller/cluster/cluster.h"
+#include "app-controller/cluster/cluster_internal.h"
 #include "app-controller/cluster/access.h"
 #include "common/base/intern.h"
 #include "common/base/log.h"
 #include "common/base/thread.h"
-#include "common/base/vec.h"
-
-#include <stdatomic.h>
 
 enum { RETRY_FIRST_MS = 250, RETRY_MAX_MS = 10000, PARTIAL_FIRST_MS = 1000, PARTIAL_MAX_MS = 60000 };
 /* Failures of a kind's first list after which the others do not wait for it: its API group or its conversion
  * webhook is broken. */
 enum { BROKEN_FAILURES = 3 };
-
-/* resource.respectRBAC: what becomes of a kind whose list is forbidden. */
-enum respect {
-    RESPECT_NOT,    /* it fails */
-    RESPECT_NORMAL, /* it is left out */
-    RESPECT_STRICT  /* it is left out if an access review says so too */
-};
-
-enum review {
-    REVIEW_NONE,
-    REVIEW_ASK,  /* the watch has ended, and an access review is to be asked for */
-    REVIEW_AGAIN /* it may be listed: the watch is to be started again */
-};
-
-/* A watch of one kind (in one namespace). */
-struct kind_watch {
-    cluster_t *cluster;
-    cache_kind_t *kind;
-    kube_watch_t *watch;
-    struct kube_resource resource; /* interned texts, owned */
-    char *ns;                      /* NULL: all */
-    uint32_t mark;
-    bool synced, stopped, rediscovers;
-    bool forbidden;       /* and left alone, by the settings */
-    enum respect respect; /* of the settings that it was started under */
-    enum review review;
-    unsigned reviews; /* since it was last listed */
-    mono_t review_at;
-    err_t *denial;         /* why it stopped when it was forbidden */
-    bool failing, refused; /* refused: 401 or 403 */
-    unsigned failures;     /* before the first list was complete */
-};
-
-struct cluster {
-    atomic_uint refs;
-    struct cluster_spec spec;
-    struct cluster_env env;
-    cache_t *cache;
-    lock_t lock; /* guards what follows */
-    cond_t changed;
-    settings_t *settings;
-    kube_t *kube;
-    kube_api_t *api;
-    char *version;
-    VEC(struct kind_watch *) watches;
-    size_t unsynced, failing; /* of the watches */
-    err_t *error;             /* of the last attempt to connect, or of its watches */
-    wall_t synced_at, tried_at;
-    int64_t retry_ms, partial_ms;
-    char *partial; /* what of the API was not served, the last time */
-    bool stopping, connecting, connected, was_ready, again;
-    pthread_t thread;
-    bool has_thread;
-    cond_t work;
-    mono_t next_try;
-};
 
 static void on_cache_change(void *ctx, const struct cache_change *change)
 {
@@ -273,6 +214,7 @@ static bool check_ready(cluster_t *c)
 static void on_list(void *arg)
 {
     struct kind_watch *w = arg;
+    w->listing = true;
     w->mark = cache_kind_list(w->cluster->cache, w->kind);
 }
 
@@ -283,7 +225,7 @@ static void on_event(void *arg, enum kube_event event, const char *p, size_t n)
     AUTO_ERR err = NULL;
     mono_t began = mono_now();
     int r = event == KUBE_DELETED ? cache_delete(w->cluster->cache, w->kind, p, n, &err)
-                                  : cache_put(w->cluster->cache, w->kind, p, n, &err);
+                                  : cache_put(w->cluster->cache, w->kind, p, n, w->listing, &err);
     if (r < 0)
         log_warn(LOGF({"server", w->cluster->spec.server}), "an object is left out: %s", err_text(err));
     if (w->rediscovers && w->synced)
@@ -324,6 +266,7 @@ static void on_synced(void *arg, const char *resource_version)
 {
     struct kind_watch *w = arg;
     (void)resource_version;
+    w->listing = false;
     cache_kind_synced(w->cluster->cache, w->kind, w->ns, w->mark);
     settle(w, true);
 }
@@ -708,93 +651,4 @@ void cluster_set_settings(cluster_t *c, const settings_t *settings)
         c->was_ready = c->was_ready && !cache_kind_outdated((*w)->kind, settings);
     c->again = true;
     pthread_cond_signal(&c->work);
-}
-
-/* ---- asking ---- */
-
-const char *cluster_server(const cluster_t *c)
-{
-    return c->spec.server;
-}
-
-const char *cluster_name(const cluster_t *c)
-{
-    return c->spec.name;
-}
-
-const struct cluster_spec *cluster_spec(const cluster_t *c)
-{
-    return &c->spec;
-}
-
-cache_t *cluster_cache(cluster_t *c)
-{
-    return c->cache;
-}
-
-kube_t *cluster_kube(cluster_t *c)
-{
-    LOCKED(&c->lock);
-    return c->kube;
-}
-
-int cluster_ready(cluster_t *c, mono_t deadline, err_t **err)
-{
-    LOCKED(&c->lock);
-    while (!c->was_ready && !c->stopping && mono_left(deadline) && !(c->error && !c->connected))
-        cond_wait_until(&c->changed, &c->lock, deadline);
-    if (c->was_ready && !c->stopping)
-        return 0;
-    if (c->stopping)
-        return err_set(err, ERR_CANCELED, "cluster %s is no longer managed", c->spec.server);
-    if (c->error)
-        return err_set(err, ERR_UNAVAILABLE, "cluster %s: %s", c->spec.server, err_text(c->error));
-    return err_set(err, ERR_UNAVAILABLE, "cluster %s: its objects are still being listed", c->spec.server);
-}
-
-kube_api_t *cluster_api(cluster_t *c)
-{
-    LOCKED(&c->lock);
-    return c->api ? kube_api_ref(c->api) : NULL;
-}
-
-char *cluster_version(cluster_t *c)
-{
-    LOCKED(&c->lock);
-    return xstrdup(str_or_empty(c->version));
-}
-
-static void put_time(json_t *o, const char *key, wall_t t)
-{
-    char text[RFC3339_TEXT];
-    rfc3339(t, text);
-    if (t.ns)
-        json_set_str(o, key, text);
-    else
-        json_object_set_new_nocheck(o, key, json_null());
-}
-
-json_t *cluster_info(cluster_t *c)
-{
-    struct cache_stats stats;
-    cache_stats(c->cache, &stats);
-    json_t *versions = json_array();
-    kube_api_t *api = cluster_api(c);
-    for (char *const *v = kube_api_versions(api); *v; v++)
-        json_array_append_new(versions, json_str_new(*v));
-    kube_api_unref(api);
-    json_t *info = json_object(), *state = json_object(), *cache = json_object();
-    LOCKED(&c->lock);
-    const char *status = c->error ? "Failed" : c->was_ready ? "Successful" : "Unknown";
-    json_set_str(state, "status", status);
-    json_set_str(state, "message", c->error ? err_text(c->error) : "");
-    put_time(state, "attemptedAt", c->tried_at);
-    json_object_set_new_nocheck(cache, "resourcesCount", json_integer((json_int_t)stats.objects));
-    json_object_set_new_nocheck(cache, "apisCount", json_integer((json_int_t)stats.kinds));
-    put_time(cache, "lastCacheSyncTime", c->synced_at);
-    json_object_set_new_nocheck(info, "connectionState", state);
-    json_object_set_new_nocheck(info, "cacheInfo", cache);
-    json_put_str(info, "serverVersion", c->version);
-    json_object_set_new_nocheck(info, "apiVersions", versions);
-    return info;
 }

@@ -39,7 +39,7 @@ static size_t put(cache_t *c, cache_kind_t *k, const char *name, const char *own
                            "\"creationTimestamp\":\"2026-11-23T11:36:43Z\",\"resourceVersion\":\"1000\","
                            "\"labels\":{\"app\":\"shop\",\"pod-template-hash\":\"%s\"}},%s}",
                            name, name, owners, owner ? owner : name, rest);
-    check(cache_put(c, k, text, strlen(text), &err), err);
+    check(cache_put(c, k, text, strlen(text), true, &err), err);
     return 1;
 }
 

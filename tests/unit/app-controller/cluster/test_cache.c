@@ -125,12 +125,20 @@ static cache_kind_t *watched(struct world *w, size_t at)
     return w->watched[at];
 }
 
-static void put_or_delete(struct world *w, bool put, const json_t *line, const json_t *more)
+static void put(struct world *w, bool listed, const json_t *line, const json_t *more)
 {
     AUTO_ERR err = NULL;
     AUTO_STR text = STR_INIT;
     cache_kind_t *k = watched(w, read_object(w, line, more, &text));
-    ASSERT_OK((put ? cache_put : cache_delete)(w->cache, k, str_text(&text), text.len, &err));
+    ASSERT_OK(cache_put(w->cache, k, str_text(&text), text.len, listed, &err));
+}
+
+static void delete (struct world *w, const json_t *line, const json_t *more)
+{
+    AUTO_ERR err = NULL;
+    AUTO_STR text = STR_INIT;
+    cache_kind_t *k = watched(w, read_object(w, line, more, &text));
+    ASSERT_OK(cache_delete(w->cache, k, str_text(&text), text.len, &err));
 }
 
 /* ---- from nodes to lines ---- */
@@ -223,7 +231,7 @@ static void list_kind(struct world *w, const char *name, const json_t *lines)
     cache_kind_t *k = watched(w, kind_named(w, name));
     uint32_t mark = cache_kind_list(w->cache, k);
     for (size_t i = 0; i < json_array_size(lines); i++)
-        put_or_delete(w, true, json_array_get(lines, i), NULL);
+        put(w, true, json_array_get(lines, i), NULL);
     cache_kind_synced(w->cache, k, NULL, mark);
 }
 
@@ -249,8 +257,10 @@ static void step(struct world *w, const json_t *s)
 {
     const char *verb = json_string_value(json_array_get(s, 0));
     const json_t *a = json_array_get(s, 1), *b = json_array_get(s, 2), *c = json_array_get(s, 3);
-    if (str_eq(verb, "put") || str_eq(verb, "delete")) {
-        put_or_delete(w, *verb == 'p', a, b);
+    if (str_eq(verb, "put")) {
+        put(w, false, a, b);
+    } else if (str_eq(verb, "delete")) {
+        delete (w, a, b);
     } else if (str_eq(verb, "own write")) {
         own_write(w, a, b);
     } else if (str_eq(verb, "list")) {
