@@ -332,8 +332,8 @@ class SetBack(Case):
         for p in self.env.controllers:
             p.signal(signal.SIGCONT)
         self.env.wait_app("restored", at_head, 60)
-        self.env.wait("what Git says", lambda: [self.env.kube.get("v1", "ConfigMap", ns, n) for n in ("kept", "more")], 30)
-        self.assertEqual(self.env.kube.get("v1", "ConfigMap", ns, "kept")["data"], {"key": "new"})
+        data = lambda name: (self.env.kube.get("v1", "ConfigMap", ns, name) or {}).get("data")
+        self.env.wait("what Git says", lambda: data("kept") == {"key": "new"} and data("more"), 60)
         self.env.wait("two members again", lambda: len(self.plan()["members"]) == 2)
         self.heals("more", ns)
         self.assertEqual([p.starts for p in self.env.controllers], [1, 1], "nobody ended over it")
