@@ -76,6 +76,7 @@ struct cache {
     map_t claims; /* k: "namespace/name" of a stateful set, v: names of its claims' templates, by "," */
     map_t nodes;  /* k: node name, v: struct node_sum *: what its pods ask for */
     size_t managed;
+    size_t twins; /* objects whose uid another one had when they came */
     uint32_t walks;
     uint64_t *gone; /* hashes of the uids of objects that went last, a ring of NGONE; NULL: none did */
     uint32_t ngone;

@@ -227,7 +227,8 @@ static bool first_time(const struct walk *w, struct obj *o)
  * smaller, as a text, is the child. */
 static bool is_twin(const cache_t *c, const struct obj *o)
 {
-    for (const struct obj *other = cache_by_uid(c, o->uid); other; other = other->next_uid) {
+    for (const struct obj *other = c->twins ? cache_by_uid(c, o->uid) : NULL; other;
+         other = other->next_uid) {
         if (other == o || other->uid != o->uid || other->ns != o->ns)
             continue;
         AUTO(free_p) char *mine = xasprintf("%s/%s/", o->of->group, o->of->kind);

@@ -185,6 +185,7 @@ static void count_on_node(cache_t *c, const struct obj *o, int sign)
 void cache_index(cache_t *c, struct obj *o)
 {
     count_on_node(c, o, 1);
+    c->twins += cache_by_uid(c, o->uid) != NULL;
     table_add(&c->by_key, o, offsetof(struct obj, next_key), hash_by_key);
     table_add(&c->by_uid, o, offsetof(struct obj, next_uid), hash_by_uid);
     for (size_t i = 0; i < o->nowners; i++) {
@@ -202,6 +203,7 @@ void cache_unindex(cache_t *c, struct obj *o)
     count_on_node(c, o, -1);
     table_remove(&c->by_key, o, offsetof(struct obj, next_key), hash_by_key);
     table_remove(&c->by_uid, o, offsetof(struct obj, next_uid), hash_by_uid);
+    c->twins -= cache_by_uid(c, o->uid) != NULL;
     for (size_t i = 0; i < o->nowners; i++)
         if (o->owners[i].uid)
             table_remove(&c->by_owner, &o->owners[i], offsetof(struct owner, next), hash_by_owner);
