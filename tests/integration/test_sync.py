@@ -241,7 +241,7 @@ class Hooks(Case):
         self.finish(ns, "before")
         self.finish(ns, "after-")
         app = self.env.wait_operation("hooks")
-        results = app["status"]["operationState"]["syncResult"]["resources"]
+        results = [r for r in app["status"]["operationState"]["syncResult"]["resources"] if r["namespace"] == ns]
         self.assertEqual([(r["kind"], r.get("hookType"), r["hookPhase"]) for r in results],
                          [("Job", "PreSync", "Succeeded"), ("ConfigMap", None, "Succeeded"), ("Job", "PostSync", "Succeeded")])
         self.env.wait("the PostSync hook to be deleted", lambda: [j["metadata"]["name"] for j in self.jobs(ns)] == ["before"])

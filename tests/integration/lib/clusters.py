@@ -132,6 +132,8 @@ class Base(Case):
         repo.commit(files or {"cm.yaml": config_map(name)})
         ns = "t-" + name
         sim.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ns}}, exist_ok=True)
+        if sim is self.env:
+            self.env.namespaces.append(ns)
         if automated:
             spec["syncPolicy"] = {"automated": {"selfHeal": True, "prune": True}}
         self.env.app(name, self.env.git.url(repo), dest_ns=ns, destination=dict(destination, namespace=ns), **spec)
