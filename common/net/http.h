@@ -44,6 +44,7 @@ struct http_endpoint_config {
 };
 http_endpoint_t *http_endpoint_new(const struct http_endpoint_config *config) MUST_USE;
 http_endpoint_t *http_endpoint_ref(http_endpoint_t *e);
+/* Idle connections of an endpoint that nobody holds any more are closed within some seconds. */
 void http_endpoint_unref(http_endpoint_t *e);
 
 /* STREAM is for transfers that may be paused: each has its own HTTP/1.1 connection, because a paused stream

@@ -28,6 +28,7 @@ void http_group_mark(struct http_group *g)
 
 static void group_free(struct http_group *g)
 {
+    atomic_fetch_sub(&g->endpoint->groups, 1);
     http_endpoint_unref(g->endpoint);
     free(g->key);
     free(g);
@@ -74,6 +75,7 @@ static struct http_group *group_get(http_transfer_t *t, const struct http_url *u
     g->settle.fn = settle_fired;
     g->key = xstrdup(key);
     g->endpoint = http_endpoint_ref(t->endpoint);
+    atomic_fetch_add(&g->endpoint->groups, 1);
     g->parallel = t->lane == HTTP_LANE_STREAM || t->endpoint->c.http1_only ||
                   strcmp(url->scheme, "http") == 0;
     map_put(&t->h->groups, key, g);
@@ -155,6 +157,7 @@ static void count_out(http_transfer_t *t)
     g->full = false;
     g->place = g->opening > 0;
     http_group_mark(g);
+    http_idle_look(g->h);
     if (--l->active == 0)
         http_timer_set(&l->h->timers, &l->retire, mono_after(mono_now(), SECONDS(RETIRE_SECONDS)));
 }

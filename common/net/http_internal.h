@@ -14,6 +14,7 @@
 
 struct http_endpoint {
     atomic_uint refs;
+    atomic_uint groups;            /* how many of refs are those of groups, which outlive their last transfer */
     struct http_endpoint_config c; /* texts are ours */
     char *authorization;           /* a header line; NULL: none */
 };
@@ -27,7 +28,7 @@ struct http_group {
     http_t *h;
     enum http_lane lane;
     char *key;
-    http_endpoint_t *endpoint; /* NULL: defaults */
+    http_endpoint_t *endpoint;
     http_transfer_t *held, **held_tail;
     size_t active;           /* handed to curl */
     size_t opening;          /* of these, still on the way to a connection */
@@ -76,6 +77,7 @@ struct http {
     pthread_t thread;
     int epoll_fd, wake_fd;
     struct http_timers timers;
+    struct http_timer sweep; /* of idle connections */
     struct http_lane_state lanes[HTTP_LANE_MAX];
     map_t groups; /* key -> struct http_group *, borrowed */
     struct http_group *dirty;
@@ -165,6 +167,11 @@ bool http_group_may_connect(const http_transfer_t *t);
 void http_group_ready(http_transfer_t *t);
 /* The first answer has come. */
 void http_group_heard(http_transfer_t *t);
+
+/* http_idle.c */
+void http_idle_init(http_t *h);
+/* A transfer has ended, whose connection may be idle from now on. */
+void http_idle_look(http_t *h);
 
 /* http_transfer.c */
 void http_transfer_begin(http_transfer_t *t);

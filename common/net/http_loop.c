@@ -212,6 +212,7 @@ http_t *http_new(const char *thread_name)
     h->plain = http_endpoint_new(NULL);
     for (int i = 0; i < HTTP_LANE_MAX; i++)
         http_lane_init(h, (enum http_lane)i);
+    http_idle_init(h);
     h->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     h->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (h->epoll_fd < 0 || h->wake_fd < 0)

@@ -73,8 +73,10 @@ class Hundred(Base):
         repo.commit({"%d/cm.yaml" % i: config_map("cm") for i in range(self.N)})
         for i in range(self.N):
             sim.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "many-%d" % i}})
+        alone = self.usage()["fds"]
         self.round(servers, repo, sim)  # what is kept for good is there after that
         time.sleep(20)  # idle threads end, and free pages go back
+        self.env.wait("connections of clusters that are gone to be closed", lambda: self.usage()["fds"] <= alone + 20, 60)
         before = self.usage()
         for _ in range(2):
             most = self.round(servers, repo, sim)
