@@ -13,6 +13,7 @@ import unittest
 
 from lib import git
 from lib.api import Api
+from lib.case import hook_job
 from lib.env import APP, ROOT
 from lib.kube import ApiError, Kube
 from lib.proc import wait_for
@@ -24,23 +25,7 @@ WORKLOADS = (("StatefulSet", DAEMONS[0]), ("Deployment", DAEMONS[1]), ("Deployme
 TEST_IMAGE = "localhost/guestbook:1"
 GIT_PORT = 8000
 
-HOOK = """apiVersion: batch/v1
-kind: Job
-metadata:
-  name: migrate
-  annotations:
-    argocd.argoproj.io/hook: PreSync
-    argocd.argoproj.io/hook-delete-policy: BeforeHookCreation
-spec:
-  backoffLimit: 0
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: localhost/guestbook:1
-        command: [sh, -c, "echo migrated"]
-"""
+HOOK = hook_job("name: migrate", "PreSync", "BeforeHookCreation", '[sh, -c, "echo migrated"]')
 HELM = {
     "helm/Chart.yaml": "apiVersion: v2\nname: greeting\nversion: 1.0.0\n",
     "helm/values.yaml": "greeting: hello\n",
@@ -129,8 +114,12 @@ class Install(unittest.TestCase):
     def secret(self, name, key):
         return base64.b64decode(self.kube.get("v1", "Secret", NS, name)["data"][key]).decode()
 
-    def api(self):
-        return Api(443, tls=True, token=getattr(type(self), "token", None), host=self.service(NS, "argocd-server"))
+    def api(self, timeout=20):
+        return Api(443, tls=True, token=getattr(type(self), "token", None), host=self.service(NS, "argocd-server"), timeout=timeout)
+
+    def wait_api(self, timeout=30):
+        """A Service leads to a killed pod, too, until the node has heard of it: which of two it is, is left to chance."""
+        wait_for("the API server", lambda: all(self.api(2).get("/healthz").status == 200 for _ in range(10)), timeout)
 
     def call(self, method, path, body=None, status=200):
         answer = self.api()(method, path, body)
@@ -267,6 +256,7 @@ class Install(unittest.TestCase):
         """With automated sync, a commit arrives by itself; the refresh only saves the wait for the timer."""
         text = self.repo_text("guestbook/configmap.yaml")
         sha = self.repo.commit({"guestbook/configmap.yaml": text.replace(text.split("greeting: ")[1].split("\n")[0], greeting)})
+        self.wait_api()
         self.call("GET", "/api/v1/applications/guestbook?refresh=normal")
         self.wait_synced("guestbook", sha)
         self.assertEqual(self.kube.get("v1", "ConfigMap", "guestbook", "guestbook")["data"]["greeting"], greeting)
@@ -284,7 +274,6 @@ class Install(unittest.TestCase):
             self.kube.call("DELETE", "/api/v1/namespaces/%s/pods/%s" % (NS, p["metadata"]["name"]), {"gracePeriodSeconds": 0})
         self.wait_workloads()
         self.assertFalse(old & {p["metadata"]["uid"] for p in self.pods()})
-        wait_for("the API server", lambda: self.api().get("/healthz").status == 200, 10)
         self.commit_and_sync("after")  # the session, too, is still good
         self.kube.delete("apps/v1", "Deployment", "guestbook", "guestbook-ui", "Foreground")
         wait_for("self-heal", lambda: self.kube.get("apps/v1", "Deployment", "guestbook", "guestbook-ui"), 60)
@@ -316,7 +305,7 @@ class Install(unittest.TestCase):
     def commit_kustomized(self, greeting):
         """An application whose sync needs no pod."""
         sha = self.repo.commit({"kustomize/cm.yaml": KUSTOMIZE["kustomize/cm.yaml"].replace("hello", greeting)})
-        self.call("GET", "/api/v1/applications/kustomized?refresh=normal")
+        self.kube.merge(*APP, NS, "kustomized", {"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}})
         self.wait_synced("kustomized", sha)
         self.assertEqual(self.kube.get("v1", "ConfigMap", "kustomized", "blue-kustomize")["data"], {"greeting": greeting})
 
@@ -333,12 +322,13 @@ class Install(unittest.TestCase):
             killed = time.monotonic()
             for name in (worker, self.pods("argocd-repo-server")[0]["metadata"]["name"], self.pods("argocd-server")[0]["metadata"]["name"]):
                 self.remove(name)
-            wait_for("the API server", lambda: self.api().get("/healthz").status == 200, 10)
             self.commit_kustomized("one")
             took = time.monotonic() - killed
             print("  synced by who is left after %.1f s" % took)
             self.assertLess(took, 15)
             self.assertEqual(self.plan()["members"], [m for m in members if m != worker])
+            self.wait_api()
+            self.assertEqual(self.call("GET", "/api/v1/applications/kustomized")["status"]["sync"]["status"], "Synced")
         finally:
             self.schedulable(True)
         self.wait_workloads()
@@ -348,7 +338,8 @@ class Install(unittest.TestCase):
     def test_7_uninstall_keeps_applications(self):
         before = {a["metadata"]["uid"] for a in self.kube.list(*APP, NS)}
         run("helm", "uninstall", "argocd", "-n", NS, "--wait", "--timeout", "3m")
-        wait_for("no pods", lambda: not self.kube.list("v1", "Pod", NS), 60)
+        # The daemons end at once; the node takes its time to say that they have.
+        wait_for("no pods", lambda: not self.kube.list("v1", "Pod", NS), 180, 0.5)
         self.assertEqual({a["metadata"]["uid"] for a in self.kube.list(*APP, NS)}, before)
         self.assertIsNotNone(self.kube.get("apps/v1", "Deployment", "guestbook", "guestbook-ui"))
         for kind in ("ClusterRole", "ClusterRoleBinding"):

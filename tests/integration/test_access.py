@@ -1,5 +1,4 @@
 """Kinds that may not be listed, where the settings have access reviewed."""
-import json
 import os
 import time
 import unittest
@@ -16,25 +15,23 @@ class Reviews(Base):
         self.addCleanup(self.env.config_map, "argocd-cm", {})
         rules = [{"verb": "list", "resource": r, "status": 403} for r in ("secrets", "deployments.apps")]
         denied = [{"verb": "list", "resource": "deployments.apps", "namespace": ""}]
-        put = lambda **faults: sim.kube.call("PUT", "/kubesim/faults", faults)
-        fired = lambda: json.loads(sim.kube.raw("GET", "/kubesim/faults")[1])["fired"]
-        put(rules=rules, denied=denied)
+        sim.kube.faults(rules, denied=denied)
         self.cluster("strict", sim.server)
         self.deploy("strict", {"name": "strict"}, sim=sim)
         # Deployments are left out, asked for once. Secrets may be listed, so that they fail until they are.
         self.wait_condition("strict", "ComparisonError", "watch Secret")
-        self.env.wait("Secrets to be tried again", lambda: fired()[0] > 3)
-        self.assertEqual(fired()[1], 1)
+        self.env.wait("Secrets to be tried again", lambda: sim.kube.fired()[0] > 3)
+        self.assertEqual(sim.kube.fired()[1], 1)
         self.assertEqual(self.connected(sim.server), 0)
         self.assertIn("Secret  cannot be listed: forbidden, but an access review allows it", self.env.controller.log())
         # Where nobody answers whether they may be listed, that is no leave to go without them.
         rules.insert(0, {"verb": "create", "resource": "selfsubjectaccessreviews.authorization.k8s.io", "status": 500})
         denied.append({"verb": "list", "resource": "secrets"})
-        put(rules=rules, denied=denied)
-        self.env.wait("reviews to fail", lambda: fired()[0] > 1, 40)
+        sim.kube.faults(rules, denied=denied)
+        self.env.wait("reviews to fail", lambda: sim.kube.fired()[0] > 1, 40)
         self.assertEqual(self.connected(sim.server), 0)
         self.assertEqual(self.env.get_app("strict")["status"]["sync"]["status"], "Unknown")
-        put(rules=rules[1:], denied=denied)
+        sim.kube.faults(rules[1:], denied=denied)
         self.env.wait_status("strict", "Synced", "Healthy", timeout=40)
         self.env.wait("it to be connected", lambda: self.connected(sim.server) == 1)
 
@@ -42,11 +39,11 @@ class Reviews(Base):
         sim = Sim(self.env, "late")
         self.env.config_map("argocd-cm", {"resource.respectRBAC": "strict"})
         self.addCleanup(self.env.config_map, "argocd-cm", {})
-        sim.kube.call("PUT", "/kubesim/faults", {"rules": [{"verb": "list", "resource": "secrets", "status": 403}]})
+        sim.kube.faults([{"verb": "list", "resource": "secrets", "status": 403}])
         self.cluster("late", sim.server)
         self.deploy("late", {"name": "late"}, sim=sim)
         self.wait_condition("late", "ComparisonError", "watch Secret")
-        sim.kube.call("PUT", "/kubesim/faults", {"rules": []})
+        sim.kube.faults([])
         self.env.wait_status("late", "Synced", "Healthy", timeout=40)
         count = lambda: self.samples("argocd_cluster_events_total", server=sim.server, kind="Secret")
         self.env.wait("Secrets to be watched", lambda: sim.kube.create(

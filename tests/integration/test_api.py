@@ -662,11 +662,11 @@ class Unsteady(ApiCase):
                   for name in ("argocd-secret", "cargocd-ca", "argocd-server-tls")]
         self.env.server.stop()
         os.unlink(self.env.ports)
-        self.env.kube.call("PUT", "/kubesim/faults", {"rules": faults})
-        self.addCleanup(self.env.kube.call, "PUT", "/kubesim/faults", {"rules": []})
+        self.env.kube.faults(faults)
+        self.addCleanup(self.env.kube.faults, [])
         self.env.server.start()
         wait_for("the api-server", lambda: os.path.exists(self.env.ports), alive=[self.env.server])
-        self.assertEqual(self.env.kube.call("GET", "/kubesim/faults")["fired"], [2, 2, 2])
+        self.assertEqual(self.env.kube.fired(), [2, 2, 2])
 
 
 if __name__ == "__main__":

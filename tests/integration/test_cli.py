@@ -431,8 +431,8 @@ class Applications(CliCase):
         self.env.wait_status("life", "OutOfSync")
         self.assertEqual(self.ok("app", "list", "-o", "name", "-p", "default", "-r", self.env.git.url(repo)), full + "\n")
         if not self.env.real:  # or it is over before anybody could watch it
-            self.env.kube.call("PUT", "/kubesim/faults", {"rules": [
-                {"verb": "create", "resource": "services", "namespace": ns, "latencyMs": 500, "times": 1}]})
+            self.env.kube.faults([
+                {"verb": "create", "resource": "services", "namespace": ns, "latencyMs": 500, "times": 1}])
         out = self.ok("app", "sync", "life", "--timeout", "60")
         self.assertRegex(out, r"(?m)^TIMESTAMP +GROUP +KIND +NAMESPACE +NAME +STATUS +HEALTH +HOOK +MESSAGE$")
         self.assertRegex(out, r"(?m)^Phase: +Succeeded$")

@@ -10,12 +10,12 @@ class Changes(Base):
         self.cluster("replaced", sim.server, {"bearerToken": "secret"})
         repo, ns = self.deploy("replaced", {"server": sim.server}, sim=sim)
         self.env.wait_status("replaced", "Synced", "Healthy")
-        sim.kube.call("PUT", "/kubesim/faults", {"rules": [
-            {"verb": v, "resource": "configmaps", "namespace": ns, "name": "late", "hang": True} for v in ("get", "create")]})
+        sim.kube.faults([
+            {"verb": v, "resource": "configmaps", "namespace": ns, "name": "late", "hang": True} for v in ("get", "create")])
         repo.commit({"late.yaml": config_map("late")})
         self.env.refresh("replaced")
-        self.env.wait("the request", lambda: sum(sim.kube.call("GET", "/kubesim/faults")["fired"]))
-        sim.kube.call("PUT", "/kubesim/faults", {"rules": []})
+        self.env.wait("the request", lambda: sum(sim.kube.fired()))
+        sim.kube.faults([])
         self.cluster("replaced", sim.server, {"bearerToken": "secret", "disableCompression": True})
         app = self.env.wait_app("replaced", lambda a: sim.kube.get("v1", "ConfigMap", ns, "late") and not a.get("operation") and
                                 a["status"]["sync"]["status"] == "Synced", 20)

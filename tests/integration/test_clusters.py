@@ -277,7 +277,7 @@ class Scope(Base):
         return found[0][1] if found else 0
 
     def faults(self, sim, *rules):
-        sim.kube.call("PUT", "/kubesim/faults", {"rules": list(rules)})
+        sim.kube.faults(list(rules))
 
     def test_definitions_come_and_go(self):
         sim = Sim(self.env, "definitions")

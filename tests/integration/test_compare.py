@@ -97,7 +97,7 @@ class Unwritten(Case):
     """The API server does not take the status; spec 3.4 for one that is too large."""
 
     def faults(self, *rules):
-        self.env.kube.call("PUT", "/kubesim/faults", {"rules": list(rules)})
+        self.env.kube.faults(list(rules))
 
     def test_the_old_status_stays_with_a_condition(self):
         repo = self.env.repo()
@@ -125,7 +125,7 @@ class Unwritten(Case):
         rule = {"verb": "patch", "resource": "applications.argoproj.io", "name": "later", "userAgent": "cargocd/*", "times": 2, "status": 403}
         self.faults(rule)
         self.env.app("later", self.env.git.url(repo))
-        self.env.wait("refusals", lambda: self.env.kube.call("GET", "/kubesim/faults")["fired"] == [2])
+        self.env.wait("refusals", lambda: self.env.kube.fired() == [2])
         self.env.wait_status("later", "OutOfSync", "Missing")
 
 

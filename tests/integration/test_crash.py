@@ -112,16 +112,16 @@ class EveryWrite(Case):
     kills = True
 
     def no_faults(self):
-        self.env.kube.call("PUT", "/kubesim/faults", {"rules": []})
+        self.env.kube.faults([])
 
     def arm(self, nth, what):
         """The write after `nth` others of the controller. Rules that do nothing let the rest pass."""
         passing = [{"verb": v} for v in ("get", "list", "watch")] + [{"resource": r} for r in ("leases.*", "events*", "selfsubject*")]
         agent = {"userAgent": "cargocd/*", **self.strikes}
-        self.env.kube.call("PUT", "/kubesim/faults", {"rules": passing + [dict(agent, times=nth), dict(agent, times=1, **what)]})
+        self.env.kube.faults(passing + [dict(agent, times=nth), dict(agent, times=1, **what)])
 
     def fired(self):
-        return self.env.kube.call("GET", "/kubesim/faults")["fired"][-1]
+        return self.env.kube.fired()[-1]
 
     def kill_at(self, nth, what, begin, over):
         """Begins the scenario and waits until the fault strikes, or it is over. False: there is no such write."""
@@ -272,7 +272,7 @@ class SetBack(Case):
 
     def fail_creations(self, ns):
         rules = [{"verb": "create", "resource": "configmaps", "namespace": ns, "status": 500}] if ns else []
-        self.env.kube.call("PUT", "/kubesim/faults", {"rules": rules})
+        self.env.kube.faults(rules)
 
     def test_a_clock_that_is_set(self):
         """Leases go by another clock; a pause that began in what is the future now does not last until then."""

@@ -158,13 +158,18 @@ class Hooks(DeletionCase):
 
 
 class Options(DeletionCase):
+    def in_the_middle_of_a_sync(self, name):
+        """Deleted while a hook of its operation runs."""
+        ns, repo = self.make(name, {"a.yaml": config_map("a")})
+        repo.commit({"pre.yaml": job("name: before", "PreSync"), "a.yaml": config_map("a", {"key": "new"})})
+        self.env.refresh(name)
+        self.wait_job(ns, "before")
+        self.delete(name)
+        return ns
+
     def test_a_running_operation_is_ended_first(self):
         """spec 18.41"""
-        ns, repo = self.make("busy", {"a.yaml": config_map("a")})
-        repo.commit({"pre.yaml": job("name: before", "PreSync"), "a.yaml": config_map("a", {"key": "new"})})
-        self.env.refresh("busy")
-        self.wait_job(ns, "before")
-        self.delete("busy")
+        ns = self.in_the_middle_of_a_sync("busy")
         time.sleep(2)
         self.assertIsNotNone(self.live(ns, "a"))
         self.assertEqual(self.env.get_app("busy")["status"]["operationState"]["phase"], "Running")
@@ -173,11 +178,7 @@ class Options(DeletionCase):
         self.assertIsNone(self.live(ns, "a"))
 
     def test_what_is_terminated_ends_soon(self):
-        ns, repo = self.make("ended", {"a.yaml": config_map("a")})
-        repo.commit({"pre.yaml": job("name: before", "PreSync"), "a.yaml": config_map("a", {"key": "new"})})
-        self.env.refresh("ended")
-        self.wait_job(ns, "before")
-        self.delete("ended")
+        ns = self.in_the_middle_of_a_sync("ended")
         self.env.patch_app("ended", {"status": {"operationState": {"phase": "Terminating"}}})
         self.gone("ended")
         self.assertIsNone(self.live(ns, "a"))

@@ -224,13 +224,13 @@ class Handover(Base):
         env = self.env
         self.wait_members(2)
         before, logged = self.plan(), [len(p.log()) for p in env.controllers]
-        env.kube.call("PUT", "/kubesim/faults", {"rules": [{"verb": "list", "resource": "leases*", "hang": True, "times": 2}]})
-        env.wait("the silence", lambda: env.kube.call("GET", "/kubesim/faults")["fired"] == [2], 10)
+        env.kube.faults([{"verb": "list", "resource": "leases*", "hang": True, "times": 2}])
+        env.wait("the silence", lambda: env.kube.fired() == [2], 10)
         time.sleep(8)
         self.assertEqual(self.plan(), before)
         for p, at in zip(env.controllers, logged):
             self.assertNotIn("gives up its work", p.log()[at:])
-        env.kube.call("PUT", "/kubesim/faults", {"rules": [{"userAgent": "cargocd*", "hang": True}]})
+        env.kube.faults([{"userAgent": "cargocd*", "hang": True}])
         env.may_be_down = (env.controllers[1],)
         try:
             time.sleep(3)
@@ -238,7 +238,7 @@ class Handover(Base):
             self.assertEqual(env.controllers[1].stop(20), 0)
             self.assertLess(time.monotonic() - began, 10)
         finally:
-            env.kube.call("PUT", "/kubesim/faults", {"rules": []})
+            env.kube.faults([])
         at = len(env.controllers[1].log())
         env.controllers[1].start()
         env.wait("it to work again", lambda: "replica works by plan" in env.controllers[1].log()[at:])
@@ -285,7 +285,7 @@ class WithoutLeases(Base):
     def setUpClass(cls):
         cls.env = Environment(cls.redis, cls.options)
         cls.env.controller.argv += cls.flags
-        cls.env.kube.call("PUT", "/kubesim/faults", {"rules": [{"path": "/apis/coordination.k8s.io/*", "status": 403}]})
+        cls.env.kube.faults([{"path": "/apis/coordination.k8s.io/*", "status": 403}])
         cls.env.start()
 
     def test_one_alone_works(self):
@@ -301,7 +301,7 @@ class WithoutLeasesButOthers(WithoutLeases):
         self.make(2)
         time.sleep(14)
         self.assertEqual(writes(self.env), [])
-        self.env.kube.call("PUT", "/kubesim/faults", {"rules": []})
+        self.env.kube.faults([])
         self.converge(2, 0)
 
 
@@ -318,7 +318,7 @@ class Moves(Clusters):
 
     def slow(self, sim, ms):
         rules = [{"verb": v, "resource": "configmaps", "latencyMs": ms, "probability": 1} for v in ("create", "patch")] if ms else []
-        sim.kube.call("PUT", "/kubesim/faults", {"rules": rules})
+        sim.kube.faults(rules)
 
     def here(self, sim, name):
         return sum(o["metadata"]["name"].startswith("cm-") for o in sim.kube.list("v1", "ConfigMap", "t-" + name))

@@ -141,14 +141,14 @@ class Sync(Case):
         ns = self.env.app("quoted", self.env.git.url(repo), syncPolicy={"automated": {}})
         self.env.wait_status("quoted", "Synced")
         quote = 'patch: Invalid value: "{\\"stringData\\":{\\"password\\":\\"hunter2-other\\"}}": not aHVudGVyMi1vdGhlcg=='
-        self.env.kube.call("PUT", "/kubesim/faults", {"rules": [
-            {"verb": "patch", "resource": "secrets", "namespace": ns, "status": 422, "reason": "Invalid", "message": quote}]})
+        self.env.kube.faults([
+            {"verb": "patch", "resource": "secrets", "namespace": ns, "status": 422, "reason": "Invalid", "message": quote}])
         try:
             repo.commit({"s.yaml": secret % "hunter2-other"})
             self.env.refresh("quoted")
             app = self.env.wait_app("quoted", lambda a: "not ++++++++" in str(a.get("status", {}).get("operationState", {}).get("syncResult")))
         finally:
-            self.env.kube.call("PUT", "/kubesim/faults", {"rules": []})
+            self.env.kube.faults([])
         events = self.env.kube.list("v1", "Event", self.env.ns)
         for text in (str(app), str(events), self.env.controller.log()):
             for value in ("hunter2-other", "aHVudGVyMi1vdGhlcg"):

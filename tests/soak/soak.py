@@ -220,12 +220,12 @@ class Soak:
 
     def faults(self):
         rules = self.rng.choice(FAULTS)
-        self.env.kube.call("PUT", "/kubesim/faults", {"rules": rules})
+        self.env.kube.faults(rules)
         threading.Timer(self.rng.choice([1, 3, 8]), self.no_faults).start()
 
     def no_faults(self):
         try:
-            self.env.kube.call("PUT", "/kubesim/faults", {"rules": []})
+            self.env.kube.faults([])
         except (OSError, ApiError):
             pass
 

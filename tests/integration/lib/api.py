@@ -25,14 +25,14 @@ class Answer:
 
 
 class Api:
-    def __init__(self, port, tls=False, token=None, base="", host="127.0.0.1"):
-        self.port, self.tls, self.token, self.base, self.host = port, tls, token, base, host
+    def __init__(self, port, tls=False, token=None, base="", host="127.0.0.1", timeout=20):
+        self.port, self.tls, self.token, self.base, self.host, self.timeout = port, tls, token, base, host, timeout
 
     def connect(self):
         if self.tls:
             context = ssl._create_unverified_context()
-            return http.client.HTTPSConnection(self.host, self.port, timeout=20, context=context)
-        return http.client.HTTPConnection(self.host, self.port, timeout=20)
+            return http.client.HTTPSConnection(self.host, self.port, timeout=self.timeout, context=context)
+        return http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
 
     def __call__(self, method, path, body=None, headers=None, content_type="application/json", token=None):
         connection = self.connect()

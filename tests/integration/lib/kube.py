@@ -120,6 +120,14 @@ class Kube:
             raise ApiError(status, answer.get("reason", ""), answer.get("message", ""))
         return answer
 
+    def faults(self, rules, **more):
+        """What kubesim does wrong from now on: tests/kubesim/README.md."""
+        self.call("PUT", "/kubesim/faults", {"rules": rules, **more})
+
+    def fired(self):
+        """How often each of the rules has struck."""
+        return self.call("GET", "/kubesim/faults")["fired"]
+
     def get(self, api_version, kind, ns, name, missing_ok=True):
         try:
             return self.call("GET", path_of(api_version, kind, ns, name))
