@@ -1,9 +1,10 @@
-/* Design. curl keeps an idle connection until its pool is full, whoever it belongs to, and has no call that closes
- * those of one peer. So a cluster that was removed, or whose credential changed, would leave its connections behind,
- * and with them, through their group, its endpoint with the credential. A sweep looks for idle connections whose
- * endpoint is held by groups alone: no transfer can come for them any more. Their sockets are shut down, which the
- * peer sees at once; curl notices when it looks through its pool, that is when the lane's next transfer begins. In a
- * lane where nothing is under way that may be long, so such a lane gives back all it has. */
+/* Design. curl keeps an idle connection until its pool is full, whoever it belongs to, and has no call that
+ * closes those of one peer. So a cluster that was removed, or whose credential changed, would leave its
+ * connections behind, and with them, through their group, its endpoint with the credential. A sweep looks for
+ * idle connections whose endpoint is held by groups alone: no transfer can come for them any more. Their
+ * sockets are shut down, which the peer sees at once; curl notices when it looks through its pool, that is
+ * when the lane's next transfer begins. In a lane where nothing is under way that may be long, so such a lane
+ * gives back all it has. */
 #include "common/net/http_internal.h"
 
 #include <sys/socket.h>
@@ -21,7 +22,8 @@ static unsigned shut_orphans(http_t *h, bool *idle)
     unsigned lanes = 0;
     for (size_t fd = 0; fd < h->sockets.n; fd++) {
         const struct http_socket *s = &h->sockets.v[fd];
-        if (!s->group || s->lane) /* curl watches what is in use, also by another group with the same identity */
+        if (!s->group ||
+            s->lane) /* curl watches what is in use, also by another group with the same identity */
             continue;
         *idle = true;
         if (!orphaned(s->group))

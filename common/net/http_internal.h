@@ -14,7 +14,7 @@
 
 struct http_endpoint {
     atomic_uint refs;
-    atomic_uint groups;            /* how many of refs are those of groups, which outlive their last transfer */
+    atomic_uint groups; /* how many of refs are those of groups, which outlive their last transfer */
     struct http_endpoint_config c; /* texts are ours */
     char *authorization;           /* a header line; NULL: none */
 };

@@ -44,7 +44,8 @@ static void get(fake_http_t *f, const char *path, http_endpoint_t *e)
     AUTO(free_p) char *url = fake_http_url(f, path);
     AUTO_ERR err = NULL;
     struct http_response out;
-    ASSERT_OK(http_do(h, &(struct http_request){.url = url, .endpoint = e, .timeout_ns = SECONDS(20)}, &out, &err));
+    ASSERT_OK(
+        http_do(h, &(struct http_request){.url = url, .endpoint = e, .timeout_ns = SECONDS(20)}, &out, &err));
     assert_string_equal(str_text(&out.body), "answer");
     http_response_dispose(&out);
 }
