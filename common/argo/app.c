@@ -75,9 +75,9 @@ static json_t *pruned(const json_t *v)
 
 static bool same_pruned(const json_t *a, const json_t *b)
 {
-    AUTO_JSON x = a ? pruned(a) : json_object();
-    AUTO_JSON y = b ? pruned(b) : json_object();
-    return json_same(x, y);
+    AUTO_JSON x = pruned(a);
+    AUTO_JSON y = pruned(b);
+    return (json_is_zero(x) && json_is_zero(y)) || json_same(x, y);
 }
 
 bool sources_same(const json_t *a, const json_t *b)

@@ -195,7 +195,8 @@ class Install(unittest.TestCase):
                         raise ConnectionError("closed")
 
     def test_2_redis_wants_a_password(self):
-        with socket.create_connection((self.service(NS, "argocd-redis"), 6379), 10) as s:
+        connect = lambda: socket.create_connection((self.service(NS, "argocd-redis"), 6379), 10)
+        with wait_for("the Service to lead to Redis", connect, 10) as s:
             s.sendall(b"PING\r\n")
             self.assertIn(b"NOAUTH", s.recv(200))
             s.sendall(b"AUTH %s\r\n" % self.secret("argocd-redis", "auth").encode())
